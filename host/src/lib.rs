@@ -1,1 +1,112 @@
-//! stub
+//! A [wasmtime] host for the pod tools plugin.
+//!
+//! An agent's sub-agents, "pods", listen on Unix sockets. The plugin, a WebAssembly component, gives the
+//! agent's model four tools to talk to them: ListPods, SendToPod, ReadPodOutput, StopPod. This crate gives
+//! the plugin what it was granted, and nothing else: pods by name, verbs, directories, within limits.
+//!
+//! ```no_run
+//! use pod_tools_host::{Authority, PodTools};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let tools = PodTools::bundled()?;
+//! let authority = Authority::builder()
+//!     .allow_sockets("/run/user/1000/insomnia")
+//!     .runtime_dir("/run/user/1000/insomnia/me")
+//!     .scope_lock("/run/user/1000/insomnia/scope.lock")
+//!     .grant("list,read:build-*".parse()?)
+//!     .build()?;
+//! let answer = tools.call(&authority, "ReadPodOutput", r#"{"name":"build-7"}"#).await?;
+//! println!("{}", answer.output().summary);
+//! answer.delivered().await?; // only now does the read cursor move
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Where things are
+//!
+//! - [`Authority`]: what a plugin may reach; built from [`Grant`]s, [`Limits`], directories, a [`registry`]
+//!   and the scope lock. An empty one allows nothing.
+//! - [`PodTools`]: a loaded plugin. One fresh instance a call.
+//! - [`PodCtx`], [`PodView`], [`add_to_linker`]: the same for runtimes that bring their own wasmtime.
+//! - [`registry`], [`scope`]: the files that other programs share, crash-safe.
+//!
+//! # Bring your own wasmtime
+//!
+//! ```
+//! use pod_tools_host::{Authority, BUNDLED, PodCtx, PodCtxView, PodView, add_to_linker};
+//! use wasmtime::component::{Component, Linker, ResourceTable, Val};
+//! use wasmtime::{Engine, Store};
+//! use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+//!
+//! struct State {
+//!     wasi: WasiCtx,
+//!     pods: PodCtx,
+//!     table: ResourceTable,
+//! }
+//!
+//! impl WasiView for State {
+//!     fn ctx(&mut self) -> WasiCtxView<'_> {
+//!         WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+//!     }
+//! }
+//!
+//! impl PodView for State {
+//!     fn pods(&mut self) -> PodCtxView<'_> {
+//!         PodCtxView { ctx: &mut self.pods, table: &mut self.table }
+//!     }
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let engine = Engine::default();
+//! let mut linker = Linker::<State>::new(&engine);
+//! wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+//! add_to_linker(&mut linker)?;
+//! let component = Component::from_binary(&engine, BUNDLED)?;
+//!
+//! // Nothing is granted, so ListPods is denied: kindly.
+//! let pods = PodCtx::new(&Authority::builder().build()?);
+//! let state = State { wasi: WasiCtx::builder().build(), pods, table: ResourceTable::new() };
+//! let mut store = Store::new(&engine, state);
+//! let instance = linker.instantiate_async(&mut store, &component).await?;
+//! let tools = instance.get_export_index(&mut store, None, "pod:tools/tools@0.1.0").ok_or("no tools")?;
+//! let call = instance.get_export_index(&mut store, Some(&tools), "call").ok_or("no call")?;
+//! let call = instance.get_func(&mut store, call).ok_or("not a function")?;
+//! let arguments = [Val::String("ListPods".into()), Val::String("{}".into())];
+//! let mut results = [Val::Bool(false)];
+//! call.call_async(&mut store, &arguments, &mut results).await?;
+//! assert!(format!("{results:?}").contains("listing pods is not granted"));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [wasmtime]: https://docs.rs/wasmtime
+
+#![deny(missing_docs)]
+
+mod authority;
+mod bindings;
+mod connect;
+mod context;
+mod directory;
+mod error;
+mod escape;
+mod exchange;
+mod grants;
+mod imports;
+mod limits;
+pub mod registry;
+mod request;
+mod runtime;
+pub mod scope;
+
+pub use authority::{Authority, AuthorityBuilder, AuthorityError};
+pub use context::{PodCtx, PodCtxView, PodView, Staged};
+pub use directory::DirectoryError;
+pub use error::{ErrorKind, Reason, ToolError};
+pub use grants::{Grant, GrantParseError, Grants, Verb};
+pub use imports::add_to_linker;
+pub use limits::Limits;
+pub use runtime::{
+    Answer, BUNDLED, Definition, Effects, Inspection, Interface, LoadError, Output, PodTools, PodToolsBuilder,
+};

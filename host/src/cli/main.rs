@@ -1,2 +1,90 @@
-//! stub
-fn main() {}
+//! `pod-tools`: an agent's pod tools as a sandboxed plugin, from the command line.
+//!
+//! Exit status: 0 done, 1 the tool failed, 2 used wrongly, 130 interrupted. Results go to standard output,
+//! everything else to standard error.
+
+mod batch;
+mod call;
+mod demo;
+mod inspect;
+mod options;
+mod pod;
+mod tools;
+mod units;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+/// Talk to an agent's pods through a sandboxed WebAssembly plugin.
+///
+/// A pod is a process that listens on a Unix socket and speaks JSON lines. The plugin has four tools for
+/// them, and reaches nothing but the pods, the verbs and the directories that were granted.
+#[derive(Debug, Parser)]
+#[command(version, after_help = "Begin with `pod-tools demo`. Then: `pod-tools pod NAME -- COMMAND` makes a pod of any command, and `pod-tools call ListPods` sees it.")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+
+    #[command(flatten)]
+    host: options::HostArgs,
+
+    /// Say more on standard error; -vv for everything. RUST_LOG says it in detail
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Call(call::CallArgs),
+    Tools(tools::ToolsArgs),
+    Inspect(inspect::InspectArgs),
+    Pod(pod::PodArgs),
+    Demo(demo::DemoArgs),
+}
+
+/// The process was interrupted: 128 and the number of SIGINT, as shells have it.
+const INTERRUPTED: u8 = 130;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    log(cli.verbose);
+    let done = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(anyhow::Error::from)
+        // Dropping the runtime waits for what was begun and may not be cut off: changes of state.
+        .and_then(|runtime| runtime.block_on(run(cli)));
+    done.unwrap_or_else(|error| {
+        eprintln!("pod-tools: {error:#}");
+        ExitCode::from(1)
+    })
+}
+
+async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let host = match cli.host.resolve() {
+        Ok(host) => host,
+        Err(error) => {
+            eprintln!("pod-tools: {error:#}");
+            return Ok(ExitCode::from(2));
+        }
+    };
+    match cli.command {
+        Command::Call(args) => call::run(args, &host).await,
+        Command::Tools(args) => tools::run(args, &host).await,
+        Command::Inspect(args) => inspect::run(args, &host),
+        Command::Pod(args) => pod::run(args, &host).await,
+        Command::Demo(args) => demo::run(args, &host).await,
+    }
+}
+
+fn log(verbose: u8) {
+    let default = match verbose {
+        0 => "warn",
+        1 => "warn,pod_tools=info,pod_tools_host=info",
+        _ => "info,pod_tools=debug,pod_tools_host=debug",
+    };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+}

@@ -1,0 +1,22 @@
+//! The contract in `wit/`, as wasmtime generates it. Private: the public types are written by hand, so that
+//! a change of the generator is no change of this crate's interface.
+
+wasmtime::component::bindgen!({
+    path: "../wit",
+    world: "plugin",
+    imports: {
+        "pod:tools/pods.forget": async | trappable,
+        "pod:tools/unix-socket.[method]exchange.read": async | trappable,
+        "pod:tools/unix-socket.probe": async | trappable,
+        "pod:tools/unix-socket.open": async | trappable,
+        "pod:tools/unix-socket.await-closed": async | trappable,
+        "pod:tools/scope-lock": async | trappable,
+        default: trappable,
+    },
+    exports: { default: async },
+    trappable_error_type: { "pod:tools/types.error" => crate::error::HostError },
+    with: {
+        "pod:tools/pods.pod": crate::context::Pod,
+        "pod:tools/unix-socket.exchange": crate::exchange::Exchange,
+    },
+});

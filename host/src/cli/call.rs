@@ -1,0 +1,126 @@
+//! `pod-tools call`: one tool call.
+
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+
+use pod_tools_host::{Answer, ToolError};
+use serde::Serialize;
+
+use crate::options::HostOptions;
+use crate::{INTERRUPTED, batch};
+
+/// Call a tool of the plugin
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    pod-tools call ListPods\n  \
+    pod-tools call SendToPod '{\"name\":\"worker\",\"message\":\"hello\"}'\n  \
+    pod-tools call ReadPodOutput '{\"name\":\"worker\"}' --json\n  \
+    echo '{\"tool\":\"ListPods\"}' | pod-tools call --batch\n\n\
+    Exit status: 0 done, 1 the tool failed, 2 used wrongly, 130 interrupted.")]
+pub struct CallArgs {
+    /// The tool: ListPods, SendToPod, ReadPodOutput or StopPod
+    #[arg(required_unless_present = "batch")]
+    tool: Option<String>,
+
+    /// The tool's arguments, a JSON object
+    #[arg(value_name = "JSON", default_value = "")]
+    input: String,
+
+    /// Answer with one JSON line: {"ok":{…}} or {"err":{…}}
+    #[arg(long)]
+    json: bool,
+
+    /// Read calls from standard input, one JSON line each ({"tool":NAME,"input":{…}}), and answer each with
+    /// one line, in order
+    #[arg(long, conflicts_with_all = ["tool", "input", "json"])]
+    batch: bool,
+}
+
+/// A call's outcome as a JSON line.
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Line<'a> {
+    Ok(&'a pod_tools_host::Output),
+    Err(&'a ToolError),
+}
+
+impl Line<'_> {
+    /// Writes the line and flushes: then, and not before, the caller has the answer.
+    pub fn write(&self, mut out: impl Write) -> std::io::Result<()> {
+        let mut line = serde_json::to_vec(self)?;
+        line.push(b'\n');
+        out.write_all(&line)?;
+        out.flush()
+    }
+}
+
+impl<'a> From<&'a Result<Answer, ToolError>> for Line<'a> {
+    fn from(outcome: &'a Result<Answer, ToolError>) -> Self {
+        match outcome {
+            Ok(answer) => Line::Ok(answer.output()),
+            Err(error) => Line::Err(error),
+        }
+    }
+}
+
+pub async fn run(args: CallArgs, host: &HostOptions) -> anyhow::Result<ExitCode> {
+    let authority = host.authority()?;
+    let tools = host.load()?;
+    let Some(tool) = args.tool else {
+        return batch::run(&tools, &authority).await;
+    };
+    let outcome = tokio::select! {
+        outcome = tools.call(&authority, &tool, &args.input) => outcome,
+        _ = tokio::signal::ctrl_c() => return Ok(ExitCode::from(INTERRUPTED)),
+    };
+
+    if args.json {
+        Line::from(&outcome).write(std::io::stdout().lock())?;
+    } else {
+        match &outcome {
+            Ok(answer) => show(answer)?,
+            Err(error) => eprintln!("pod-tools: {} [{}]", for_people(&error.message), words(error)),
+        }
+    }
+    match outcome {
+        Ok(answer) => {
+            delivered(answer).await;
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(_) => Ok(ExitCode::from(1)),
+    }
+}
+
+/// Stores what the call has staged, now that its answer is out. A failure takes nothing back: the text was
+/// given, and will be given again.
+pub async fn delivered(answer: Answer) {
+    if let Err(error) = answer.delivered().await {
+        eprintln!("pod-tools: warning: {error}");
+    }
+}
+
+fn words(error: &ToolError) -> String {
+    match error.reason {
+        Some(reason) => format!("{}: {reason}", error.kind),
+        None => error.kind.to_string(),
+    }
+}
+
+fn show(answer: &Answer) -> std::io::Result<()> {
+    let output = answer.output();
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{}", for_people(&output.summary))?;
+    if let Some(content) = &output.content {
+        writeln!(out, "\n{}", for_people(content))?;
+    }
+    out.flush()
+}
+
+/// A text for the terminal, if it goes to one: what would steer it is shown, not done.
+pub fn for_people(text: &str) -> String {
+    if !std::io::stdout().is_terminal() {
+        return text.to_owned();
+    }
+    let steers = |c: char| c.is_control() && c != '\n' && c != '\t';
+    text.chars().map(|c| if steers(c) { c.escape_default().to_string() } else { c.to_string() }).collect()
+}

@@ -1,0 +1,51 @@
+//! `pod-tools inspect`: what a component asks of its host and what it offers, without running it.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use pod_tools_host::{Interface, PodTools};
+
+use crate::options::HostOptions;
+
+/// Show what a component imports and exports, without running it
+#[derive(Debug, clap::Args)]
+pub struct InspectArgs {
+    /// The component [default: the one named by --component, else the bundled one]
+    file: Option<PathBuf>,
+
+    /// Answer with a JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(args: InspectArgs, host: &HostOptions) -> anyhow::Result<ExitCode> {
+    let file = args.file.as_deref().or(host.component());
+    let inspection = PodTools::inspect(file)?;
+    let mut out = std::io::stdout().lock();
+    if args.json {
+        serde_json::to_writer_pretty(&mut out, &inspection)?;
+        writeln!(out)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let name = file.map_or_else(|| "the bundled component".to_owned(), |file| file.display().to_string());
+    writeln!(out, "{name}: {} bytes", inspection.bytes)?;
+    writeln!(out, "\nimports")?;
+    for import in &inspection.imports {
+        show(&mut out, import, "this host does not have it")?;
+    }
+    writeln!(out, "\nexports")?;
+    for export in &inspection.exports {
+        show(&mut out, export, "this host does not call it")?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn show(out: &mut impl Write, interface: &Interface, unknown: &str) -> std::io::Result<()> {
+    let note = if interface.known { String::new() } else { format!("  ({unknown})") };
+    writeln!(out, "  {}{note}", interface.name)?;
+    for function in &interface.functions {
+        writeln!(out, "    {function}")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,254 @@
+//! The state of one call: its authority, what it has used up, and what it has staged. And the gate: the one
+//! function through which every request of a plugin passes.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use wasmtime::component::{Resource, ResourceTable};
+
+use crate::authority::{Authority, Parts};
+use crate::error::{HostError, HostResult, Reason, ToolError};
+use crate::escape::Escaped;
+use crate::exchange::OpenExchanges;
+use crate::grants::Verb;
+use crate::limits::{LimitReached, Limits, call_time_is_up};
+use crate::registry::{Record, RegistryError, StoredCursor};
+
+/// The context of one call, kept in the store of the component instance that serves it.
+#[derive(Debug)]
+pub struct PodCtx {
+    authority: Authority,
+    started: Instant,
+    host_calls: u64,
+    pub(crate) exchanges: OpenExchanges,
+    staged: BTreeMap<String, StagedCursor>,
+}
+
+impl PodCtx {
+    /// A context for one call. The call's time begins now.
+    pub fn new(authority: &Authority) -> Self {
+        Self {
+            authority: authority.clone(),
+            started: Instant::now(),
+            host_calls: 0,
+            exchanges: OpenExchanges::default(),
+            staged: BTreeMap::new(),
+        }
+    }
+
+    /// What the call has staged, to be stored once its caller has been given the answer.
+    pub fn take_staged(&mut self) -> Staged {
+        Staged { authority: self.authority.clone(), cursors: std::mem::take(&mut self.staged) }
+    }
+
+    /// The limits of the call.
+    pub fn limits(&self) -> &Limits {
+        self.authority.limits()
+    }
+
+    pub(crate) fn parts(&self) -> &Arc<Parts> {
+        self.authority.parts()
+    }
+
+    /// When the call's time is up.
+    pub(crate) fn deadline(&self) -> Instant {
+        self.started + self.parts().limits.call_time
+    }
+
+    /// How long an operation may wait: all that the host allows, or less if the guest asked for less.
+    pub(crate) fn wait(&self, within_ms: Option<u32>) -> Wait {
+        let allowed = self.parts().limits.operation_time;
+        let asked = within_ms.map(|ms| Duration::from_millis(ms.into()));
+        let length = asked.map_or(allowed, |asked| asked.min(allowed));
+        Wait { length, until: (Instant::now() + length).min(self.deadline()) }
+    }
+
+    /// The gate. Every request of the plugin passes here, and nowhere else is anything granted.
+    pub(crate) fn admit(&mut self, request: Request, pod: Option<&str>) -> HostResult<()> {
+        self.host_calls += 1;
+        let limits = &self.parts().limits;
+        if self.host_calls > limits.host_calls {
+            return Err(HostError::Trap(LimitReached::HostCalls(limits.host_calls).into()));
+        }
+        if Instant::now() >= self.deadline() {
+            return Err(call_time_is_up(limits.call_time).into());
+        }
+        if !request.verbs.is_empty() {
+            self.parts().grants.check(request.words, request.verbs, pod)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn staged_cursor(&self, pod: &str) -> Option<&StoredCursor> {
+        self.staged.get(pod).map(|staged| &staged.new)
+    }
+
+    /// Stages a cursor. What the store held when the pod was first moved in this call is remembered: another
+    /// reader may move it meanwhile.
+    pub(crate) fn stage_cursor(&mut self, pod: &str, new: StoredCursor) -> HostResult<()> {
+        if let Some(staged) = self.staged.get_mut(pod) {
+            staged.new = new;
+            return Ok(());
+        }
+        let base = self.parts().registry.cursor(pod).map_err(registry_error)?;
+        self.staged.insert(pod.to_owned(), StagedCursor { base, new });
+        Ok(())
+    }
+
+    pub(crate) fn drop_staged_cursor(&mut self, pod: &str) {
+        self.staged.remove(pod);
+    }
+}
+
+/// What is asked of the gate: its name in a message to people, and the verbs of which one is needed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Request {
+    pub(crate) words: &'static str,
+    pub(crate) verbs: &'static [Verb],
+}
+
+/// All requests but those that an exchange is opened with, and what they need: the policy, in one place.
+pub(crate) mod requests {
+    use super::Request;
+    use crate::grants::Verb;
+
+    /// Asking for what the holder of a handle, or anybody, may know.
+    pub(crate) const FREE: Request = Request { words: "", verbs: &[] };
+    pub(crate) const LIST: Request = Request { words: "listing pods", verbs: &[Verb::List] };
+    pub(crate) const STATE: Request = Request { words: "reading its state", verbs: &[Verb::Read, Verb::Send] };
+    pub(crate) const CURSOR: Request = Request { words: "reading its output", verbs: &[Verb::Read] };
+    pub(crate) const FORGET: Request = Request { words: "forgetting it", verbs: &[Verb::Stop] };
+    pub(crate) const PROBE: Request = Request { words: "probing its socket", verbs: &[Verb::List] };
+    pub(crate) const AWAIT_CLOSED: Request = Request { words: "awaiting its end", verbs: &[Verb::Stop] };
+    pub(crate) const RELEASE: Request = Request { words: "releasing its scope", verbs: &[Verb::Stop] };
+    pub(crate) const RECLAIM: Request = Request { words: "reclaiming stale scope", verbs: &[Verb::List] };
+
+    /// Finding a pod, for one of the verbs.
+    pub(crate) const fn find(purpose: Verb) -> Request {
+        match purpose {
+            Verb::List => Request { words: "finding it", verbs: &[Verb::List] },
+            Verb::Send => Request { words: "sending a message", verbs: &[Verb::Send] },
+            Verb::Read => Request { words: "reading its output", verbs: &[Verb::Read] },
+            Verb::Stop => Request { words: "stopping it", verbs: &[Verb::Stop] },
+        }
+    }
+}
+
+/// A bounded wait.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wait {
+    /// How long, as it is said to people.
+    pub(crate) length: Duration,
+    /// Until when: no later than the end of the call.
+    pub(crate) until: Instant,
+}
+
+impl Wait {
+    /// What is left of it, for code that waits on a thread of its own.
+    pub(crate) fn left(&self) -> Duration {
+        self.until.saturating_duration_since(Instant::now())
+    }
+}
+
+/// What a handle to a pod stands for: one record of the registry.
+#[derive(Debug)]
+pub struct Pod {
+    pub(crate) record: Arc<Record>,
+    /// Its scope was released through this handle, so its record may go.
+    pub(crate) released: bool,
+}
+
+impl Pod {
+    pub(crate) fn new(record: Record) -> Self {
+        Self { record: Arc::new(record), released: false }
+    }
+}
+
+/// What host functions are implemented on: the context of a call and its table of handles.
+pub struct PodCtxView<'a> {
+    /// The context of the call.
+    pub ctx: &'a mut PodCtx,
+    /// The handles that the guest holds.
+    pub table: &'a mut ResourceTable,
+}
+
+impl PodCtxView<'_> {
+    /// The record behind a handle. A handle that is not alive is the guest's fault, and a trap.
+    pub(crate) fn record(&self, pod: &Resource<Pod>) -> HostResult<Arc<Record>> {
+        Ok(self.table.get(pod)?.record.clone())
+    }
+}
+
+/// Gives a store's data access to the context of its call, as `wasmtime_wasi::WasiView` does for WASI.
+pub trait PodView: Send {
+    /// The context and the table of handles.
+    fn pods(&mut self) -> PodCtxView<'_>;
+}
+
+#[derive(Debug)]
+struct StagedCursor {
+    base: Option<StoredCursor>,
+    new: StoredCursor,
+}
+
+/// Read cursors that a call has staged. Dropped, they are forgotten, and the next read gives the same text
+/// again; [`store`](Self::store) keeps them.
+#[derive(Debug)]
+#[must_use = "cursors are kept only by `store`, once the answer has been delivered"]
+pub struct Staged {
+    authority: Authority,
+    cursors: BTreeMap<String, StagedCursor>,
+}
+
+impl Staged {
+    /// Stores the cursors. To be called once the caller of the tool has been given the answer.
+    ///
+    /// # Errors
+    ///
+    /// Fails where the registry's files cannot be written or stay locked; then the text that was delivered
+    /// is given again by the next read.
+    pub async fn store(self) -> Result<(), ToolError> {
+        if self.cursors.is_empty() {
+            return Ok(());
+        }
+        let parts = self.authority.parts().clone();
+        blocking(move || {
+            for (pod, StagedCursor { base, new }) in self.cursors {
+                parts.registry.set_cursor(&pod, base.as_ref(), new, parts.limits.operation_time).map_err(|error| {
+                    let mut error = registry_tool_error(error);
+                    error.message = format!(
+                        "the read cursor of pod `{}` was not stored, its text will be given again: {}",
+                        Escaped(&pod),
+                        error.message
+                    );
+                    error
+                })?;
+            }
+            Ok(())
+        })
+        .await?
+    }
+}
+
+/// Runs code that waits for locks or disks on a thread where waiting is no harm. It runs to its end even if
+/// the call is dropped meanwhile.
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, ToolError> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| ToolError::internal(format!("the host failed in the middle of an operation: {error}")))
+}
+
+pub(crate) fn registry_error(error: RegistryError) -> HostError {
+    registry_tool_error(error).into()
+}
+
+fn registry_tool_error(error: RegistryError) -> ToolError {
+    let reason = match &error {
+        RegistryError::Busy { .. } => Reason::LockBusy,
+        RegistryError::Unwritable { .. } => Reason::StateUnwritable,
+        _ => Reason::RegistryDamaged,
+    };
+    ToolError::failed(reason, error.to_string())
+}

@@ -1,0 +1,150 @@
+//! One exchange: a connection, the one request that goes out on it, and what comes back.
+
+use std::io;
+use std::time::Duration;
+
+use tokio::io::Interest;
+use tokio::net::UnixStream;
+use tokio::time::{Instant, timeout_at};
+
+use crate::error::{Reason, ToolError};
+use crate::limits::LimitReached;
+
+/// The most that one read gives: as large as the kernel hands over in a few pieces, small beside a history.
+pub(crate) const MAX_READ: usize = 256 << 10;
+
+/// An open exchange. The request is written while the guest reads, from its first read on.
+#[derive(Debug)]
+pub struct Exchange {
+    stream: UnixStream,
+    /// What of the request has not been written yet.
+    unsent: Vec<u8>,
+    sent: usize,
+    /// When the exchange as a whole must be over, if it was opened with a time of its own.
+    pub(crate) deadline: Option<Instant>,
+    /// Bytes since the last line break.
+    line: u64,
+    max_line: u64,
+    /// Why nothing can be read any more.
+    broken: Option<ToolError>,
+    /// Keeps the exchange counted as open for as long as it lives.
+    _open: OpenExchange,
+}
+
+/// Counts an open exchange until it is dropped.
+#[derive(Debug)]
+pub(crate) struct OpenExchange(std::sync::Arc<()>);
+
+/// How many exchanges a call has open.
+#[derive(Debug, Default)]
+pub(crate) struct OpenExchanges(std::sync::Arc<()>);
+
+impl OpenExchanges {
+    /// Takes a place for one more, if fewer than `limit` are taken.
+    pub(crate) fn take(&self, limit: usize) -> Result<OpenExchange, LimitReached> {
+        if std::sync::Arc::strong_count(&self.0) - 1 >= limit {
+            return Err(LimitReached::Exchanges(limit));
+        }
+        Ok(OpenExchange(self.0.clone()))
+    }
+}
+
+impl Exchange {
+    pub(crate) fn new(
+        stream: std::os::unix::net::UnixStream,
+        request: Vec<u8>,
+        deadline: Option<Instant>,
+        max_line: u64,
+        open: OpenExchange,
+    ) -> io::Result<Self> {
+        Ok(Self {
+            stream: UnixStream::from_std(stream)?,
+            unsent: request,
+            sent: 0,
+            deadline,
+            line: 0,
+            max_line,
+            broken: None,
+            _open: open,
+        })
+    }
+
+    /// What has arrived, at most `max` bytes, as soon as there is anything; empty at the end. `waiting` is
+    /// the time that is left, for the message of a time-out.
+    pub(crate) async fn read(&mut self, max: usize, deadline: Instant, waiting: Duration) -> Result<Vec<u8>, ToolError> {
+        if let Some(error) = &self.broken {
+            return Err(error.clone());
+        }
+        let mut piece = Vec::with_capacity(max.clamp(1, MAX_READ));
+        match timeout_at(deadline, self.fill(&mut piece)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                let error = ToolError::failed(Reason::Closed, format!("read: {error}"));
+                self.broken = Some(error.clone());
+                return Err(error);
+            }
+            Err(_) => {
+                let operation = if self.sent < self.unsent.len() { "write" } else { "read" };
+                let message = format!("{operation} timed out after {waiting:?} (allow more with --op-timeout)");
+                return Err(ToolError::failed(Reason::SocketTimeout, message));
+            }
+        }
+        if let Err(limit) = self.count_lines(&piece) {
+            let error = ToolError::from(limit);
+            self.broken = Some(error.clone());
+            return Err(error);
+        }
+        Ok(piece)
+    }
+
+    /// Writes what is left of the request and waits for something to read, both at the same time: neither
+    /// side of the socket can hold up the other.
+    async fn fill(&mut self, piece: &mut Vec<u8>) -> io::Result<()> {
+        loop {
+            self.send_some();
+            match self.stream.try_read_buf(piece) {
+                Ok(_) => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            }
+            let interest = if self.sent < self.unsent.len() {
+                Interest::READABLE | Interest::WRITABLE
+            } else {
+                Interest::READABLE
+            };
+            self.stream.ready(interest).await?;
+        }
+    }
+
+    fn send_some(&mut self) {
+        while self.sent < self.unsent.len() {
+            match self.stream.try_write(&self.unsent[self.sent..]) {
+                Ok(written) => self.sent += written,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                // The pod has stopped listening. What it said before that can still be read.
+                Err(_) => self.sent = self.unsent.len(),
+            }
+        }
+        // A message may be large, and the answer to it larger: not both are held.
+        self.unsent = Vec::new();
+        self.sent = 0;
+    }
+
+    /// Counts the bytes of the lines that pass.
+    fn count_lines(&mut self, piece: &[u8]) -> Result<(), LimitReached> {
+        let mut start = 0;
+        for end in memchr::memchr_iter(b'\n', piece) {
+            self.check_line(end - start)?;
+            self.line = 0;
+            start = end + 1;
+        }
+        self.check_line(piece.len() - start)
+    }
+
+    fn check_line(&mut self, more: usize) -> Result<(), LimitReached> {
+        self.line = self.line.saturating_add(more as u64);
+        if self.line > self.max_line { Err(LimitReached::Line(self.max_line)) } else { Ok(()) }
+    }
+}

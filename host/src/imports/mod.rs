@@ -1,0 +1,47 @@
+//! The imports of the contract, each a thin layer between the guest's handles and what the host knows.
+//!
+//! Every function begins with the gate, [`PodCtx::admit`](crate::context::PodCtx).
+
+mod pods;
+mod scope_lock;
+mod unix_socket;
+
+use wasmtime::component::{HasData, Linker};
+
+use crate::bindings::pod::tools as wit;
+use crate::context::{PodCtxView, PodView};
+use crate::error::HostError;
+
+/// The marker by which the generated bindings find the context in a store.
+struct HasPods;
+
+impl HasData for HasPods {
+    type Data<'a> = PodCtxView<'a>;
+}
+
+impl wit::types::Host for PodCtxView<'_> {
+    fn convert_error(&mut self, error: HostError) -> wasmtime::Result<wit::types::Error> {
+        error.into_wit()
+    }
+}
+
+/// Adds the imports of `pod:tools` to a linker, for runtimes that bring their own wasmtime.
+///
+/// The store's data gives access to the [`PodCtx`](crate::PodCtx) of its call through [`PodView`]. The
+/// engine needs nothing but the component model; calls have to be made with wasmtime's `_async` functions,
+/// within a tokio runtime. WASI is the runtime's own affair: `wasmtime_wasi::p2::add_to_linker_async`, with
+/// a context that grants nothing, is enough.
+///
+/// The context enforces the grants and those limits that concern the host's side: times, host calls,
+/// exchanges, lines. Memory, tables, CPU time and what is transferred are the store's, and the embedder's to
+/// set; [`PodTools`](crate::PodTools) does it for those who do not bring a wasmtime of their own.
+///
+/// # Errors
+///
+/// Fails if the linker holds one of these interfaces already.
+pub fn add_to_linker<T: PodView + 'static>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
+    wit::types::add_to_linker::<T, HasPods>(linker, T::pods)?;
+    wit::pods::add_to_linker::<T, HasPods>(linker, T::pods)?;
+    wit::unix_socket::add_to_linker::<T, HasPods>(linker, T::pods)?;
+    wit::scope_lock::add_to_linker::<T, HasPods>(linker, T::pods)
+}

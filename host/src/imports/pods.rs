@@ -1,0 +1,163 @@
+//! `pods`: the registry as far as it was granted, states and cursors.
+
+use std::ffi::OsStr;
+use std::io::Read;
+
+use wasmtime::component::Resource;
+
+use crate::bindings::pod::tools::pods as wit;
+use crate::context::{Pod, PodCtxView, blocking, registry_error, requests};
+use crate::directory::Lookup;
+use crate::error::{ErrorKind, HostError, HostResult, Reason, ToolError};
+use crate::escape::Escaped;
+use crate::grants::Verb;
+use crate::limits::LimitReached;
+use crate::registry::{Record, StoredCursor};
+use crate::scope::Permission;
+
+/// A digest is a few dozen characters; more than this is not one.
+const MAX_DIGEST: usize = 128;
+/// A status file is a hundred bytes; more than this is not one.
+const MAX_STATUS: u64 = 64 << 10;
+
+impl wit::Host for PodCtxView<'_> {
+    fn find(&mut self, name: String, purpose: wit::Verb) -> HostResult<Resource<Pod>> {
+        let purpose = match purpose {
+            wit::Verb::List => Verb::List,
+            wit::Verb::Send => Verb::Send,
+            wit::Verb::Read => Verb::Read,
+            wit::Verb::Stop => Verb::Stop,
+        };
+        self.ctx.admit(requests::find(purpose), Some(&name))?;
+        let records = self.ctx.parts().registry.load().map_err(registry_error)?;
+        let Some(record) = records.into_first(&name) else {
+            let message = format!("no spawned pod named `{}`", Escaped(&name));
+            return Err(ToolError::new(ErrorKind::InvalidArgument, Reason::UnknownPod, message).into());
+        };
+        self.push(record)
+    }
+
+    fn list(&mut self) -> HostResult<wit::Listing> {
+        self.ctx.admit(requests::LIST, None)?;
+        let records = self.ctx.parts().registry.load().map_err(registry_error)?;
+        let parts = self.ctx.parts().clone();
+        let may_see = |name: &str| parts.grants.allow(Verb::List, name);
+        let unreadable = records.unreadable.iter().filter(|bad| bad.name.as_deref().is_none_or(may_see)).count();
+        let mut pods = Vec::with_capacity(records.records.len());
+        for record in records.records {
+            if may_see(&record.pod_name) {
+                let description = describe(&record);
+                pods.push(wit::Listed { pod: self.push(record)?, description });
+            }
+        }
+        Ok(wit::Listing { pods, unreadable: u32::try_from(unreadable).unwrap_or(u32::MAX) })
+    }
+
+    async fn forget(&mut self, pod: Resource<Pod>) -> HostResult<()> {
+        let record = self.record(&pod)?;
+        self.ctx.admit(requests::FORGET, Some(&record.pod_name))?;
+        if !self.table.get(&pod)?.released {
+            let message = format!(
+                "pod `{}` is not known to be stopped: its scope has not been released in this call",
+                Escaped(&record.pod_name)
+            );
+            return Err(ToolError::failed(Reason::StillRunning, message).into());
+        }
+        let (parts, wait) = (self.ctx.parts().clone(), self.ctx.wait(None));
+        let name = record.pod_name.clone();
+        blocking(move || parts.registry.remove(&record, wait.left())).await?.map_err(registry_error)?;
+        self.ctx.drop_staged_cursor(&name);
+        Ok(())
+    }
+
+    fn bounds(&mut self) -> wasmtime::Result<wit::Bounds> {
+        let limits = &self.ctx.parts().limits;
+        Ok(wit::Bounds {
+            operation_ms: u32::try_from(limits.operation_time.as_millis()).unwrap_or(u32::MAX),
+            max_output: limits.output,
+        })
+    }
+}
+
+impl wit::HostPod for PodCtxView<'_> {
+    fn describe(&mut self, pod: Resource<Pod>) -> wasmtime::Result<wit::Description> {
+        let record = self.table.get(&pod)?.record.clone();
+        match self.ctx.admit(requests::FREE, None) {
+            // It cannot fail with a value, so the call's end is left to the next function that can.
+            Ok(()) | Err(HostError::Value(_)) => Ok(describe(&record)),
+            Err(HostError::Trap(trap)) => Err(trap),
+        }
+    }
+
+    fn state(&mut self, pod: Resource<Pod>) -> HostResult<Option<wit::State>> {
+        let record = self.record(&pod)?;
+        self.ctx.admit(requests::STATE, Some(&record.pod_name))?;
+        match self.ctx.parts().directories.open_beside(&record.socket_path, OsStr::new("status.json")) {
+            Ok(file) => Ok(read_state(file.into())),
+            Err(Lookup::DescriptorsExhausted) => Err(super::unix_socket::descriptors_exhausted().into()),
+            // Its own word is all that this is about: a status that cannot be trusted is none.
+            Err(Lookup::Missing | Lookup::Refused(_)) => Ok(None),
+        }
+    }
+
+    fn cursor(&mut self, pod: Resource<Pod>) -> HostResult<Option<wit::Cursor>> {
+        let record = self.record(&pod)?;
+        self.ctx.admit(requests::CURSOR, Some(&record.pod_name))?;
+        let stored = match self.ctx.staged_cursor(&record.pod_name) {
+            Some(staged) => Some(staged.clone()),
+            None => self.ctx.parts().registry.cursor(&record.pod_name).map_err(registry_error)?,
+        };
+        Ok(stored.map(|cursor| wit::Cursor { items: cursor.items, digest: cursor.digest }))
+    }
+
+    fn set_cursor(&mut self, pod: Resource<Pod>, cursor: wit::Cursor) -> HostResult<()> {
+        let record = self.record(&pod)?;
+        self.ctx.admit(requests::CURSOR, Some(&record.pod_name))?;
+        if cursor.digest.len() > MAX_DIGEST {
+            let message = format!("a cursor's digest has at most {MAX_DIGEST} bytes, not {}", cursor.digest.len());
+            return Err(ToolError::new(ErrorKind::InvalidArgument, None, message).into());
+        }
+        self.ctx.stage_cursor(&record.pod_name, StoredCursor { items: cursor.items, digest: cursor.digest })
+    }
+
+    fn drop(&mut self, pod: Resource<Pod>) -> wasmtime::Result<()> {
+        self.table.delete(pod)?;
+        Ok(())
+    }
+}
+
+impl PodCtxView<'_> {
+    fn push(&mut self, record: Record) -> HostResult<Resource<Pod>> {
+        self.table.push(Pod::new(record)).map_err(|_| {
+            HostError::Trap(LimitReached::Handles(self.ctx.parts().limits.handles).into())
+        })
+    }
+}
+
+fn describe(record: &Record) -> wit::Description {
+    let scope = record.scope_delegated.iter().map(|rule| wit::ScopeRule {
+        target: rule.target.to_string_lossy().into_owned(),
+        permission: match rule.permission {
+            Permission::Read => wit::Permission::Read,
+            Permission::Write => wit::Permission::Write,
+        },
+        recursive: rule.recursive,
+    });
+    wit::Description { name: record.pod_name.clone(), scope: scope.collect() }
+}
+
+/// The pod's state by its status file; `None` for anything that is not one.
+fn read_state(file: std::fs::File) -> Option<wit::State> {
+    #[derive(serde::Deserialize)]
+    struct Status {
+        state: String,
+    }
+    let mut text = Vec::new();
+    file.take(MAX_STATUS).read_to_end(&mut text).ok()?;
+    match serde_json::from_slice::<Status>(&text).ok()?.state.as_str() {
+        "idle" => Some(wit::State::Idle),
+        "running" => Some(wit::State::Running),
+        "paused" => Some(wit::State::Paused),
+        _ => None,
+    }
+}

@@ -1,0 +1,107 @@
+//! What the plugin says, checked and in this crate's own types.
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::bindings::exports::pod::tools::tools as wit;
+use crate::context::Staged;
+use crate::error::ToolError;
+
+/// What a tool does to the world.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Effects {
+    /// It changes nothing that another tool or program could see, but its own read cursor.
+    pub read_only: bool,
+    /// What it does cannot be taken back.
+    pub destructive: bool,
+    /// Doing it twice is the same as doing it once.
+    pub idempotent: bool,
+}
+
+/// A tool, as it is shown to a model.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct Definition {
+    /// The tool's name.
+    pub name: String,
+    /// What it is for.
+    pub description: String,
+    /// JSON Schema of its input.
+    pub input_schema: Box<RawValue>,
+    /// JSON Schema of [`Output::data`].
+    pub data_schema: Box<RawValue>,
+    /// What it does to the world.
+    pub effects: Effects,
+}
+
+/// What a tool answers.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct Output {
+    /// One line.
+    pub summary: String,
+    /// The text that was asked for, if there is any.
+    pub content: Option<String>,
+    /// A small JSON document for programs.
+    pub data: Box<RawValue>,
+}
+
+/// An answer that has not been delivered yet. [`delivered`](Self::delivered) says that it has been; an
+/// answer that is dropped instead has never been given, and the same text will be given again.
+#[derive(Debug)]
+pub struct Answer {
+    output: Output,
+    staged: Staged,
+}
+
+impl Answer {
+    pub(super) fn new(output: Output, staged: Staged) -> Self {
+        Self { output, staged }
+    }
+
+    /// The answer itself.
+    pub fn output(&self) -> &Output {
+        &self.output
+    }
+
+    /// To be called once the caller of the tool has the answer: stores what the call has staged.
+    ///
+    /// # Errors
+    ///
+    /// Fails where the read cursor cannot be stored; then the text will be given again by the next read.
+    pub async fn delivered(self) -> Result<(), ToolError> {
+        self.staged.store().await
+    }
+}
+
+fn json(what: &str, text: String) -> Result<Box<RawValue>, ToolError> {
+    RawValue::from_string(text)
+        .map_err(|error| ToolError::internal(format!("the plugin's {what} is not JSON: {error}")))
+}
+
+impl TryFrom<wit::Definition> for Definition {
+    type Error = ToolError;
+
+    fn try_from(wit: wit::Definition) -> Result<Self, ToolError> {
+        Ok(Self {
+            name: wit.name,
+            description: wit.description,
+            input_schema: json("input schema", wit.input_schema)?,
+            data_schema: json("data schema", wit.data_schema)?,
+            effects: Effects {
+                read_only: wit.effects.read_only,
+                destructive: wit.effects.destructive,
+                idempotent: wit.effects.idempotent,
+            },
+        })
+    }
+}
+
+impl TryFrom<wit::Output> for Output {
+    type Error = ToolError;
+
+    fn try_from(wit: wit::Output) -> Result<Self, ToolError> {
+        Ok(Self { summary: wit.summary, content: wit.content, data: json("data", wit.data)? })
+    }
+}

@@ -1,0 +1,171 @@
+//! Loading a component: from the library itself or from a file, and what it would need.
+
+use std::path::{Path, PathBuf};
+
+use wasmtime::Engine;
+use wasmtime::component::{Component, types::ComponentItem};
+
+use crate::escape::Escaped;
+
+/// The component that the build of this library compiled from the guest crate.
+pub const BUNDLED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/pod_tools_guest.wasm"));
+
+/// The interfaces that this host links, without their versions; all of a package's 0.2 or 0.1 are alike.
+const PROVIDED: &[(&str, &str)] = &[
+    ("pod:tools/types", "0.1."),
+    ("pod:tools/pods", "0.1."),
+    ("pod:tools/unix-socket", "0.1."),
+    ("pod:tools/scope-lock", "0.1."),
+    ("wasi:io/error", "0.2."),
+    ("wasi:io/poll", "0.2."),
+    ("wasi:io/streams", "0.2."),
+    ("wasi:clocks/wall-clock", "0.2."),
+    ("wasi:clocks/monotonic-clock", "0.2."),
+    ("wasi:random/random", "0.2."),
+    ("wasi:random/insecure", "0.2."),
+    ("wasi:random/insecure-seed", "0.2."),
+    ("wasi:filesystem/types", "0.2."),
+    ("wasi:filesystem/preopens", "0.2."),
+    ("wasi:cli/exit", "0.2."),
+    ("wasi:cli/environment", "0.2."),
+    ("wasi:cli/stdin", "0.2."),
+    ("wasi:cli/stdout", "0.2."),
+    ("wasi:cli/stderr", "0.2."),
+    ("wasi:cli/terminal-input", "0.2."),
+    ("wasi:cli/terminal-output", "0.2."),
+    ("wasi:cli/terminal-stdin", "0.2."),
+    ("wasi:cli/terminal-stdout", "0.2."),
+    ("wasi:cli/terminal-stderr", "0.2."),
+];
+
+/// What the host calls a component for.
+const REQUIRED_EXPORT: &str = "pod:tools/tools";
+
+/// A component that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// The file cannot be read.
+    #[error("cannot read the component {}: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system says.
+        source: std::io::Error,
+    },
+    /// The bytes are no component.
+    #[error("{name} is not a WebAssembly component: {detail}")]
+    NotAComponent {
+        /// The file, or what stands for it.
+        name: String,
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// It asks for what this host does not have.
+    #[error("{name} asks for imports that this host does not have: {}", imports.join(", "))]
+    MissingImports {
+        /// The file, or what stands for it.
+        name: String,
+        /// The imports, as the component names them.
+        imports: Vec<String>,
+    },
+    /// It is another kind of component.
+    #[error("{name} does not fit the contract: {detail}")]
+    WrongShape {
+        /// The file, or what stands for it.
+        name: String,
+        /// What does not fit.
+        detail: String,
+    },
+    /// The engine cannot be set up in this process.
+    #[error("cannot set up the WebAssembly engine: {0}")]
+    Engine(String),
+}
+
+/// A component's import or export.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
+pub struct Interface {
+    /// Its name, with version.
+    pub name: String,
+    /// The functions in it, if it is an interface, in the component's order.
+    pub functions: Vec<String>,
+    /// Whether this host has it (an import) or calls it (an export).
+    pub known: bool,
+}
+
+/// What a component imports and exports, found without running it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
+pub struct Inspection {
+    /// Size of the component, in bytes.
+    pub bytes: usize,
+    /// What it asks of its host.
+    pub imports: Vec<Interface>,
+    /// What it offers.
+    pub exports: Vec<Interface>,
+}
+
+/// Reads a component file.
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
+    std::fs::read(path).map_err(|source| LoadError::Unreadable { path: path.to_owned(), source })
+}
+
+/// Compiles a component and checks that this host has what it asks for.
+pub(super) fn compile(engine: &Engine, name: &str, bytes: &[u8]) -> Result<Component, LoadError> {
+    let component = Component::from_binary(engine, bytes)
+        .map_err(|error| LoadError::NotAComponent { name: name.to_owned(), detail: format!("{error:#}") })?;
+    let found = inspect(engine, &component, bytes.len());
+    let missing: Vec<String> =
+        found.imports.into_iter().filter(|import| !import.known).map(|import| import.name).collect();
+    if !missing.is_empty() {
+        return Err(LoadError::MissingImports { name: name.to_owned(), imports: missing });
+    }
+    if !found.exports.iter().any(|export| export.known) {
+        return Err(LoadError::WrongShape {
+            name: name.to_owned(),
+            detail: format!("it does not export {REQUIRED_EXPORT}"),
+        });
+    }
+    Ok(component)
+}
+
+pub(super) fn inspect(engine: &Engine, component: &Component, bytes: usize) -> Inspection {
+    let ty = component.component_type();
+    let interface = |name: &str, item: &ComponentItem, known: bool| Interface {
+        name: Escaped(name).to_string(),
+        functions: functions(engine, item),
+        known,
+    };
+    Inspection {
+        bytes,
+        imports: ty
+            .imports(engine)
+            .map(|(name, import)| interface(name, &import.ty, is_provided(name)))
+            .collect(),
+        exports: ty
+            .exports(engine)
+            .map(|(name, export)| interface(name, &export.ty, versioned(name) == (REQUIRED_EXPORT, "0.1.0")))
+            .collect(),
+    }
+}
+
+fn functions(engine: &Engine, item: &ComponentItem) -> Vec<String> {
+    match item {
+        ComponentItem::ComponentInstance(instance) => instance
+            .exports(engine)
+            .filter(|(_, export)| matches!(export.ty, ComponentItem::ComponentFunc(_)))
+            .map(|(name, _)| Escaped(name).to_string())
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn is_provided(import: &str) -> bool {
+    let (name, version) = versioned(import);
+    PROVIDED.iter().any(|&(provided, versions)| name == provided && version.starts_with(versions))
+}
+
+fn versioned(name: &str) -> (&str, &str) {
+    name.split_once('@').unwrap_or((name, ""))
+}

@@ -1,0 +1,252 @@
+//! [`PodTools`]: a loaded plugin, ready to be called. Each call runs in a fresh instance, within its limits.
+
+mod answer;
+mod component;
+mod cpu;
+mod engine;
+mod limiter;
+mod log;
+mod wasi;
+
+use std::path::{Path, PathBuf};
+
+use tokio::sync::Semaphore;
+use tokio::time::timeout_at;
+use wasmtime::component::{Linker, ResourceTable};
+use wasmtime::{Engine, Store};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+
+pub use self::answer::{Answer, Definition, Effects, Output};
+pub use self::component::{BUNDLED, Inspection, Interface, LoadError};
+use self::cpu::{CpuClock, Ticker};
+use self::limiter::Limiter;
+use self::log::ErrorLog;
+use crate::authority::Authority;
+use crate::bindings::{Plugin, PluginPre};
+use crate::context::{PodCtx, PodCtxView, PodView};
+use crate::error::ToolError;
+use crate::limits::{LimitReached, call_time_is_up};
+
+/// A loaded plugin. Compiled and linked once; every call gets an instance of its own, from a pool, and
+/// nothing of it survives the call. To be used within a tokio runtime with time and I/O enabled.
+pub struct PodTools {
+    plugin: PluginPre<CallState>,
+    /// As many as the pool holds instances. Further calls wait, within their own time.
+    places: Semaphore,
+    ticker: Ticker,
+}
+
+/// Loads a plugin. Made by [`PodTools::builder`].
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct PodToolsBuilder {
+    component: Option<PathBuf>,
+    cache_dir: Option<PathBuf>,
+    concurrent_calls: u32,
+}
+
+impl PodToolsBuilder {
+    /// Loads the component in this file. Default: the one that is built into the library.
+    pub fn component_file(mut self, path: impl AsRef<Path>) -> Self {
+        self.component = Some(path.as_ref().to_owned());
+        self
+    }
+
+    /// Keeps compiled code beneath this directory, which is made if it is missing and must be writable by
+    /// its owner alone; `None`: nowhere. Default: `$XDG_CACHE_HOME/pod-tools`, else `~/.cache/pod-tools`.
+    pub fn cache_dir(mut self, directory: Option<PathBuf>) -> Self {
+        self.cache_dir = directory;
+        self
+    }
+
+    /// How many calls may run at once; further ones wait. At least 1; default: 128. Each costs 4 GiB of
+    /// address space, and none of memory until it runs.
+    pub fn concurrent_calls(mut self, calls: u32) -> Self {
+        self.concurrent_calls = calls.max(1);
+        self
+    }
+
+    /// Reads, compiles and links the component.
+    ///
+    /// # Errors
+    ///
+    /// Fails where the file cannot be read, is not a component, asks for imports that this host does not
+    /// have (all of them are listed), or does not export the tools.
+    pub fn load(self) -> Result<PodTools, LoadError> {
+        let engine = engine::new(self.concurrent_calls, self.cache_dir.as_deref())
+            .map_err(|error| LoadError::Engine(format!("{error:#}")))?;
+        let read;
+        let (name, bytes) = match &self.component {
+            Some(path) => {
+                read = component::read(path)?;
+                (path.display().to_string(), &*read)
+            }
+            None => ("the bundled component".to_owned(), BUNDLED),
+        };
+        let component = component::compile(&engine, &name, bytes)?;
+        let plugin = link(&engine)
+            .and_then(|linker| linker.instantiate_pre(&component))
+            .and_then(PluginPre::new)
+            .map_err(|error| LoadError::WrongShape { name, detail: format!("{error:#}") })?;
+        let ticker = Ticker::start(&engine).map_err(|error| LoadError::Engine(error.to_string()))?;
+        Ok(PodTools { plugin, places: Semaphore::new(self.concurrent_calls as usize), ticker })
+    }
+}
+
+fn link(engine: &Engine) -> wasmtime::Result<Linker<CallState>> {
+    let mut linker = Linker::new(engine);
+    wasi::add_to_linker(&mut linker)?;
+    crate::imports::add_to_linker(&mut linker)?;
+    Ok(linker)
+}
+
+impl PodTools {
+    /// The plugin that is built into this library, with the default cache.
+    ///
+    /// # Errors
+    ///
+    /// Fails where the engine cannot be set up in this process.
+    pub fn bundled() -> Result<Self, LoadError> {
+        Self::builder().load()
+    }
+
+    /// To load another component, or another way.
+    pub fn builder() -> PodToolsBuilder {
+        PodToolsBuilder { component: None, cache_dir: engine::default_cache_dir(), concurrent_calls: 128 }
+    }
+
+    /// What a component file imports and exports; the bundled one for `None`. Nothing of it is run.
+    ///
+    /// # Errors
+    ///
+    /// Fails where the file cannot be read or is not a component.
+    pub fn inspect(path: Option<&Path>) -> Result<Inspection, LoadError> {
+        let read = path.map(component::read).transpose()?;
+        let bytes = read.as_deref().unwrap_or(BUNDLED);
+        let name = path.map_or_else(|| "the bundled component".to_owned(), |path| path.display().to_string());
+        let engine = Engine::default();
+        let component = wasmtime::component::Component::from_binary(&engine, bytes)
+            .map_err(|error| LoadError::NotAComponent { name, detail: format!("{error:#}") })?;
+        Ok(component::inspect(&engine, &component, bytes.len()))
+    }
+
+    /// The tools that the plugin offers. Needs no authority: it is asked with none, and default limits.
+    ///
+    /// # Errors
+    ///
+    /// Fails with `internal` where the plugin is broken, with `limit` where it reaches one.
+    pub async fn definitions(&self) -> Result<Vec<Definition>, ToolError> {
+        let nothing = Authority::builder().build().map_err(|error| ToolError::internal(error.to_string()))?;
+        let (definitions, _) = self
+            .run(&nothing, async |plugin, store| plugin.pod_tools_tools().call_definitions(store).await)
+            .await?;
+        definitions.into_iter().map(Definition::try_from).collect()
+    }
+
+    /// Calls a tool. `input` is a JSON text; the empty text, `null` and `{}` all mean "no arguments".
+    ///
+    /// Dropping the future ends the call: connections are closed; a transaction on the scope lock or the
+    /// registry that has begun runs to its end.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the tool answers, and what the host has to say: see [`ErrorKind`](crate::ErrorKind).
+    pub async fn call(&self, authority: &Authority, tool: &str, input: &str) -> Result<Answer, ToolError> {
+        let (answer, mut ctx) = self
+            .run(authority, async |plugin, store| plugin.pod_tools_tools().call_call(store, tool, input).await)
+            .await?;
+        let output = Output::try_from(answer.map_err(ToolError::from)?)?;
+        Ok(Answer::new(output, ctx.take_staged()))
+    }
+
+    /// Runs `work` on a fresh instance, within the authority's limits.
+    async fn run<T>(
+        &self,
+        authority: &Authority,
+        work: impl AsyncFnOnce(&Plugin, &mut Store<CallState>) -> wasmtime::Result<T>,
+    ) -> Result<(T, PodCtx), ToolError> {
+        let ctx = PodCtx::new(authority);
+        let limits = authority.limits();
+        let within_time = timeout_at(ctx.deadline(), async {
+            let _place = self.places.acquire().await;
+            let _ticking = self.ticker.ticking();
+            let clock = CpuClock::new();
+            let mut store = self.store(ctx, &clock);
+            let done = clock
+                .measure(async {
+                    let plugin = self.plugin.instantiate_async(&mut store).await?;
+                    work(&plugin, &mut store).await
+                })
+                .await;
+            let state = store.into_data();
+            state.log.flush_to_log();
+            match done {
+                Ok(done) => Ok((done, state.pods)),
+                Err(trap) => Err(explain(&trap, &state)),
+            }
+        });
+        within_time.await.unwrap_or_else(|_| Err(call_time_is_up(limits.call_time)))
+    }
+
+    fn store(&self, pods: PodCtx, clock: &CpuClock) -> Store<CallState> {
+        let limits = pods.limits().clone();
+        let log = ErrorLog::default();
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(limits.handles);
+        let wasi = wasi::empty_context(&log);
+        let state = CallState { wasi, table, pods, log, limiter: Limiter::new(&limits) };
+        let mut store = Store::new(self.plugin.engine(), state);
+        store.limiter(|state| &mut state.limiter);
+        store.set_hostcall_fuel(limits.transfer);
+        store.set_max_component_handles(limits.handles);
+        store.set_epoch_deadline(1);
+        let clock = clock.clone();
+        store.epoch_deadline_callback(move |_| clock.on_tick(limits.cpu_time));
+        store
+    }
+}
+
+impl std::fmt::Debug for PodTools {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PodTools").finish_non_exhaustive()
+    }
+}
+
+/// What a store holds for one call.
+struct CallState {
+    wasi: WasiCtx,
+    table: ResourceTable,
+    pods: PodCtx,
+    limiter: Limiter,
+    log: ErrorLog,
+}
+
+impl WasiView for CallState {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl PodView for CallState {
+    fn pods(&mut self) -> PodCtxView<'_> {
+        PodCtxView { ctx: &mut self.pods, table: &mut self.table }
+    }
+}
+
+/// Why a call ended without an answer.
+fn explain(trap: &wasmtime::Error, state: &CallState) -> ToolError {
+    let limits = state.pods.limits();
+    if let Some(limit) = trap.downcast_ref::<LimitReached>().or(state.limiter.reached.as_ref()) {
+        return (*limit).into();
+    }
+    // wasmtime keeps the types of these to itself.
+    let message = format!("{trap:#}");
+    if message.contains("fuel allocated for hostcalls has been exhausted") {
+        return LimitReached::Transfer(limits.transfer).into();
+    }
+    if message.contains("resource limit exceeded") || trap.is::<wasmtime::PoolConcurrencyLimitError>() {
+        return LimitReached::Instances(limits.instances).into();
+    }
+    tracing::debug!("the plugin trapped: {trap:?}");
+    ToolError::internal(format!("the plugin failed: {}", trap.root_cause()))
+}
