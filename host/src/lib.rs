@@ -95,10 +95,12 @@ mod exchange;
 mod grants;
 mod imports;
 mod limits;
+mod raw_object;
 pub mod registry;
 mod request;
 mod runtime;
 pub mod scope;
+mod state_file;
 
 pub use authority::{Authority, AuthorityBuilder, AuthorityError};
 pub use context::{PodCtx, PodCtxView, PodView, Staged};
