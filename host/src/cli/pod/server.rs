@@ -1,0 +1,256 @@
+//! The pod itself: one task that owns the history, the turn, the buffered notifications and the clients. All
+//! that happens passes through it one after the other, so every client sees the same events in the same order.
+//!
+//! Order of what is seen: `running` is in `status.json` before `turn_start` is sent; `history.json`, then
+//! `idle`, before the event that ends a run. Who has seen the end of a run finds all of it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::mpsc;
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::{sleep, timeout};
+
+use super::client::{ClientId, FromClient, serve};
+use super::directory::{PodDirectory, State};
+use super::history::{History, MessageStatus};
+use super::notifications::Notifications;
+use super::outbox::{Line, Outbox, Refused, outbox};
+use super::protocol::{ErrorCode, Event, Method, RunResult};
+use super::signals::Signals;
+use super::turn::{CommandLine, Outcome, Progress, Turn};
+
+/// How long clients have, all together, to take what is still on its way to them when the pod ends.
+const FLUSH: Duration = Duration::from_secs(1);
+/// How long to leave new connections waiting when one could not be accepted, most likely for want of
+/// descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Methods on their way to the server, of all clients. Few: a method can be large, and a client can wait.
+const METHODS_AHEAD: usize = 8;
+
+/// Why the pod ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// A client asked for it.
+    Shutdown,
+    /// SIGINT.
+    Interrupted,
+    /// SIGTERM or SIGHUP.
+    Terminated,
+}
+
+struct Client {
+    outbox: Outbox,
+    connection: AbortHandle,
+}
+
+struct Run {
+    turn: Turn,
+    input: String,
+    answer: String,
+}
+
+/// A pod that is being served.
+pub struct Server<'a> {
+    directory: &'a PodDirectory,
+    command: CommandLine,
+    history: History,
+    notifications: Notifications,
+    clients: BTreeMap<ClientId, Client>,
+    connections: JoinSet<()>,
+    run: Option<Run>,
+    ending: Option<Ending>,
+}
+
+impl<'a> Server<'a> {
+    pub fn new(directory: &'a PodDirectory, command: CommandLine, history: History) -> Server<'a> {
+        Server {
+            directory,
+            command,
+            history,
+            notifications: Notifications::default(),
+            clients: BTreeMap::new(),
+            connections: JoinSet::new(),
+            run: None,
+            ending: None,
+        }
+    }
+
+    /// Serves until a client asks for the end or a signal does. When this returns, the command is gone, the
+    /// socket takes no connections and has been removed, and the clients have been told.
+    pub async fn serve(mut self, listener: UnixListener, signals: &mut Signals) -> Ending {
+        let (sender, mut receiver) = mpsc::channel(METHODS_AHEAD);
+        let mut next_id = 0;
+        let ending = loop {
+            if let (Some(ending), None) = (self.ending, &self.run) {
+                break ending;
+            }
+            tokio::select! {
+                accepted = accept(&listener) => {
+                    if let Some(stream) = accepted {
+                        self.connect(ClientId(next_id), stream, sender.clone());
+                        next_id += 1;
+                    }
+                }
+                Some((from, said)) = receiver.recv() => self.hear(from, said),
+                progress = next_progress(&mut self.run) => self.advance(progress),
+                ending = signals.next() => self.end(ending),
+                Some(_) = self.connections.join_next() => {}
+            }
+        };
+        drop((listener, receiver));
+        self.directory.remove_socket();
+        self.broadcast(Line::streamed(Event::Shutdown.encode()));
+        // Without their outboxes the connections end, each when it has written everything.
+        self.clients.clear();
+        let flushed = async { while self.connections.join_next().await.is_some() {} };
+        let _ = timeout(FLUSH, flushed).await;
+        self.connections.shutdown().await;
+        ending
+    }
+
+    fn connect(&mut self, id: ClientId, stream: UnixStream, server: mpsc::Sender<(ClientId, FromClient)>) {
+        let (outbox, inbox) = outbox();
+        for line in self.notifications.lines() {
+            // An empty outbox has room for all of them.
+            let _ = outbox.push(Line::shared(line));
+        }
+        let connection = self.connections.spawn(serve(id, stream, inbox, server));
+        self.clients.insert(id, Client { outbox, connection });
+    }
+
+    fn hear(&mut self, from: ClientId, said: FromClient) {
+        match said {
+            FromClient::Method(Method::Run { input }) => self.start_run(input),
+            FromClient::Method(Method::Notify { source, message }) => {
+                match self.notifications.add(&source, &message) {
+                    Ok(line) => self.broadcast(Line::streamed(line)),
+                    Err(reason) => self.refuse(from, &reason),
+                }
+            }
+            FromClient::Method(Method::Resume) => self.error(ErrorCode::NotPaused, "Pod is not paused"),
+            FromClient::Method(Method::Cancel) => match &mut self.run {
+                Some(run) => run.turn.cancel(),
+                None => self.error(ErrorCode::NotRunning, "Pod is not executing a turn"),
+            },
+            FromClient::Method(Method::Shutdown) => self.end(Ending::Shutdown),
+            FromClient::Method(Method::GetHistory) => {
+                let line = self.history.line();
+                self.send(from, Line::shared(line));
+            }
+            FromClient::Invalid(reason) => self.refuse(from, &reason),
+            FromClient::Gone => drop(self.clients.remove(&from)),
+        }
+    }
+
+    fn start_run(&mut self, input: String) {
+        if self.run.is_some() {
+            return self.error(ErrorCode::AlreadyRunning, "Pod is already executing a turn");
+        }
+        self.directory.write_status(State::Running);
+        self.stream(&Event::TurnStart { turn: 0 });
+        let turn = Turn::start(self.command.clone(), input.clone());
+        self.run = Some(Run { turn, input, answer: String::new() });
+    }
+
+    fn advance(&mut self, progress: Progress) {
+        let outcome = match progress {
+            Progress::Text(text) => {
+                self.stream(&Event::TextDelta { text: &text });
+                if let Some(run) = &mut self.run {
+                    run.answer.push_str(&text);
+                }
+                return;
+            }
+            Progress::Ended(outcome) => outcome,
+        };
+        let Some(Run { input, answer, .. }) = self.run.take() else { return };
+        let status = match outcome {
+            Outcome::Finished => MessageStatus::Completed,
+            Outcome::Failed(_) | Outcome::Cancelled => MessageStatus::Incomplete,
+        };
+        let answered = matches!(status, MessageStatus::Completed) || !answer.is_empty();
+        self.history.add_run(&input, answered.then_some((&answer, status)));
+        self.directory.write_history(&self.history.file());
+        self.directory.write_status(State::Idle);
+        match outcome {
+            Outcome::Finished => {
+                self.broadcast(Line::shared(Event::TextDone { text: &answer }.encode()));
+                self.stream(&Event::Usage { input_tokens: None, output_tokens: None });
+                self.stream(&Event::TurnEnd { turn: 0, result: RunResult::Finished });
+                self.stream(&Event::RunEnd { result: RunResult::Finished });
+            }
+            Outcome::Failed(reason) => self.error(ErrorCode::ProviderError, &reason),
+            Outcome::Cancelled => self.error(ErrorCode::Internal, "Cancelled"),
+        }
+    }
+
+    /// Ends the pod, once the turn has ended.
+    fn end(&mut self, ending: Ending) {
+        self.ending.get_or_insert(ending);
+        if let Some(run) = &mut self.run {
+            run.turn.cancel();
+        }
+    }
+
+    /// An error that everybody sees.
+    fn error(&mut self, code: ErrorCode, message: &str) {
+        self.stream(&Event::Error { code, message });
+    }
+
+    /// The answer to a line that is no method: it concerns nobody else.
+    fn refuse(&mut self, to: ClientId, reason: &str) {
+        let message = format!("invalid method: {reason}");
+        let line = Event::Error { code: ErrorCode::Internal, message: &message }.encode();
+        self.send(to, Line::streamed(line));
+    }
+
+    fn stream(&mut self, event: &Event) {
+        self.broadcast(Line::streamed(event.encode()));
+    }
+
+    fn broadcast(&mut self, line: Line) {
+        self.clients.retain(|_, client| client.take(line.clone()));
+    }
+
+    fn send(&mut self, to: ClientId, line: Line) {
+        if self.clients.get(&to).is_some_and(|client| !client.take(line)) {
+            self.clients.remove(&to);
+        }
+    }
+}
+
+impl Client {
+    /// Queues a line. `false`: the client gets no more, because it has gone or is too far behind; in the
+    /// latter case its connection is cut.
+    fn take(&self, line: Line) -> bool {
+        match self.outbox.push(line) {
+            Ok(()) => true,
+            Err(Refused::Closed) => false,
+            Err(Refused::Full) => {
+                self.connection.abort();
+                false
+            }
+        }
+    }
+}
+
+/// What the turn says next; never, while there is none.
+async fn next_progress(run: &mut Option<Run>) -> Progress {
+    match run {
+        Some(run) => run.turn.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The next connection; `None` after a pause, when it could not be accepted.
+async fn accept(listener: &UnixListener) -> Option<UnixStream> {
+    match listener.accept().await {
+        Ok((stream, _)) => Some(stream),
+        Err(_) => {
+            sleep(ACCEPT_PAUSE).await;
+            None
+        }
+    }
+}
