@@ -30,7 +30,7 @@ impl wit::Host for PodCtxView<'_> {
         };
         self.ctx.admit(requests::find(purpose), Some(&name))?;
         let records = self.ctx.parts().registry.load().map_err(registry_error)?;
-        let Some(record) = records.into_first(&name) else {
+        let Some(record) = records.records.into_iter().find(|record| record.pod_name == name) else {
             let message = format!("no spawned pod named `{}`", Escaped(&name));
             return Err(ToolError::new(ErrorKind::InvalidArgument, Reason::UnknownPod, message).into());
         };
