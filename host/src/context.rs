@@ -109,7 +109,7 @@ pub(crate) struct Request {
     pub(crate) verbs: &'static [Verb],
 }
 
-/// All requests but those that an exchange is opened with, and what they need: the policy, in one place.
+/// All requests and what they need: the policy, in one place.
 pub(crate) mod requests {
     use super::Request;
     use crate::grants::Verb;
@@ -125,7 +125,7 @@ pub(crate) mod requests {
     pub(crate) const RELEASE: Request = Request { words: "releasing its scope", verbs: &[Verb::Stop] };
     pub(crate) const RECLAIM: Request = Request { words: "reclaiming stale scope", verbs: &[Verb::List] };
 
-    /// Finding a pod, for one of the verbs.
+    /// Finding a pod for what a verb stands for, and doing it.
     pub(crate) const fn find(purpose: Verb) -> Request {
         match purpose {
             Verb::List => Request { words: "finding it", verbs: &[Verb::List] },
@@ -248,6 +248,7 @@ fn registry_tool_error(error: RegistryError) -> ToolError {
     let reason = match &error {
         RegistryError::Busy { .. } => Reason::LockBusy,
         RegistryError::Unwritable { .. } => Reason::StateUnwritable,
+        RegistryError::Descriptors { .. } => Reason::DescriptorsExhausted,
         _ => Reason::RegistryDamaged,
     };
     ToolError::failed(reason, error.to_string())

@@ -33,7 +33,7 @@ pub struct Exchange {
 
 /// Counts an open exchange until it is dropped.
 #[derive(Debug)]
-pub(crate) struct OpenExchange(std::sync::Arc<()>);
+pub(crate) struct OpenExchange(#[expect(dead_code, reason = "its count is what counts")] std::sync::Arc<()>);
 
 /// How many exchanges a call has open.
 #[derive(Debug, Default)]

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::bindings::pod::tools::unix_socket as wit;
+use crate::context::{Request, requests};
 use crate::grants::Verb;
 
 #[derive(Serialize)]
@@ -13,12 +14,12 @@ enum Method<'a> {
     Shutdown,
 }
 
-/// The verb that a request needs, and its name in a message to people.
-pub(crate) fn authority(request: &wit::Request) -> (Verb, &'static str) {
+/// What the gate is asked for.
+pub(crate) fn admission(request: &wit::Request) -> Request {
     match request {
-        wit::Request::Run(_) => (Verb::Send, "sending a message"),
-        wit::Request::GetHistory => (Verb::Read, "reading its history"),
-        wit::Request::Shutdown => (Verb::Stop, "shutting it down"),
+        wit::Request::Run(_) => requests::find(Verb::Send),
+        wit::Request::GetHistory => requests::find(Verb::Read),
+        wit::Request::Shutdown => requests::find(Verb::Stop),
     }
 }
 

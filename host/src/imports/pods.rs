@@ -70,9 +70,9 @@ impl wit::Host for PodCtxView<'_> {
         Ok(())
     }
 
-    fn bounds(&mut self) -> wasmtime::Result<wit::Bounds> {
+    fn bounds(&mut self) -> wasmtime::Result<wit::CallBounds> {
         let limits = &self.ctx.parts().limits;
-        Ok(wit::Bounds {
+        Ok(wit::CallBounds {
             operation_ms: u32::try_from(limits.operation_time.as_millis()).unwrap_or(u32::MAX),
             max_output: limits.output,
         })

@@ -13,7 +13,7 @@ use crate::context::{Pod, PodCtxView, blocking, requests};
 use crate::error::{HostResult, Reason, ToolError};
 use crate::escape::Escaped;
 use crate::registry::Record;
-use crate::scope::{Allocation, ScopeLockError, is_alive};
+use crate::scope::{Allocation, ScopeLockError, TransactError, is_alive};
 
 impl wit::Host for PodCtxView<'_> {
     async fn release(&mut self, pod: Resource<Pod>, within_ms: Option<u32>) -> HostResult<()> {
@@ -51,7 +51,10 @@ fn release(parts: &Arc<Parts>, record: &Record, wait: std::time::Duration) -> Re
             asked = true;
             refuse_if_living(parts, record, &record.socket_path, true)
         });
-        released.map_err(tool_error)?;
+        released.map_err(|error| match error {
+            TransactError::Refused(refusal) => refusal,
+            TransactError::Lock(error) => tool_error(error),
+        })?;
     }
     if asked { Ok(()) } else { refuse_if_living(parts, record, &record.socket_path, true) }
 }
@@ -74,12 +77,12 @@ fn refuse_if_living(parts: &Parts, record: &Record, socket: &Path, process_lives
     }
 }
 
-fn tool_error(error: ScopeLockError<ToolError>) -> ToolError {
+fn tool_error(error: ScopeLockError) -> ToolError {
     let reason = match error {
-        ScopeLockError::Refused(refusal) => return refusal,
         ScopeLockError::Busy { .. } => Reason::LockBusy,
-        ScopeLockError::Unwritable { .. } => Reason::StateUnwritable,
-        _ => Reason::LockDamaged,
+        ScopeLockError::Unwritable { .. } | ScopeLockError::Torn { .. } => Reason::StateUnwritable,
+        ScopeLockError::Descriptors { .. } => Reason::DescriptorsExhausted,
+        ScopeLockError::Damaged { .. } => Reason::LockDamaged,
     };
     ToolError::failed(reason, error.to_string())
 }

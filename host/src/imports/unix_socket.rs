@@ -7,7 +7,7 @@ use wasmtime::component::Resource;
 
 use crate::bindings::pod::tools::unix_socket as wit;
 use crate::connect::{ConnectError, connect, connect_until};
-use crate::context::{Pod, PodCtxView, Request, requests};
+use crate::context::{Pod, PodCtxView, requests};
 use crate::error::{ErrorKind, HostError, HostResult, Reason, ToolError};
 use crate::escape::{Escaped, EscapedPath};
 use crate::exchange::Exchange;
@@ -26,8 +26,7 @@ impl wit::Host for PodCtxView<'_> {
         within_ms: Option<u32>,
     ) -> HostResult<Resource<Exchange>> {
         let record = self.record(&to)?;
-        let (verb, words) = request::authority(&request);
-        self.ctx.admit(Request { words, verbs: &[verb] }, Some(&record.pod_name))?;
+        self.ctx.admit(request::admission(&request), Some(&record.pod_name))?;
         let (parts, wait) = (self.ctx.parts().clone(), self.ctx.wait(within_ms));
         let place = self.ctx.exchanges.take(parts.limits.exchanges).map_err(ToolError::from)?;
 

@@ -61,7 +61,7 @@ pub(super) fn add_to_linker<T: WasiView>(linker: &mut Linker<T>) -> wasmtime::Re
     random::insecure_seed::add_to_linker::<T, WasiRandom>(linker, |t| t.ctx().ctx.random())?;
     filesystem::types::add_to_linker::<T, WasiFilesystem>(linker, T::filesystem)?;
     filesystem::preopens::add_to_linker::<T, WasiFilesystem>(linker, T::filesystem)?;
-    cli::exit::add_to_linker::<T, WasiCli>(linker, &cli::exit::LinkOptions::default(), T::cli)?;
+    cli::exit::add_to_linker::<T, WasiCli>(linker, T::cli)?;
     cli::environment::add_to_linker::<T, WasiCli>(linker, T::cli)?;
     cli::stdin::add_to_linker::<T, WasiCli>(linker, T::cli)?;
     cli::stdout::add_to_linker::<T, WasiCli>(linker, T::cli)?;
