@@ -75,7 +75,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Tools(args) => tools::run(args, &host).await,
         Command::Inspect(args) => inspect::run(args, &host),
         Command::Pod(args) => pod::run(args, &host).await,
-        Command::Demo(args) => demo::run(args, &host).await,
+        Command::Demo(demo::DemoArgs {}) => demo::run(host.component()).await,
     }
 }
 

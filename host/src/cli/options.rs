@@ -1,6 +1,7 @@
 //! The options that all subcommands share: where things are, what is granted, and within what limits.
 
 use std::ffi::OsStr;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
@@ -130,8 +131,9 @@ impl LimitArgs {
 pub struct HostOptions {
     /// Where pods have their directories.
     pub base_dir: PathBuf,
-    /// The spawner's directory.
-    pub spawner_dir: PathBuf,
+    spawner_dir: PathBuf,
+    /// The spawner's directory is the operator's own.
+    operators: bool,
     /// The spawner's name, where he has one; the operator has none.
     pub spawner: Option<String>,
     /// The scope lock's file.
@@ -143,7 +145,7 @@ pub struct HostOptions {
 }
 
 impl HostArgs {
-    /// Fills in the defaults; makes the operator's own directory, if that is the spawner's.
+    /// Fills in the defaults. Touches no file.
     pub fn resolve(self) -> anyhow::Result<HostOptions> {
         let var = |name| std::env::var_os(name).filter(|value| !value.is_empty());
         let path_var = |name| var(name).map(PathBuf::from);
@@ -156,16 +158,16 @@ impl HostArgs {
         let base_dir = std::path::absolute(&base_dir).context("the base directory has no absolute path")?;
         let scope_lock = self.scope_lock.or_else(|| path_var("INSOMNIA_SCOPE_LOCK"));
         let scope_lock = scope_lock.unwrap_or_else(|| base_dir.join("scope.lock"));
-        let (spawner_dir, spawner) = match (self.runtime_dir, self.spawner) {
+        let (spawner_dir, spawner, operators) = match (self.runtime_dir, self.spawner) {
             (Some(dir), _) => {
                 let name = dir.file_name().and_then(OsStr::to_str).map(str::to_owned);
-                (dir, name.filter(|name| name != OPERATOR))
+                (dir, name.filter(|name| name != OPERATOR), false)
             }
             (None, Some(name)) if name != OPERATOR => {
                 check_component(&name)?;
-                (base_dir.join(&name), Some(name))
+                (base_dir.join(&name), Some(name), false)
             }
-            (None, _) => (make_operators_directory(&base_dir)?, None),
+            (None, _) => (base_dir.join(OPERATOR), None, true),
         };
 
         let mut grants = self.grants;
@@ -186,15 +188,38 @@ impl HostArgs {
         }
         let limits = self.limits.limits();
         let component = self.component;
-        Ok(HostOptions { base_dir, spawner_dir, spawner, scope_lock, component, grants, allow_sockets, limits })
+        Ok(HostOptions {
+            base_dir,
+            spawner_dir,
+            operators,
+            spawner,
+            scope_lock,
+            component,
+            grants,
+            allow_sockets,
+            limits,
+        })
     }
 }
 
 impl HostOptions {
+    /// The spawner's directory. The operator's own is made when it is missing; any other must exist.
+    pub fn spawner_dir(&self) -> anyhow::Result<&Path> {
+        if self.operators {
+            std::fs::DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(&self.spawner_dir)
+                .with_context(|| format!("cannot make the directory {}", self.spawner_dir.display()))?;
+        }
+        Ok(&self.spawner_dir)
+    }
+
     /// The authority that these options describe.
     pub fn authority(&self) -> anyhow::Result<Authority> {
+        let spawner_dir = self.spawner_dir()?;
         let mut builder = Authority::builder()
-            .runtime_dir(&self.spawner_dir)
+            .runtime_dir(spawner_dir)
             .scope_lock(&self.scope_lock)
             .limits(self.limits.clone());
         if self.grants.is_empty() {
@@ -203,7 +228,7 @@ impl HostOptions {
         for grant in &self.grants {
             builder = builder.grant(grant.clone());
         }
-        let default = [self.base_dir.clone(), self.spawner_dir.clone()];
+        let default = [self.base_dir.clone(), spawner_dir.to_owned()];
         let directories = if self.allow_sockets.is_empty() { &default[..] } else { &self.allow_sockets };
         for directory in directories {
             builder = builder.allow_sockets(directory);
@@ -223,18 +248,6 @@ impl HostOptions {
     pub fn component(&self) -> Option<&Path> {
         self.component.as_deref()
     }
-}
-
-fn make_operators_directory(base_dir: &Path) -> anyhow::Result<PathBuf> {
-    use std::os::unix::fs::DirBuilderExt;
-
-    let directory = base_dir.join(OPERATOR);
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(&directory)
-        .with_context(|| format!("cannot make the directory {}", directory.display()))?;
-    Ok(directory)
 }
 
 /// A name becomes a path only if it is one component of it.

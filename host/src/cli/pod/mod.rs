@@ -108,11 +108,12 @@ impl Pod {
             .with_context(|| format!("cannot resolve the base directory `{}`", host.base_dir.display()))?;
         let make_base = DirBuilder::new().recursive(true).mode(0o700).create(&base);
         make_base.with_context(|| format!("cannot make the base directory `{}`", base.display()))?;
-        let registry = FileRegistry::open(&host.spawner_dir)?;
-        if is_same_directory(&base.join(name.as_str()), &host.spawner_dir) {
+        let spawner_dir = host.spawner_dir()?;
+        let registry = FileRegistry::open(spawner_dir)?;
+        if is_same_directory(&base.join(name.as_str()), spawner_dir) {
             bail!(
                 "pod `{name}` cannot be its own spawner (`{}`); choose another name",
-                host.spawner_dir.display()
+                spawner_dir.display()
             );
         }
 
@@ -129,7 +130,7 @@ impl Pod {
             pod_name: name.as_str().to_owned(),
             socket_path: socket.clone(),
             scope_delegated: scope,
-            callback_address: Some(std::path::absolute(&host.spawner_dir)?.join("sock")),
+            callback_address: Some(std::path::absolute(spawner_dir)?.join("sock")),
         };
         let recorded = Recorded::add(registry, record)?;
 
