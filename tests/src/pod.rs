@@ -1,0 +1,260 @@
+//! A pod that follows a script: real sockets, a thread a connection.
+
+use std::collections::HashSet;
+use std::fs;
+use std::io::{self, BufRead, BufReader, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketType};
+use serde_json::json;
+
+use crate::place::Place;
+use crate::script::{Script, Step};
+
+/// A running fake pod. Dropped, it closes everything and removes its directory.
+#[derive(Debug)]
+pub struct FakePod {
+    shared: Arc<Shared>,
+    accepting: Option<std::thread::JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    name: String,
+    directory: PathBuf,
+    script: Script,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Every line that any client sent, in the order of arrival.
+    received: Vec<String>,
+    connections: usize,
+    answered: std::collections::BTreeMap<String, usize>,
+    gates: HashSet<String>,
+    /// To end connections that wait for their client, or for nothing.
+    open: Vec<UnixStream>,
+    listening: bool,
+    ended: bool,
+}
+
+impl FakePod {
+    /// Starts a pod of that name in `place`, with `status.json` saying `idle`, and records it there.
+    pub fn start(place: &Place, name: &str, script: Script) -> io::Result<Self> {
+        place.record(place.native_record(name))?;
+        Self::start_unrecorded(&place.socket(name), name, script)
+    }
+
+    /// Starts a pod that listens at `socket`, and tells nobody.
+    pub fn start_unrecorded(socket: &Path, name: &str, script: Script) -> io::Result<Self> {
+        let directory = socket.parent().ok_or(io::ErrorKind::InvalidInput)?.to_owned();
+        fs::create_dir_all(&directory)?;
+        let listener = listen(socket, script.backlog)?;
+        let accept = script.accept;
+        let state = State { listening: true, ..State::default() };
+        let shared = Shared { name: name.to_owned(), directory, script, state: Mutex::new(state), changed: Condvar::new() };
+        let shared = Arc::new(shared);
+        shared.write_status("idle")?;
+        let of_thread = shared.clone();
+        let accepting = std::thread::spawn(move || {
+            if accept {
+                of_thread.accept(&listener);
+            } else {
+                drop(of_thread.until(|state| state.ended || !state.listening));
+            }
+        });
+        Ok(Self { shared, accepting: Some(accepting) })
+    }
+
+    /// Every line that clients have sent so far.
+    pub fn received(&self) -> Vec<String> {
+        self.shared.lock().received.clone()
+    }
+
+    /// The methods of those lines.
+    pub fn methods(&self) -> Vec<String> {
+        self.received().iter().map(|line| method(line)).collect()
+    }
+
+    /// How many connections were accepted so far, probes included.
+    pub fn connections(&self) -> usize {
+        self.shared.lock().connections
+    }
+
+    /// Waits until clients have sent that many lines in all.
+    pub fn await_lines(&self, lines: usize) {
+        drop(self.shared.until(|state| state.received.len() >= lines));
+    }
+
+    /// Lets those pass who wait at the gate, now and later.
+    pub fn open_gate(&self, gate: &str) {
+        self.shared.lock().gates.insert(gate.to_owned());
+        self.shared.changed.notify_all();
+    }
+
+    /// Rewrites `status.json`.
+    pub fn set_status(&self, state: &str) -> io::Result<()> {
+        self.shared.write_status(state)
+    }
+}
+
+impl Drop for FakePod {
+    fn drop(&mut self) {
+        self.shared.stop_listening();
+        let open = {
+            let mut state = self.shared.lock();
+            state.ended = true;
+            std::mem::take(&mut state.open)
+        };
+        self.shared.changed.notify_all();
+        for stream in open {
+            let _ = stream.shutdown(std::net::Shutdown::Both);
+        }
+        if let Some(thread) = self.accepting.take() {
+            let _ = thread.join();
+        }
+        let _ = fs::remove_dir_all(&self.shared.directory);
+    }
+}
+
+fn method(line: &str) -> String {
+    let value: serde_json::Value = serde_json::from_str(line).unwrap_or_default();
+    value["method"].as_str().unwrap_or("").to_owned()
+}
+
+/// Binds and listens, with a backlog of one's choice; a path that is too long for an address is no obstacle.
+fn listen(socket: &Path, backlog: i32) -> io::Result<UnixListener> {
+    use std::os::fd::AsRawFd;
+
+    let directory = fs::File::open(socket.parent().ok_or(io::ErrorKind::InvalidInput)?)?;
+    let name = socket.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+    let address = Path::new("/proc/self/fd").join(directory.as_raw_fd().to_string()).join(name);
+    let listener: OwnedFd = rustix::net::socket(AddressFamily::UNIX, SocketType::STREAM, None)?;
+    rustix::io::fcntl_setfd(&listener, rustix::io::FdFlags::CLOEXEC)?;
+    rustix::net::bind(&listener, &SocketAddrUnix::new(address)?)?;
+    rustix::net::listen(&listener, backlog)?;
+    Ok(listener.into())
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn until(&self, done: impl Fn(&State) -> bool) -> MutexGuard<'_, State> {
+        self.changed.wait_while(self.lock(), |state| !done(state)).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write_status(&self, state: &str) -> io::Result<()> {
+        let status = json!({ "pod_name": self.name, "session_id": "0", "state": state });
+        let temporary = self.directory.join("status.json.tmp");
+        fs::write(&temporary, status.to_string())?;
+        fs::rename(temporary, self.directory.join("status.json"))
+    }
+
+    fn accept(self: &Arc<Self>, listener: &UnixListener) {
+        // The one that wakes this thread when it is to stop is not counted.
+        for stream in listener.incoming().flatten() {
+            let mut state = self.lock();
+            if !state.listening {
+                return;
+            }
+            state.connections += 1;
+            if let Ok(handle) = stream.try_clone() {
+                state.open.push(handle);
+            }
+            drop(state);
+            let of_thread = self.clone();
+            std::thread::spawn(move || of_thread.serve(&stream));
+        }
+    }
+
+    fn stop_listening(&self) {
+        let was_listening = std::mem::replace(&mut self.lock().listening, false);
+        self.changed.notify_all();
+        if was_listening {
+            let socket = self.directory.join("sock");
+            // A connection of its own wakes the accepting thread, which then drops the listener.
+            if self.script.accept {
+                let _ = UnixStream::connect(&socket);
+            }
+            let _ = fs::remove_file(socket);
+        }
+    }
+
+    /// Follows the script on one connection until either side has had enough.
+    fn serve(&self, stream: &UnixStream) {
+        let end = self.follow(&self.script.greeting, stream).and_then(|()| {
+            let mut lines = BufReader::new(stream);
+            loop {
+                let mut line = String::new();
+                if lines.read_line(&mut line)? == 0 {
+                    return Ok(());
+                }
+                let line = line.trim_end().to_owned();
+                let steps = self.next_answer(&method(&line));
+                self.lock().received.push(line);
+                self.changed.notify_all();
+                self.follow(&steps, stream)?;
+            }
+        });
+        let _ = end;
+        let _ = stream.shutdown(std::net::Shutdown::Both);
+    }
+
+    fn next_answer(&self, method: &str) -> Vec<Step> {
+        let (key, answers) = match self.script.answers.get_key_value(method) {
+            Some(found) => found,
+            None => match self.script.answers.get_key_value("*") {
+                Some(found) => found,
+                None => return Vec::new(),
+            },
+        };
+        let mut state = self.lock();
+        let count = state.answered.entry(key.clone()).or_default();
+        let steps = answers.get(*count).or(answers.last()).cloned().unwrap_or_default();
+        *count += 1;
+        steps
+    }
+
+    fn follow(&self, steps: &[Step], mut stream: &UnixStream) -> io::Result<()> {
+        for step in steps {
+            match step {
+                Step::Send(bytes) => stream.write_all(bytes)?,
+                Step::Pieces(bytes, size) => {
+                    for piece in bytes.chunks((*size).max(1)) {
+                        stream.write_all(piece)?;
+                    }
+                }
+                Step::Flood(bytes) => {
+                    let block = [b'x'; 64 << 10];
+                    let mut left = *bytes;
+                    while left > 0 {
+                        let piece = left.min(block.len() as u64);
+                        stream.write_all(&block[..usize::try_from(piece).unwrap_or(block.len())])?;
+                        left -= piece;
+                    }
+                }
+                Step::Wait(gate) => {
+                    let state = self.until(|state| state.ended || state.gates.contains(gate));
+                    if state.ended {
+                        return Err(io::ErrorKind::Interrupted.into());
+                    }
+                }
+                Step::Status(state) => self.write_status(state)?,
+                Step::StopListening => self.stop_listening(),
+                Step::Close => return Err(io::ErrorKind::ConnectionAborted.into()),
+                Step::Hang => {
+                    drop(self.until(|state| state.ended));
+                    return Err(io::ErrorKind::Interrupted.into());
+                }
+            }
+        }
+        Ok(())
+    }
+}
