@@ -50,7 +50,9 @@ pub(crate) fn connect(directories: &GrantedDirectories, path: &Path) -> Result<U
         }
         // The target is open, so what is missing is the way to it.
         Err(Errno::NOENT) => {
-            return Err(ConnectError::Refused("cannot be reached: /proc is not mounted in this system".into()));
+            return Err(ConnectError::Refused(
+                "cannot be reached: /proc is not mounted in this system".into(),
+            ));
         }
         Err(errno) => return Err(refuse_unless_exhausted(errno)),
     }

@@ -117,7 +117,8 @@ pub(crate) mod requests {
     /// Asking for what the holder of a handle, or anybody, may know.
     pub(crate) const FREE: Request = Request { words: "", verbs: &[] };
     pub(crate) const LIST: Request = Request { words: "listing pods", verbs: &[Verb::List] };
-    pub(crate) const STATE: Request = Request { words: "reading its state", verbs: &[Verb::Read, Verb::Send] };
+    pub(crate) const STATE: Request =
+        Request { words: "reading its state", verbs: &[Verb::Read, Verb::Send] };
     pub(crate) const CURSOR: Request = Request { words: "reading its output", verbs: &[Verb::Read] };
     pub(crate) const FORGET: Request = Request { words: "forgetting it", verbs: &[Verb::Stop] };
     pub(crate) const PROBE: Request = Request { words: "probing its socket", verbs: &[Verb::List] };
@@ -216,15 +217,17 @@ impl Staged {
         let parts = self.authority.parts().clone();
         blocking(move || {
             for (pod, StagedCursor { base, new }) in self.cursors {
-                parts.registry.set_cursor(&pod, base.as_ref(), new, parts.limits.operation_time).map_err(|error| {
-                    let mut error = registry_tool_error(error);
-                    error.message = format!(
-                        "the read cursor of pod `{}` was not stored, its text will be given again: {}",
-                        Escaped(&pod),
-                        error.message
-                    );
-                    error
-                })?;
+                parts.registry.set_cursor(&pod, base.as_ref(), new, parts.limits.operation_time).map_err(
+                    |error| {
+                        let mut error = registry_tool_error(error);
+                        error.message = format!(
+                            "the read cursor of pod `{}` was not stored, its text will be given again: {}",
+                            Escaped(&pod),
+                            error.message
+                        );
+                        error
+                    },
+                )?;
             }
             Ok(())
         })
@@ -234,10 +237,12 @@ impl Staged {
 
 /// Runs code that waits for locks or disks on a thread where waiting is no harm. It runs to its end even if
 /// the call is dropped meanwhile.
-pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, ToolError> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|error| ToolError::internal(format!("the host failed in the middle of an operation: {error}")))
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, ToolError> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| {
+        ToolError::internal(format!("the host failed in the middle of an operation: {error}"))
+    })
 }
 
 pub(crate) fn registry_error(error: RegistryError) -> HostError {

@@ -83,7 +83,8 @@ impl GrantedDirectories {
     /// A descriptor of the regular file `name` beside the socket at `path`, for reading, checked the same
     /// way.
     pub(crate) fn open_beside(&self, path: &Path, name: &OsStr) -> Result<OwnedFd, Lookup> {
-        let descriptor = self.open(&path.with_file_name(name), OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY)?;
+        let descriptor =
+            self.open(&path.with_file_name(name), OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY)?;
         check_kind_and_owner(descriptor.as_fd(), rustix::fs::FileType::RegularFile, "a regular file")?;
         Ok(descriptor)
     }
@@ -94,10 +95,15 @@ impl GrantedDirectories {
         }
         let mut granted = self.0.iter().filter_map(|directory| Some((directory, directory.beneath(path)?)));
         let Some((directory, rest)) = granted.next() else {
-            return Err(Lookup::Refused("lies outside the granted directories (grant one with --allow-sockets)".into()));
+            return Err(Lookup::Refused(
+                "lies outside the granted directories (grant one with --allow-sockets)".into(),
+            ));
         };
-        if rest.as_os_str().is_empty() || !rest.components().all(|part| matches!(part, Component::Normal(_))) {
-            return Err(Lookup::Refused("has a path that is not plain names beneath a granted directory".into()));
+        if rest.as_os_str().is_empty() || !rest.components().all(|part| matches!(part, Component::Normal(_)))
+        {
+            return Err(Lookup::Refused(
+                "has a path that is not plain names beneath a granted directory".into(),
+            ));
         }
         let flags = flags | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         resolve_beneath(directory.handle.as_fd(), rest, flags).map_err(|errno| match errno {
@@ -154,13 +160,13 @@ fn walk_beneath(directory: BorrowedFd<'_>, path: &Path, flags: OFlags) -> Result
 }
 
 fn is_symlink(directory: BorrowedFd<'_>, name: &OsStr) -> bool {
-    rustix::fs::statat(directory, name, rustix::fs::AtFlags::SYMLINK_NOFOLLOW).is_ok_and(|stat| {
-        rustix::fs::FileType::from_raw_mode(stat.st_mode) == rustix::fs::FileType::Symlink
-    })
+    rustix::fs::statat(directory, name, rustix::fs::AtFlags::SYMLINK_NOFOLLOW)
+        .is_ok_and(|stat| rustix::fs::FileType::from_raw_mode(stat.st_mode) == rustix::fs::FileType::Symlink)
 }
 
 fn check_kind_and_owner(fd: BorrowedFd<'_>, kind: rustix::fs::FileType, words: &str) -> Result<(), Lookup> {
-    let stat = rustix::fs::fstat(fd).map_err(|errno| Lookup::Refused(format!("cannot be examined: {errno}")))?;
+    let stat =
+        rustix::fs::fstat(fd).map_err(|errno| Lookup::Refused(format!("cannot be examined: {errno}")))?;
     let found = rustix::fs::FileType::from_raw_mode(stat.st_mode);
     if found == rustix::fs::FileType::Symlink {
         return Err(Lookup::Refused("is a symbolic link".into()));
@@ -249,7 +255,9 @@ mod tests {
 
             let handle = place.directories.0[0].handle.as_fd();
             let walked = walk_beneath(handle, Path::new(path), OFlags::PATH | OFlags::NOFOLLOW);
-            let is_link = |fd: OwnedFd| check_kind_and_owner(fd.as_fd(), rustix::fs::FileType::Socket, "a socket").is_err();
+            let is_link = |fd: OwnedFd| {
+                check_kind_and_owner(fd.as_fd(), rustix::fs::FileType::Socket, "a socket").is_err()
+            };
             assert!(walked.as_ref().err() == Some(&Errno::LOOP) || walked.is_ok_and(is_link), "{path}");
         }
     }

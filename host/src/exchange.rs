@@ -71,7 +71,12 @@ impl Exchange {
 
     /// What has arrived, at most `max` bytes, as soon as there is anything; empty at the end. `waiting` is
     /// the time that is left, for the message of a time-out.
-    pub(crate) async fn read(&mut self, max: usize, deadline: Instant, waiting: Duration) -> Result<Vec<u8>, ToolError> {
+    pub(crate) async fn read(
+        &mut self,
+        max: usize,
+        deadline: Instant,
+        waiting: Duration,
+    ) -> Result<Vec<u8>, ToolError> {
         if let Some(error) = &self.broken {
             return Err(error.clone());
         }
@@ -85,7 +90,8 @@ impl Exchange {
             }
             Err(_) => {
                 let operation = if self.sent < self.unsent.len() { "write" } else { "read" };
-                let message = format!("{operation} timed out after {waiting:?} (allow more with --op-timeout)");
+                let message =
+                    format!("{operation} timed out after {waiting:?} (allow more with --op-timeout)");
                 return Err(ToolError::failed(Reason::SocketTimeout, message));
             }
         }

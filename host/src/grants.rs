@@ -239,8 +239,14 @@ mod tests {
     #[test]
     fn a_grant_covers_its_verbs_on_its_pattern_only() {
         let grants = grants(&["read,list:a*", "stop:b"]);
-        assert!(grants.allow(Verb::Read, "a1") && grants.allow(Verb::List, "a1") && grants.allow(Verb::Stop, "b"));
-        assert!(!grants.allow(Verb::Stop, "a1") && !grants.allow(Verb::Read, "b") && !grants.allow_any(Verb::Send));
+        assert!(
+            grants.allow(Verb::Read, "a1") && grants.allow(Verb::List, "a1") && grants.allow(Verb::Stop, "b")
+        );
+        assert!(
+            !grants.allow(Verb::Stop, "a1")
+                && !grants.allow(Verb::Read, "b")
+                && !grants.allow_any(Verb::Send)
+        );
     }
 
     #[test]

@@ -115,7 +115,11 @@ impl Place {
             Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
             read => read?,
         };
-        Ok(if text.is_empty() { Vec::new() } else { names(&serde_json::from_str::<Value>(&text)?["allocations"]) })
+        Ok(if text.is_empty() {
+            Vec::new()
+        } else {
+            names(&serde_json::from_str::<Value>(&text)?["allocations"])
+        })
     }
 
     /// The names in the registry, in order.

@@ -57,7 +57,13 @@ impl FakePod {
         let listener = listen(socket, script.backlog)?;
         let accept = script.accept;
         let state = State { listening: true, ..State::default() };
-        let shared = Shared { name: name.to_owned(), directory, script, state: Mutex::new(state), changed: Condvar::new() };
+        let shared = Shared {
+            name: name.to_owned(),
+            directory,
+            script,
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+        };
         let shared = Arc::new(shared);
         shared.write_status("idle")?;
         let of_thread = shared.clone();

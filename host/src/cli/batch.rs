@@ -42,10 +42,13 @@ pub async fn run(tools: &PodTools, authority: &Authority) -> anyhow::Result<Exit
     }
 }
 
-async fn answer(tools: &PodTools, authority: &Authority, line: Result<Vec<u8>, String>) -> Result<Answer, ToolError> {
-    let bad = |why: String| {
-        ToolError::new(ErrorKind::InvalidArgument, None, format!("invalid batch line: {why}"))
-    };
+async fn answer(
+    tools: &PodTools,
+    authority: &Authority,
+    line: Result<Vec<u8>, String>,
+) -> Result<Answer, ToolError> {
+    let bad =
+        |why: String| ToolError::new(ErrorKind::InvalidArgument, None, format!("invalid batch line: {why}"));
     let line = line.map_err(bad)?;
     let request: Request = serde_json::from_slice(&line).map_err(|error| bad(error.to_string()))?;
     let input = match (&request.input, &request.input_json) {

@@ -70,11 +70,15 @@ async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     let answer = stage.call("ReadPodOutput", json!({"name": "thinker"})).await?;
     ensure!(answer.contains("42"), "it should have found the answer");
 
-    step("The same plugin with fewer grants, only list and read: it cannot stop a pod, whatever its code does.");
+    step(
+        "The same plugin with fewer grants, only list and read: it cannot stop a pod, whatever its code does.",
+    );
     let error = stage.fail_with(&["list,read"], "StopPod", json!({"name": "echo"})).await?;
     ensure!(error.kind == ErrorKind::Denied, "stopping should be denied");
 
-    step("One pod is killed. Its scope is still allocated in the machine-wide table, until the next listing.");
+    step(
+        "One pod is killed. Its scope is still allocated in the machine-wide table, until the next listing.",
+    );
     stage.kill("victim")?;
     ensure!(stage.allocated("victim")?, "a killed pod should leave its allocation behind");
     let answer = stage.call("ListPods", json!({})).await?;
@@ -117,7 +121,8 @@ impl Stage {
             builder = builder.component_file(file);
         }
         let tools = builder.load()?;
-        let base = tempfile::Builder::new().prefix("pod-tools-demo-").tempdir().context("no temporary directory")?;
+        let base =
+            tempfile::Builder::new().prefix("pod-tools-demo-").tempdir().context("no temporary directory")?;
         let mut stage = Self { tools, base, pods: Vec::new() };
         std::fs::create_dir(stage.spawner_dir()).context("cannot make the spawner's directory")?;
         make_gate(&stage.gate())?;
@@ -184,7 +189,8 @@ impl Stage {
     /// Calls a tool with all grants, shows call and answer, and gives the answer's text.
     async fn call(&self, tool: &str, input: serde_json::Value) -> anyhow::Result<String> {
         show_call(tool, &input);
-        let answer = self.tools.call(&self.authority(&["list,send,read,stop"])?, tool, &input.to_string()).await;
+        let answer =
+            self.tools.call(&self.authority(&["list,send,read,stop"])?, tool, &input.to_string()).await;
         let answer = answer.with_context(|| format!("{tool} should have worked"))?;
         let output = answer.output();
         let text = match &output.content {
@@ -201,10 +207,17 @@ impl Stage {
         self.fail_with(&["list,send,read,stop"], tool, input).await
     }
 
-    async fn fail_with(&self, grants: &[&str], tool: &str, input: serde_json::Value) -> anyhow::Result<ToolError> {
+    async fn fail_with(
+        &self,
+        grants: &[&str],
+        tool: &str,
+        input: serde_json::Value,
+    ) -> anyhow::Result<ToolError> {
         show_call(tool, &input);
         match self.tools.call(&self.authority(grants)?, tool, &input.to_string()).await {
-            Ok(answer) => anyhow::bail!("{tool} should have failed, and answered {}", answer.output().summary),
+            Ok(answer) => {
+                anyhow::bail!("{tool} should have failed, and answered {}", answer.output().summary)
+            }
             Err(error) => {
                 show_answer(&format!("error ({}): {}", error.kind, error.message));
                 Ok(error)

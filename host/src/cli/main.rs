@@ -22,7 +22,10 @@ use tracing_subscriber::EnvFilter;
 /// A pod is a process that listens on a Unix socket and speaks JSON lines. The plugin has four tools for
 /// them, and reaches nothing but the pods, the verbs and the directories that were granted.
 #[derive(Debug, Parser)]
-#[command(version, after_help = "Begin with `pod-tools demo`. Then: `pod-tools pod NAME -- COMMAND` makes a pod of any command, and `pod-tools call ListPods` sees it.")]
+#[command(
+    version,
+    after_help = "Begin with `pod-tools demo`. Then: `pod-tools pod NAME -- COMMAND` makes a pod of any command, and `pod-tools call ListPods` sees it."
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

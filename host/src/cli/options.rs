@@ -22,7 +22,13 @@ pub struct HostArgs {
     base_dir: Option<PathBuf>,
 
     /// The spawner's directory: it holds spawned_pods.json and the read cursors
-    #[arg(long, global = true, env = "POD_TOOLS_RUNTIME_DIR", value_name = "DIR", conflicts_with = "spawner")]
+    #[arg(
+        long,
+        global = true,
+        env = "POD_TOOLS_RUNTIME_DIR",
+        value_name = "DIR",
+        conflicts_with = "spawner"
+    )]
     runtime_dir: Option<PathBuf>,
 
     /// The spawner by its name: a directory beneath the base, which must exist [default: pod-tools, the

@@ -28,7 +28,8 @@ pub fn bytes(text: &str) -> Result<u64, String> {
         "G" | "GiB" => 30,
         _ => return Err("a size is a number of bytes, or of KiB, MiB or GiB, as in 64MiB".to_owned()),
     };
-    let number: u64 = number.parse().map_err(|_| "a size begins with a whole number, as in 64MiB".to_owned())?;
+    let number: u64 =
+        number.parse().map_err(|_| "a size begins with a whole number, as in 64MiB".to_owned())?;
     number.checked_mul(1 << shift).ok_or_else(|| "that many bytes there are not".to_owned())
 }
 
@@ -49,7 +50,9 @@ mod tests {
 
     #[test]
     fn durations_have_units() {
-        for (text, ms) in [("5", 5000), ("5s", 5000), ("0.25", 250), ("250ms", 250), ("2m", 120_000), ("1 s", 1000)] {
+        for (text, ms) in
+            [("5", 5000), ("5s", 5000), ("0.25", 250), ("250ms", 250), ("2m", 120_000), ("1 s", 1000)]
+        {
             assert_eq!(duration(text), Ok(Duration::from_millis(ms)), "{text}");
         }
         for text in ["", "0", "-1", "s", "5x", "1e9", "90000", "1.2.3"] {
@@ -59,7 +62,9 @@ mod tests {
 
     #[test]
     fn sizes_have_units() {
-        for (text, expected) in [("0", 0), ("4096", 4096), ("64KiB", 65536), ("2M", 2 << 20), ("1GiB", 1 << 30)] {
+        for (text, expected) in
+            [("0", 0), ("4096", 4096), ("64KiB", 65536), ("2M", 2 << 20), ("1GiB", 1 << 30)]
+        {
             assert_eq!(bytes(text), Ok(expected), "{text}");
         }
         for text in ["", "1.5M", "5x", "-1", "99999999999GiB"] {

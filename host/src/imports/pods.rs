@@ -42,7 +42,8 @@ impl wit::Host for PodCtxView<'_> {
         let records = self.ctx.parts().registry.load().map_err(registry_error)?;
         let parts = self.ctx.parts().clone();
         let may_see = |name: &str| parts.grants.allow(Verb::List, name);
-        let unreadable = records.unreadable.iter().filter(|bad| bad.name.as_deref().is_none_or(may_see)).count();
+        let unreadable =
+            records.unreadable.iter().filter(|bad| bad.name.as_deref().is_none_or(may_see)).count();
         let mut pods = Vec::with_capacity(records.records.len());
         for record in records.records {
             if may_see(&record.pod_name) {
@@ -114,7 +115,8 @@ impl wit::HostPod for PodCtxView<'_> {
         let record = self.record(&pod)?;
         self.ctx.admit(requests::CURSOR, Some(&record.pod_name))?;
         if cursor.digest.len() > MAX_DIGEST {
-            let message = format!("a cursor's digest has at most {MAX_DIGEST} bytes, not {}", cursor.digest.len());
+            let message =
+                format!("a cursor's digest has at most {MAX_DIGEST} bytes, not {}", cursor.digest.len());
             return Err(ToolError::new(ErrorKind::InvalidArgument, None, message).into());
         }
         self.ctx.stage_cursor(&record.pod_name, StoredCursor { items: cursor.items, digest: cursor.digest })
@@ -128,9 +130,9 @@ impl wit::HostPod for PodCtxView<'_> {
 
 impl PodCtxView<'_> {
     fn push(&mut self, record: Record) -> HostResult<Resource<Pod>> {
-        self.table.push(Pod::new(record)).map_err(|_| {
-            HostError::Trap(LimitReached::Handles(self.ctx.parts().limits.handles).into())
-        })
+        self.table
+            .push(Pod::new(record))
+            .map_err(|_| HostError::Trap(LimitReached::Handles(self.ctx.parts().limits.handles).into()))
     }
 }
 

@@ -60,7 +60,12 @@ fn release(parts: &Arc<Parts>, record: &Record, wait: std::time::Duration) -> Re
 }
 
 /// Fails while `socket` takes connections; and, where the socket cannot be asked, while `process_lives`.
-fn refuse_if_living(parts: &Parts, record: &Record, socket: &Path, process_lives: bool) -> Result<(), ToolError> {
+fn refuse_if_living(
+    parts: &Parts,
+    record: &Record,
+    socket: &Path,
+    process_lives: bool,
+) -> Result<(), ToolError> {
     match connect(&parts.directories, socket) {
         Err(ConnectError::Unreachable(_)) => Ok(()),
         Ok(_) | Err(ConnectError::BacklogFull) => {

@@ -41,7 +41,9 @@ impl wit::Host for PodCtxView<'_> {
         };
         let deadline = within_ms.map(|_| wait.until);
         let exchange = Exchange::new(stream, request::encode(&request), deadline, parts.limits.line, place)
-            .map_err(|error| ToolError::failed(Reason::DescriptorsExhausted, format!("connect: {error}")))?;
+            .map_err(|error| {
+            ToolError::failed(Reason::DescriptorsExhausted, format!("connect: {error}"))
+        })?;
         self.table
             .push(exchange)
             .map_err(|_| HostError::Trap(LimitReached::Handles(parts.limits.handles).into()))
@@ -91,7 +93,12 @@ impl wit::Host for PodCtxView<'_> {
 }
 
 impl wit::HostExchange for PodCtxView<'_> {
-    async fn read(&mut self, exchange: Resource<Exchange>, max: u32, within_ms: Option<u32>) -> HostResult<Vec<u8>> {
+    async fn read(
+        &mut self,
+        exchange: Resource<Exchange>,
+        max: u32,
+        within_ms: Option<u32>,
+    ) -> HostResult<Vec<u8>> {
         self.ctx.admit(requests::FREE, None)?;
         let wait = self.ctx.wait(within_ms);
         let call_deadline = self.ctx.deadline();
@@ -124,11 +131,8 @@ impl PodCtxView<'_> {
 
 /// The error of a socket that failed a check.
 pub(super) fn refused(record: &Record, why: &str) -> ToolError {
-    let message = format!(
-        "pod `{}`: its socket {} {why}",
-        Escaped(&record.pod_name),
-        EscapedPath(&record.socket_path)
-    );
+    let message =
+        format!("pod `{}`: its socket {} {why}", Escaped(&record.pod_name), EscapedPath(&record.socket_path));
     ToolError::new(ErrorKind::Denied, Reason::SocketRefused, message)
 }
 

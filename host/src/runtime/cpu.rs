@@ -37,7 +37,9 @@ impl Ticker {
     pub(super) fn start(engine: &Engine) -> std::io::Result<Self> {
         let shared = Arc::new(Shared { calls: Mutex::new(Some(0)), changed: Condvar::new() });
         let (engine, of_thread) = (engine.weak(), shared.clone());
-        std::thread::Builder::new().name("pod-tools-epoch".into()).spawn(move || tick(&engine, &of_thread))?;
+        std::thread::Builder::new()
+            .name("pod-tools-epoch".into())
+            .spawn(move || tick(&engine, &of_thread))?;
         Ok(Self(shared))
     }
 
@@ -76,7 +78,10 @@ impl Shared {
 fn tick(engine: &EngineWeak, shared: &Shared) {
     loop {
         let calls = shared.calls.lock().unwrap_or_else(PoisonError::into_inner);
-        let calls = shared.changed.wait_while(calls, |calls| *calls == Some(0)).unwrap_or_else(PoisonError::into_inner);
+        let calls = shared
+            .changed
+            .wait_while(calls, |calls| *calls == Some(0))
+            .unwrap_or_else(PoisonError::into_inner);
         if calls.is_none() {
             return;
         }

@@ -153,7 +153,9 @@ impl PodTools {
     /// Whatever the tool answers, and what the host has to say: see [`ErrorKind`](crate::ErrorKind).
     pub async fn call(&self, authority: &Authority, tool: &str, input: &str) -> Result<Answer, ToolError> {
         let (answer, mut ctx) = self
-            .run(authority, async |plugin, store| plugin.pod_tools_tools().call_call(store, tool, input).await)
+            .run(authority, async |plugin, store| {
+                plugin.pod_tools_tools().call_call(store, tool, input).await
+            })
             .await?;
         let output = Output::try_from(answer.map_err(ToolError::from)?)?;
         Ok(Answer::new(output, ctx.take_staged()))
