@@ -1,0 +1,142 @@
+//! How the tools are shown to a model and to its runtime: names, descriptions, schemas, effects.
+//!
+//! The schemas are constants in `schemas/`; a test compares them with what `schemars` derives.
+
+/// What a tool does to the world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Effects {
+    /// It changes nothing that another tool or program could see, but its own read cursor.
+    pub read_only: bool,
+    /// What it does cannot be taken back.
+    pub destructive: bool,
+    /// Doing it twice is the same as doing it once.
+    pub idempotent: bool,
+}
+
+/// A tool, as it is shown to a model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Definition {
+    /// The name by which it is called.
+    pub name: &'static str,
+    /// What it does and when to use it.
+    pub description: &'static str,
+    /// JSON Schema of the input.
+    pub input_schema: &'static str,
+    /// JSON Schema of the answer's `data`.
+    pub data_schema: &'static str,
+    /// What it does to the world.
+    pub effects: Effects,
+}
+
+pub(crate) const LIST_PODS: &str = "ListPods";
+pub(crate) const SEND_TO_POD: &str = "SendToPod";
+pub(crate) const READ_POD_OUTPUT: &str = "ReadPodOutput";
+pub(crate) const STOP_POD: &str = "StopPod";
+
+const DEFINITIONS: [Definition; 4] = [
+    Definition {
+        name: LIST_PODS,
+        description: "Shows every Pod that this Pod has spawned: whether it can be reached (`alive`, `stopped`, \
+             or `denied` where its socket fails a check) and the scope that was delegated to it.",
+        input_schema: include_str!("../schemas/list-pods.input.json"),
+        data_schema: include_str!("../schemas/list-pods.data.json"),
+        // Releasing the allocations of dead processes is no change: they mean nothing to anybody.
+        effects: Effects { read_only: true, destructive: false, idempotent: true },
+    },
+    Definition {
+        name: SEND_TO_POD,
+        description: "Delivers a text message to a spawned Pod, which takes it as a user turn. Returns as soon as \
+             the Pod has taken it, without waiting for the answer: read that with `ReadPodOutput`. A Pod that \
+             is executing a turn refuses; try again when the turn is over.",
+        input_schema: include_str!("../schemas/send-to-pod.input.json"),
+        data_schema: include_str!("../schemas/send-to-pod.data.json"),
+        effects: Effects { read_only: false, destructive: false, idempotent: false },
+    },
+    Definition {
+        name: READ_POD_OUTPUT,
+        description: "Returns what the assistant of a spawned Pod has said since the last read, and the Pod's state \
+             (`idle`, `running` or `paused`, where it is known). A cursor per Pod remembers what was read, so each \
+             call gives new text only; if the Pod's history was rewritten meanwhile, all of it is given again and \
+             the summary says so. It also says when the last message has no answer, when more is left to read, \
+             and `stopped` when the Pod can no longer be reached.",
+        input_schema: include_str!("../schemas/read-pod-output.input.json"),
+        data_schema: include_str!("../schemas/read-pod-output.data.json"),
+        // The second read gives what is new since the first.
+        effects: Effects { read_only: true, destructive: false, idempotent: false },
+    },
+    Definition {
+        name: STOP_POD,
+        description: "Shuts a spawned Pod down, waits until it is gone, and takes back the scope that was \
+             delegated to it: its entry in the machine-wide registry is released, and another Pod can be spawned \
+             over the same paths. Says so when the Pod did not confirm. If the Pod is still running after the \
+             time limit, the call fails, nothing is released, and it can be tried again.",
+        input_schema: include_str!("../schemas/stop-pod.input.json"),
+        data_schema: include_str!("../schemas/stop-pod.data.json"),
+        // Names may repeat in the registry, so a second call may stop another pod.
+        effects: Effects { read_only: false, destructive: true, idempotent: false },
+    },
+];
+
+/// The tools, in a fixed order.
+pub fn definitions() -> &'static [Definition] {
+    &DEFINITIONS
+}
+
+#[cfg(test)]
+mod tests {
+    use schemars::{JsonSchema, schema_for};
+    use serde_json::Value;
+
+    use super::*;
+    use crate::input::{EmptyInput, NameInput, SendToPodInput};
+    use crate::tools::{list::ListData, read::ReadData, send::SendData, stop::StopData};
+
+    fn derived<T: JsonSchema>() -> Value {
+        serde_json::to_value(schema_for!(T)).unwrap()
+    }
+
+    #[test]
+    fn the_schemas_are_those_that_schemars_derives_from_the_types() {
+        let derived = [
+            (derived::<EmptyInput>(), derived::<ListData>()),
+            (derived::<SendToPodInput>(), derived::<SendData>()),
+            (derived::<NameInput>(), derived::<ReadData>()),
+            (derived::<NameInput>(), derived::<StopData>()),
+        ];
+        for (tool, (input, data)) in definitions().iter().zip(derived) {
+            for (what, constant, derived) in
+                [("input", tool.input_schema, input), ("data", tool.data_schema, data)]
+            {
+                assert_eq!(
+                    serde_json::from_str::<Value>(constant).unwrap(),
+                    derived,
+                    "schema of the {what} of {}; derived:\n{derived:#}",
+                    tool.name
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn the_tools_are_four_in_a_fixed_order_with_a_description_on_one_line() {
+        let names: Vec<&str> = definitions().iter().map(|tool| tool.name).collect();
+        assert_eq!(names, ["ListPods", "SendToPod", "ReadPodOutput", "StopPod"]);
+        for tool in definitions() {
+            assert!(!tool.description.is_empty(), "{}", tool.name);
+            assert!(!tool.description.contains("  "), "{}", tool.name);
+            assert!(!tool.description.contains('\n'), "{}", tool.name);
+        }
+    }
+
+    #[test]
+    fn only_stopping_is_destructive_and_only_looking_is_read_only() {
+        let effects: Vec<_> = definitions()
+            .iter()
+            .map(|tool| (tool.effects.read_only, tool.effects.destructive, tool.effects.idempotent))
+            .collect();
+        assert_eq!(
+            effects,
+            [(true, false, true), (false, false, false), (true, false, false), (false, true, false)]
+        );
+    }
+}
