@@ -4,6 +4,8 @@
 //! The process is this test binary, started again with the operation in its environment. On one test thread,
 //! so that the system calls come in one order.
 
+#![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::process::ExitStatusExt;

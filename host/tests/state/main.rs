@@ -1,5 +1,7 @@
 //! State on disk, through the public API: the scope table, the file that holds it, and the registry.
 
+#![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
+
 mod lock;
 mod native;
 mod process;
