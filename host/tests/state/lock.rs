@@ -120,7 +120,7 @@ fn a_file_replaced_during_the_wait_is_opened_again() {
     let Some(holder) = Holder::start(&path) else { return };
     std::thread::scope(|scope| {
         let waiting = scope.spawn(|| lock.register(live("x", &[]), WAIT));
-        // Whichever comes first, the wait or the removal: the old file must not be written.
+        native::await_opened(&path);
         fs::remove_file(&path).unwrap();
         drop(holder);
         waiting.join().unwrap().unwrap();

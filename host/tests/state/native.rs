@@ -56,6 +56,17 @@ impl Drop for Holder {
     }
 }
 
+/// Returns when this process has opened that file; at once where there is no `/proc` to tell.
+pub fn await_opened(path: &Path) {
+    let is_open = || {
+        let open = std::fs::read_dir("/proc/self/fd").unwrap();
+        open.flatten().any(|fd| std::fs::read_link(fd.path()).is_ok_and(|file| file == path))
+    };
+    while Path::new("/proc/self/fd").exists() && !is_open() {
+        std::thread::yield_now();
+    }
+}
+
 /// A small file system of its own, for filling it; `None` where this process may not mount.
 pub struct SmallDisk(tempfile::TempDir);
 

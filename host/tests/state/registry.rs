@@ -10,7 +10,7 @@ use pod_tools_host::registry::{
 use pod_tools_host::scope::{Permission, ScopeRule};
 use tempfile::TempDir;
 
-use crate::native::{Holder, SmallDisk};
+use crate::native::{self, Holder, SmallDisk};
 
 const WAIT: Duration = Duration::from_secs(60);
 
@@ -195,6 +195,27 @@ fn a_held_lock_is_waited_for_so_long_and_reading_does_not_mind() {
     drop(holder);
     registry.remove(&record("x"), Duration::ZERO).unwrap();
     assert!(names(&registry).is_empty());
+}
+
+#[test]
+fn a_lock_replaced_during_the_wait_is_opened_again() {
+    let (dir, registry) = opened();
+    let path = dir.path().join("spawned_pods.lock");
+    registry.add(&record("x"), WAIT).unwrap();
+    let Some(holder) = Holder::start(&path) else { return };
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| registry.add(&record("y"), WAIT));
+        native::await_opened(&path);
+        fs::remove_file(&path).unwrap();
+        let Some(new_holder) = Holder::start(&path) else { return };
+        drop(holder);
+        // The lock on the removed file is free, the one that counts is not.
+        native::await_opened(&path);
+        assert_eq!(names(&registry), ["x"]);
+        drop(new_holder);
+        waiting.join().unwrap().unwrap();
+    });
+    assert_eq!(names(&registry), ["x", "y"]);
 }
 
 #[test]
