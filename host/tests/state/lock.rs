@@ -120,9 +120,14 @@ fn a_file_replaced_during_the_wait_is_opened_again() {
     let Some(holder) = Holder::start(&path) else { return };
     std::thread::scope(|scope| {
         let waiting = scope.spawn(|| lock.register(live("x", &[]), WAIT));
-        native::await_opened(&path);
+        native::await_opened(&path, || waiting.is_finished());
         fs::remove_file(&path).unwrap();
+        let Some(new_holder) = Holder::start(&path) else { return };
         drop(holder);
+        // The lock on the removed file is free, the one that counts is not.
+        native::await_opened(&path, || waiting.is_finished());
+        assert_eq!(fs::read(&path).unwrap(), b"");
+        drop(new_holder);
         waiting.join().unwrap().unwrap();
     });
     assert_eq!(names(&path), ["x"]);

@@ -56,13 +56,14 @@ impl Drop for Holder {
     }
 }
 
-/// Returns when this process has opened that file; at once where there is no `/proc` to tell.
-pub fn await_opened(path: &Path) {
+/// Returns when this process has opened that file, at once where there is no `/proc` to tell; or when it is
+/// no longer going to.
+pub fn await_opened(path: &Path, is_finished: impl Fn() -> bool) {
     let is_open = || {
         let open = std::fs::read_dir("/proc/self/fd").unwrap();
         open.flatten().any(|fd| std::fs::read_link(fd.path()).is_ok_and(|file| file == path))
     };
-    while Path::new("/proc/self/fd").exists() && !is_open() {
+    while Path::new("/proc/self/fd").exists() && !is_open() && !is_finished() {
         std::thread::yield_now();
     }
 }
