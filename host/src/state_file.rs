@@ -61,6 +61,15 @@ impl From<Errno> for Fault {
     }
 }
 
+impl From<io::Error> for Fault {
+    fn from(error: io::Error) -> Self {
+        match error.raw_os_error() {
+            Some(code) => Errno::from_raw_os_error(code).into(),
+            None => Fault::Io(error),
+        }
+    }
+}
+
 /// Opens a directory as a handle.
 pub(crate) fn open_dir(path: &Path) -> rustix::io::Result<OwnedFd> {
     rustix::fs::open(path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
@@ -122,37 +131,55 @@ pub(crate) fn deadline(start: Instant, wait: Duration) -> Instant {
     start.checked_add(wait).unwrap_or_else(|| start + Duration::from_secs(365 * 24 * 3600))
 }
 
-/// Takes the exclusive `flock` on a file, trying until the deadline and at least once; whether it was taken.
-///
-/// There is no blocking `flock` with a time-out, so this polls: first after a millisecond, then in steps
-/// that grow to 20.
-pub(crate) fn flock_until(file: &File, deadline: Instant) -> io::Result<bool> {
-    let mut pause = Duration::from_millis(1);
-    loop {
-        match rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => return Ok(true),
-            Err(Errno::INTR) => continue,
-            Err(Errno::WOULDBLOCK) => {}
-            Err(errno) => return Err(errno.into()),
+/// An open file and the exclusive `flock` on it, until dropped.
+#[derive(Debug)]
+pub(crate) struct Locked(File);
+
+impl Locked {
+    /// Takes the lock, trying until the deadline and at least once; `None` where others held it all the time.
+    ///
+    /// There is no blocking `flock` with a time-out, so this polls: first after a millisecond, then in steps
+    /// that grow to 20.
+    pub(crate) fn until(file: File, deadline: Instant) -> io::Result<Option<Self>> {
+        let mut pause = Duration::from_millis(1);
+        loop {
+            match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => return Ok(Some(Self(file))),
+                Err(Errno::INTR) => continue,
+                Err(Errno::WOULDBLOCK) => {}
+                Err(errno) => return Err(errno.into()),
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(None);
+            }
+            std::thread::sleep(pause.min(left));
+            pause = (pause * 2).min(Duration::from_millis(20));
         }
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Ok(false);
+    }
+
+    /// The file.
+    pub(crate) fn file(&self) -> &File {
+        &self.0
+    }
+
+    /// Whether it is still the file that `current` tells of. Whoever waited for a lock may hold one on a
+    /// file that was removed or replaced meanwhile, which keeps nobody out.
+    pub(crate) fn is_current(&self, current: rustix::io::Result<Stat>) -> rustix::io::Result<bool> {
+        match current {
+            Ok(there) => {
+                let held = rustix::fs::fstat(&self.0)?;
+                Ok((held.st_dev, held.st_ino) == (there.st_dev, there.st_ino))
+            }
+            Err(Errno::NOENT) => Ok(false),
+            Err(errno) => Err(errno),
         }
-        std::thread::sleep(pause.min(left));
-        pause = (pause * 2).min(Duration::from_millis(20));
     }
 }
 
-/// Whether an open file is still the one that `current` tells of. Whoever waited for a lock may hold one on a
-/// file that was removed or replaced meanwhile, which keeps nobody out.
-pub(crate) fn is_current(file: &File, current: rustix::io::Result<Stat>) -> rustix::io::Result<bool> {
-    match current {
-        Ok(there) => {
-            let held = rustix::fs::fstat(file)?;
-            Ok((held.st_dev, held.st_ino) == (there.st_dev, there.st_ino))
-        }
-        Err(Errno::NOENT) => Ok(false),
-        Err(errno) => Err(errno),
+impl Drop for Locked {
+    /// Closing the file is not enough: a child that is just being started may still hold a copy of it.
+    fn drop(&mut self) {
+        let _ = rustix::fs::flock(&self.0, FlockOperation::Unlock);
     }
 }

@@ -5,8 +5,8 @@
 //! process, finds one of the two. A native spawner does not take that lock: what it writes at the same
 //! moment wins or is lost, as between two native spawners.
 
+use std::collections::HashSet;
 use std::ffi::OsStr;
-use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ use serde_json::value::RawValue;
 
 use super::cursors::Cursors;
 use super::{Record, Records, Registry, RegistryError, StoredCursor, Unreadable, may_replace};
-use crate::state_file::{self, Fault};
+use crate::state_file::{self, Fault, Locked};
 
 const PODS: &str = "spawned_pods.json";
 const CURSORS: &str = "read_cursors.json";
@@ -34,9 +34,6 @@ pub struct FileRegistry {
     dir: OwnedFd,
     path: PathBuf,
 }
-
-/// The registry's lock, held until dropped.
-struct Held(#[expect(dead_code, reason = "holds the lock")] File);
 
 impl FileRegistry {
     /// Opens the registry in a spawner's runtime directory, which must exist. The files in it need not: no
@@ -90,10 +87,7 @@ impl FileRegistry {
 
     fn read(&self, name: &str) -> Result<Option<Vec<u8>>, RegistryError> {
         match state_file::read_at(&self.dir, OsStr::new(name)) {
-            Ok(None) if self.is_removed() => Err(RegistryError::Directory {
-                path: self.path.clone(),
-                source: io::Error::new(io::ErrorKind::NotFound, "it was removed since it was opened"),
-            }),
+            Ok(None) if self.is_removed() => Err(self.removed()),
             Ok(content) => Ok(content),
             Err(fault) => Err(self.fault(name, fault)),
         }
@@ -104,8 +98,13 @@ impl FileRegistry {
         rustix::fs::fstat(&self.dir).is_ok_and(|stat| stat.st_nlink == 0)
     }
 
+    fn removed(&self) -> RegistryError {
+        let source = io::Error::new(io::ErrorKind::NotFound, "it was removed since it was opened");
+        RegistryError::Directory { path: self.path.clone(), source }
+    }
+
     /// Puts a new content in the place of the file's. No `fsync`: pods do not outlive a power cut.
-    fn replace(&self, _: &Held, name: &str, text: serde_json::Result<String>) -> Result<(), RegistryError> {
+    fn replace(&self, _: &Locked, name: &str, text: serde_json::Result<String>) -> Result<(), RegistryError> {
         let new = OsStr::new(NEW);
         let written = text
             .map_err(io::Error::other)
@@ -118,7 +117,7 @@ impl FileRegistry {
         })
     }
 
-    fn lock(&self, wait: Duration) -> Result<Held, RegistryError> {
+    fn lock(&self, wait: Duration) -> Result<Locked, RegistryError> {
         let start = Instant::now();
         let deadline = state_file::deadline(start, wait);
         let name = OsStr::new(LOCK);
@@ -128,13 +127,15 @@ impl FileRegistry {
             let file = match state_file::open_at(&self.dir, name, OFlags::RDWR | OFlags::CREATE) {
                 Ok(file) => file,
                 Err(Fault::Descriptors) => return Err(self.fault(LOCK, Fault::Descriptors)),
+                Err(Fault::Missing) if self.is_removed() => return Err(self.removed()),
                 Err(Fault::Io(error)) => return Err(unwritable(error)),
                 Err(fault) => return Err(unwritable(io::Error::other(fault.to_string()))),
             };
-            let taken = state_file::flock_until(&file, deadline).map_err(unwritable)?;
-            let there = rustix::fs::statat(&self.dir, name, AtFlags::SYMLINK_NOFOLLOW);
-            if taken && state_file::is_current(&file, there).map_err(|errno| unwritable(errno.into()))? {
-                return Ok(Held(file));
+            if let Some(held) = Locked::until(file, deadline).map_err(unwritable)? {
+                let there = rustix::fs::statat(&self.dir, name, AtFlags::SYMLINK_NOFOLLOW);
+                if held.is_current(there).map_err(|errno| unwritable(errno.into()))? {
+                    return Ok(held);
+                }
             }
             if Instant::now() >= deadline {
                 return Err(RegistryError::Busy { path: path(), waited: start.elapsed() });
@@ -143,9 +144,13 @@ impl FileRegistry {
     }
 
     fn fault(&self, name: &str, fault: Fault) -> RegistryError {
+        let path = self.path.join(name);
         match fault {
-            Fault::Descriptors => RegistryError::Descriptors { path: self.path.join(name) },
-            other => self.damaged(name, other.to_string()),
+            Fault::Descriptors => RegistryError::Descriptors { path },
+            Fault::Io(_) => {
+                RegistryError::Damaged { path, detail: format!("{fault}; give permission to read it") }
+            }
+            _ => self.damaged(name, fault.to_string()),
         }
     }
 
@@ -154,10 +159,8 @@ impl FileRegistry {
             CURSORS => "delete it, and every pod's output is given from its start again",
             _ => "repair it, or delete it to forget all pods",
         };
-        RegistryError::Damaged {
-            path: self.path.join(name),
-            detail: format!("{detail}; it was left as it is; {remedy}"),
-        }
+        let detail = format!("{detail}; it was left as it is; {remedy}");
+        RegistryError::Damaged { path: self.path.join(name), detail }
     }
 }
 
@@ -213,12 +216,12 @@ impl Registry for FileRegistry {
         if stored.as_ref() == Some(&new) || !may_replace(stored.as_ref(), base, &new) {
             return Ok(());
         }
-        let names: Vec<String> = self.list()?.iter().filter_map(Entry::name).collect();
-        if !names.iter().any(|known| known == name) {
+        let names: HashSet<String> = self.list()?.iter().filter_map(Entry::name).collect();
+        if !names.contains(name) {
             return Ok(());
         }
         // A native spawner forgets its pods without a thought for cursors.
-        cursors.retain(|other| names.iter().any(|known| known == other));
+        cursors.retain(|other| names.contains(other));
         let text = cursors.set(name, &new).and_then(|()| cursors.render());
         self.replace(&held, CURSORS, text)
     }

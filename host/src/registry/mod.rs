@@ -137,7 +137,7 @@ fn may_replace(stored: Option<&StoredCursor>, base: Option<&StoredCursor>, new: 
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RegistryError {
-    /// The runtime directory cannot be opened.
+    /// The runtime directory cannot be opened, or has been removed. The contract's `registry-damaged`.
     #[error(
         "the runtime directory `{}` cannot be opened: {source}; name an existing one with --runtime-dir or \
          --spawner",

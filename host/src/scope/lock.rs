@@ -18,8 +18,8 @@ use rustix::fs::OFlags;
 use rustix::io::Errno;
 
 use super::journal::{self, Journal, Verdict};
-use super::{Allocation, RegisterError, Table, is_alive};
-use crate::state_file::{self, Fault};
+use super::{Allocation, RegisterError, ScopeLockError, Table, TransactError, is_alive};
+use crate::state_file::{self, Fault, Locked};
 
 /// The machine-wide scope lock: a path, and what may be done with the file there.
 ///
@@ -30,88 +30,25 @@ pub struct ScopeLock {
     path: PathBuf,
 }
 
-/// Why the table could not be read or changed. Each message names the file and the remedy.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ScopeLockError {
-    /// Another process held the lock all the time. Nothing was changed. The contract's `lock-busy`.
-    #[error(
-        "the scope lock `{}` was held by another process for {:.1} s; nothing was changed, try again",
-        path.display(),
-        waited.as_secs_f64()
-    )]
-    Busy {
-        /// The file.
-        path: PathBuf,
-        /// How long it was waited for.
-        waited: Duration,
-    },
-    /// The file does not hold a table, or is none that can be opened. It was left as it is. The contract's
-    /// `lock-damaged`.
-    #[error(
-        "the scope lock `{}` is damaged: {detail}; it was left as it is; repair it, or empty it when no pod \
-         runs",
-        path.display()
-    )]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        detail: String,
-    },
-    /// The table could not be written, and is as it was. The contract's `state-unwritable`.
-    #[error(
-        "the scope lock `{}` could not be changed: {source}; it is as it was, make room or give permission \
-         and try again",
-        path.display()
-    )]
-    Unwritable {
-        /// The file that could not be written: the table or its journal.
-        path: PathBuf,
-        /// What the operating system said.
-        source: io::Error,
-    },
-    /// The table could be written neither anew nor as it was. It is empty until the next process of this
-    /// kind takes the lock and writes the new one from the journal. The contract's `state-unwritable`.
-    #[error(
-        "the scope lock `{}` could not be rewritten: {source}; it is empty now, and its content is in `{}`: \
-         make room and try again, which completes the change",
-        path.display(),
-        journal.display()
-    )]
-    Torn {
-        /// The file.
-        path: PathBuf,
-        /// The file that holds the new table.
-        journal: PathBuf,
-        /// What the operating system said.
-        source: io::Error,
-    },
-    /// The process is out of file descriptors, which says nothing of the table. The contract's
-    /// `descriptors-exhausted`.
-    #[error("there is no file descriptor left to open `{}` with; raise the limit (ulimit -n)", path.display())]
-    Descriptors {
-        /// The file.
-        path: PathBuf,
-    },
-}
-
-/// Why a change of the table did not happen.
-#[derive(Debug, thiserror::Error)]
-pub enum TransactError<E> {
-    /// The file.
-    #[error(transparent)]
-    Lock(#[from] ScopeLockError),
-    /// The caller of [`ScopeLock::transact`] decided against it. Nothing was changed.
-    #[error("{0}")]
-    Refused(E),
-}
-
 /// The lock, held until dropped, and where it was found.
 struct Held {
-    file: File,
+    lock: Locked,
     dir: OwnedFd,
-    journal: OsString,
+    /// The file's path without links.
+    real: PathBuf,
+}
+
+impl Held {
+    /// The journal's name, beside the file's.
+    fn journal(&self) -> OsString {
+        let mut name = self.real.file_name().unwrap_or_default().to_owned();
+        name.push(".next");
+        name
+    }
+
+    fn journal_path(&self) -> PathBuf {
+        self.real.with_file_name(self.journal())
+    }
 }
 
 /// What becomes of the journal when the table could not be rewritten and is as it was.
@@ -207,21 +144,19 @@ impl ScopeLock {
         let start = Instant::now();
         let deadline = state_file::deadline(start, wait);
         loop {
-            let (dir, name) = self.locate()?;
-            let file = match state_file::open_at(&dir, &name, OFlags::RDWR | OFlags::CREATE) {
+            let (dir, real) = self.locate()?;
+            let name = real.file_name().unwrap_or_default();
+            let file = match state_file::open_at(&dir, name, OFlags::RDWR | OFlags::CREATE) {
                 Ok(file) => Some(file),
                 // Its directory went away just now.
                 Err(Fault::Missing) => None,
                 Err(fault) => return Err(self.fault(fault)),
             };
             if let Some(file) = file
-                && state_file::flock_until(&file, deadline).map_err(|source| self.unwritable(source))?
-                && state_file::is_current(&file, rustix::fs::stat(&self.path))
-                    .map_err(|errno| self.unwritable(errno.into()))?
+                && let Some(lock) = Locked::until(file, deadline).map_err(|source| self.unwritable(source))?
+                && lock.is_current(rustix::fs::stat(&self.path)).map_err(|e| self.unwritable(e.into()))?
             {
-                let mut journal = name;
-                journal.push(".next");
-                return Ok(Held { file, dir, journal });
+                return Ok(Held { lock, dir, real });
             }
             if Instant::now() >= deadline {
                 return Err(ScopeLockError::Busy { path: self.path.clone(), waited: start.elapsed() });
@@ -229,23 +164,23 @@ impl ScopeLock {
         }
     }
 
-    /// The file's directory and name, with the links in the operator's own path resolved: whoever comes by
-    /// another path finds the same journal. Makes what is missing.
-    fn locate(&self) -> Result<(OwnedFd, OsString), ScopeLockError> {
+    /// The file's directory and its path, with the links in the operator's own path resolved: whoever comes
+    /// by another path finds the same journal. Makes what is missing.
+    fn locate(&self) -> Result<(OwnedFd, PathBuf), ScopeLockError> {
         let real = match self.path.canonicalize() {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => self.create(),
-            other => other,
+            Ok(real) => real,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.create().map_err(|error| match error.raw_os_error().map(Errno::from_raw_os_error) {
+                    Some(Errno::MFILE | Errno::NFILE) => self.fault(Fault::Descriptors),
+                    _ => self.unwritable(error),
+                })?
+            }
+            Err(error) => return Err(self.fault(error.into())),
         };
-        let real = real.map_err(|error| match error.raw_os_error().map(Errno::from_raw_os_error) {
-            Some(Errno::MFILE | Errno::NFILE) => self.fault(Fault::Descriptors),
-            Some(Errno::NOTDIR | Errno::LOOP | Errno::NAMETOOLONG) => self.fault(Fault::Io(error)),
-            _ => self.unwritable(error),
-        })?;
-        let (Some(parent), Some(name)) = (real.parent(), real.file_name()) else {
-            return Err(self.fault(Fault::Kind("a directory")));
-        };
+        // Only the root has none.
+        let Some(parent) = real.parent() else { return Err(self.fault(Fault::Kind("a directory"))) };
         let dir = state_file::open_dir(parent).map_err(|errno| self.fault(errno.into()))?;
-        Ok((dir, name.to_owned()))
+        Ok((dir, real))
     }
 
     fn create(&self) -> io::Result<PathBuf> {
@@ -259,14 +194,9 @@ impl ScopeLock {
 
     /// The table's text, after whatever a killed process left undone has been done.
     fn recover(&self, held: &Held) -> Result<Vec<u8>, ScopeLockError> {
-        let text = state_file::read(&held.file).map_err(|fault| self.fault(fault))?;
-        let found = state_file::read_at(&held.dir, &held.journal).map_err(|fault| match fault {
-            Fault::Descriptors => self.fault(fault),
-            other => ScopeLockError::Damaged {
-                path: self.journal_path(held),
-                detail: format!("a change was left undone in it, and {other}"),
-            },
-        })?;
+        let text = state_file::read(held.lock.file()).map_err(|fault| self.fault(fault))?;
+        let found = state_file::read_at(&held.dir, &held.journal())
+            .map_err(|fault| self.fault_at(held.journal_path(), fault))?;
         let Some(bytes) = found else { return Ok(text) };
         let journal = Journal::decode(&bytes);
         match journal.as_ref().map(|journal| (journal, journal.judge(&text))) {
@@ -296,8 +226,7 @@ impl ScopeLock {
         table: &Table,
         found: Option<&Journal<'_>>,
     ) -> Result<Vec<u8>, ScopeLockError> {
-        let journal_unwritable =
-            |source| ScopeLockError::Unwritable { path: self.journal_path(held), source };
+        let journal_unwritable = |source| ScopeLockError::Unwritable { path: held.journal_path(), source };
         let new = table.render().map_err(|error| self.unwritable(io::Error::other(error)))?.into_bytes();
         // A journal that merges keeps the digest that it found: with the one of `old`, the next process
         // would take the merge for not begun, and drop it.
@@ -308,14 +237,14 @@ impl ScopeLock {
         }
         if found.is_some() {
             // The one that is there is needed until the new one is whole.
-            let mut draft = held.journal.clone();
+            let mut draft = held.journal();
             draft.push(".new");
             state_file::write_new(&held.dir, &draft, &bytes)
-                .and_then(|()| Ok(rustix::fs::renameat(&held.dir, &draft, &held.dir, &held.journal)?))
+                .and_then(|()| Ok(rustix::fs::renameat(&held.dir, &draft, &held.dir, held.journal())?))
                 .map_err(journal_unwritable)?;
             self.rewrite(held, old, &new, Undone::Keep)?;
         } else {
-            state_file::write_new(&held.dir, &held.journal, &bytes).map_err(journal_unwritable)?;
+            state_file::write_new(&held.dir, &held.journal(), &bytes).map_err(journal_unwritable)?;
             self.rewrite(held, old, &new, Undone::Drop)?;
         }
         Ok(new)
@@ -323,18 +252,18 @@ impl ScopeLock {
 
     /// Rewrites the table in place, from the journal that has been written, and removes the journal.
     fn rewrite(&self, held: &Held, old: &[u8], new: &[u8], undone: Undone) -> Result<(), ScopeLockError> {
-        if let Err(source) = overwrite(&held.file, new).and_then(|()| held.file.sync_data()) {
-            if overwrite(&held.file, old).is_ok() {
+        if let Err(source) = overwrite(held.lock.file(), new).and_then(|()| held.lock.file().sync_data()) {
+            if overwrite(held.lock.file(), old).is_ok() {
                 if let Undone::Drop = undone {
                     self.drop_journal(held);
                 }
                 return Err(self.unwritable(source));
             }
             // Half of the old table would be taken for a native process's work: empty, the next one knows.
-            let _ = held.file.set_len(0);
+            let _ = held.lock.file().set_len(0);
             return Err(ScopeLockError::Torn {
                 path: self.path.clone(),
-                journal: self.journal_path(held),
+                journal: held.journal_path(),
                 source,
             });
         }
@@ -344,25 +273,30 @@ impl ScopeLock {
 
     /// A journal that cannot be removed is found out of date by the next process.
     fn drop_journal(&self, held: &Held) {
-        if let Err(error) = state_file::remove(&held.dir, &held.journal) {
-            tracing::warn!(path = %self.journal_path(held).display(), %error, "the journal could not be removed");
+        if let Err(error) = state_file::remove(&held.dir, &held.journal()) {
+            tracing::warn!(path = %held.journal_path().display(), %error, "the journal could not be removed");
         }
     }
 
     fn parse(&self, text: &[u8]) -> Result<Table, ScopeLockError> {
-        Table::parse(text)
-            .map_err(|error| ScopeLockError::Damaged { path: self.path.clone(), detail: error.to_string() })
-    }
-
-    fn journal_path(&self, held: &Held) -> PathBuf {
-        self.path.with_file_name(&held.journal)
+        Table::parse(text).map_err(|error| ScopeLockError::Damaged {
+            path: self.path.clone(),
+            detail: format!("{error}; it was left as it is; repair it, or empty it when no pod runs"),
+        })
     }
 
     fn fault(&self, fault: Fault) -> ScopeLockError {
-        match fault {
-            Fault::Descriptors => ScopeLockError::Descriptors { path: self.path.clone() },
-            other => ScopeLockError::Damaged { path: self.path.clone(), detail: other.to_string() },
-        }
+        self.fault_at(self.path.clone(), fault)
+    }
+
+    fn fault_at(&self, path: PathBuf, fault: Fault) -> ScopeLockError {
+        let remedy = match fault {
+            Fault::Descriptors => return ScopeLockError::Descriptors { path },
+            Fault::Io(_) => "give permission to read and write it",
+            _ => "remove what is there",
+        };
+        let detail = format!("{fault}; {remedy}, or name another file with --scope-lock");
+        ScopeLockError::Damaged { path, detail }
     }
 
     fn unwritable(&self, source: io::Error) -> ScopeLockError {

@@ -7,6 +7,7 @@
 mod allocation;
 mod journal;
 mod lock;
+mod lock_error;
 mod process;
 mod rule;
 mod table;
@@ -14,13 +15,14 @@ mod table;
 use std::fmt::{self, Write};
 
 pub use allocation::Allocation;
-pub use lock::{ScopeLock, ScopeLockError, TransactError};
+pub use lock::ScopeLock;
+pub use lock_error::{ScopeLockError, TransactError};
 pub use process::is_alive;
 pub use rule::{Permission, ScopeRule};
 pub use table::{ParseTableError, RegisterError, Table};
 
 /// A name or a path from a file, its control characters escaped: it cannot forge a line.
-struct Shown<'a>(&'a str);
+pub(crate) struct Shown<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

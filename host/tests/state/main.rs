@@ -1,0 +1,12 @@
+//! State on disk, through the public API: the scope table, the file that holds it, and the registry.
+
+#![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
+
+mod lock;
+mod native;
+mod process;
+mod recovery;
+mod registry;
+mod rule;
+mod table;
+mod table_properties;
