@@ -1,0 +1,386 @@
+//! The file that holds the table, and the one way to change it.
+//!
+//! Native processes open the file, take its `flock`, rewrite it in place and let go; it must never be
+//! replaced, or they would wait on a file that nobody reads. A rewrite in place can be torn by a kill, so the
+//! change is written to a [journal](super::journal) first, beside the table, and finished by whoever takes
+//! the lock next.
+
+use std::convert::Infallible;
+use std::ffi::OsString;
+use std::fs::{DirBuilder, File};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{DirBuilderExt, FileExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rustix::fs::OFlags;
+use rustix::io::Errno;
+
+use super::journal::{self, Journal, Verdict};
+use super::{Allocation, RegisterError, Table, is_alive};
+use crate::state_file::{self, Fault};
+
+/// The machine-wide scope lock: a path, and what may be done with the file there.
+///
+/// A missing file is made, and its directory too, both for their owner only; an empty one is an empty table.
+/// Every function waits for the lock for `wait` at most and tries once at least, with a `wait` of zero too.
+#[derive(Debug, Clone)]
+pub struct ScopeLock {
+    path: PathBuf,
+}
+
+/// Why the table could not be read or changed. Each message names the file and the remedy.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ScopeLockError {
+    /// Another process held the lock all the time. Nothing was changed. The contract's `lock-busy`.
+    #[error(
+        "the scope lock `{}` was held by another process for {:.1} s; nothing was changed, try again",
+        path.display(),
+        waited.as_secs_f64()
+    )]
+    Busy {
+        /// The file.
+        path: PathBuf,
+        /// How long it was waited for.
+        waited: Duration,
+    },
+    /// The file does not hold a table, or is none that can be opened. It was left as it is. The contract's
+    /// `lock-damaged`.
+    #[error(
+        "the scope lock `{}` is damaged: {detail}; it was left as it is; repair it, or empty it when no pod \
+         runs",
+        path.display()
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// The table could not be written, and is as it was. The contract's `state-unwritable`.
+    #[error(
+        "the scope lock `{}` could not be changed: {source}; it is as it was, make room or give permission \
+         and try again",
+        path.display()
+    )]
+    Unwritable {
+        /// The file that could not be written: the table or its journal.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The table could be written neither anew nor as it was. It is empty until the next process of this
+    /// kind takes the lock and writes the new one from the journal. The contract's `state-unwritable`.
+    #[error(
+        "the scope lock `{}` could not be rewritten: {source}; it is empty now, and its content is in `{}`: \
+         make room and try again, which completes the change",
+        path.display(),
+        journal.display()
+    )]
+    Torn {
+        /// The file.
+        path: PathBuf,
+        /// The file that holds the new table.
+        journal: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The process is out of file descriptors, which says nothing of the table. The contract's
+    /// `descriptors-exhausted`.
+    #[error("there is no file descriptor left to open `{}` with; raise the limit (ulimit -n)", path.display())]
+    Descriptors {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+/// Why a change of the table did not happen.
+#[derive(Debug, thiserror::Error)]
+pub enum TransactError<E> {
+    /// The file.
+    #[error(transparent)]
+    Lock(#[from] ScopeLockError),
+    /// The caller of [`ScopeLock::transact`] decided against it. Nothing was changed.
+    #[error("{0}")]
+    Refused(E),
+}
+
+/// The lock, held until dropped, and where it was found.
+struct Held {
+    file: File,
+    dir: OwnedFd,
+    journal: OsString,
+}
+
+/// What becomes of the journal when the table could not be rewritten and is as it was.
+enum Undone {
+    /// It began this change: drop it.
+    Drop,
+    /// It holds what a killed process left undone: the next one tries again.
+    Keep,
+}
+
+impl ScopeLock {
+    /// The lock at that path. Nothing is opened yet.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into() }
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Takes the lock, lets the table be changed, writes it if it was, and lets go of the lock.
+    ///
+    /// `change` runs while the lock is held: what it waits for, every process on the machine waits for. An
+    /// error of its own leaves the table as it was.
+    ///
+    /// # Errors
+    /// [`TransactError::Refused`] with the error of `change`, [`TransactError::Lock`] with any other.
+    pub fn transact<T, E>(
+        &self,
+        wait: Duration,
+        change: impl FnOnce(&mut Table) -> Result<T, E>,
+    ) -> Result<T, TransactError<E>> {
+        let held = self.acquire(wait)?;
+        let text = self.recover(&held)?;
+        let mut table = self.parse(&text)?;
+        let result = change(&mut table).map_err(TransactError::Refused)?;
+        if table.is_changed() {
+            self.write(&held, &text, &table, None)?;
+        }
+        Ok(result)
+    }
+
+    /// Releases the allocation of the pod of that name, if it has one; whether it had.
+    ///
+    /// `may_release` is asked about it while the lock is held, and prevents it by an error.
+    ///
+    /// # Errors
+    /// [`TransactError::Refused`] with the error of `may_release`, [`TransactError::Lock`] with any other.
+    pub fn release<E>(
+        &self,
+        pod_name: &str,
+        wait: Duration,
+        may_release: impl FnOnce(&Allocation) -> Result<(), E>,
+    ) -> Result<bool, TransactError<E>> {
+        self.transact(wait, |table| {
+            let Some(allocation) = table.get(pod_name) else { return Ok(false) };
+            may_release(allocation)?;
+            Ok(table.release(pod_name).is_some())
+        })
+    }
+
+    /// Releases every allocation whose process is gone; how many there were.
+    ///
+    /// # Errors
+    /// Any.
+    pub fn reclaim_stale(&self, wait: Duration) -> Result<u32, ScopeLockError> {
+        let reclaimed = self.transact(wait, |table| Ok::<_, Infallible>(table.reclaim_stale(is_alive)));
+        reclaimed.map_err(|error| match error {
+            TransactError::Lock(error) => error,
+            TransactError::Refused(never) => match never {},
+        })
+    }
+
+    /// Registers an allocation, after those whose process is gone have been released: the dead are in
+    /// nobody's way.
+    ///
+    /// # Errors
+    /// [`TransactError::Refused`] with the reason, [`TransactError::Lock`] with any other.
+    pub fn register(
+        &self,
+        allocation: Allocation,
+        wait: Duration,
+    ) -> Result<(), TransactError<RegisterError>> {
+        self.transact(wait, |table| {
+            table.reclaim_stale(is_alive);
+            table.register(allocation)
+        })
+    }
+
+    /// Opens the file, making it if need be, and takes its lock.
+    fn acquire(&self, wait: Duration) -> Result<Held, ScopeLockError> {
+        let start = Instant::now();
+        let deadline = state_file::deadline(start, wait);
+        loop {
+            let (dir, name) = self.locate()?;
+            let file = match state_file::open_at(&dir, &name, OFlags::RDWR | OFlags::CREATE) {
+                Ok(file) => Some(file),
+                // Its directory went away just now.
+                Err(Fault::Missing) => None,
+                Err(fault) => return Err(self.fault(fault)),
+            };
+            if let Some(file) = file
+                && state_file::flock_until(&file, deadline).map_err(|source| self.unwritable(source))?
+                && state_file::is_current(&file, rustix::fs::stat(&self.path))
+                    .map_err(|errno| self.unwritable(errno.into()))?
+            {
+                let mut journal = name;
+                journal.push(".next");
+                return Ok(Held { file, dir, journal });
+            }
+            if Instant::now() >= deadline {
+                return Err(ScopeLockError::Busy { path: self.path.clone(), waited: start.elapsed() });
+            }
+        }
+    }
+
+    /// The file's directory and name, with the links in the operator's own path resolved: whoever comes by
+    /// another path finds the same journal. Makes what is missing.
+    fn locate(&self) -> Result<(OwnedFd, OsString), ScopeLockError> {
+        let real = match self.path.canonicalize() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.create(),
+            other => other,
+        };
+        let real = real.map_err(|error| match error.raw_os_error().map(Errno::from_raw_os_error) {
+            Some(Errno::MFILE | Errno::NFILE) => self.fault(Fault::Descriptors),
+            Some(Errno::NOTDIR | Errno::LOOP | Errno::NAMETOOLONG) => self.fault(Fault::Io(error)),
+            _ => self.unwritable(error),
+        })?;
+        let (Some(parent), Some(name)) = (real.parent(), real.file_name()) else {
+            return Err(self.fault(Fault::Kind("a directory")));
+        };
+        let dir = state_file::open_dir(parent).map_err(|errno| self.fault(errno.into()))?;
+        Ok((dir, name.to_owned()))
+    }
+
+    fn create(&self) -> io::Result<PathBuf> {
+        if let Some(parent) = self.path.parent() {
+            DirBuilder::new().recursive(true).mode(0o700).create(parent)?;
+        }
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+        rustix::fs::open(&self.path, flags, state_file::OWNER_ONLY)?;
+        self.path.canonicalize()
+    }
+
+    /// The table's text, after whatever a killed process left undone has been done.
+    fn recover(&self, held: &Held) -> Result<Vec<u8>, ScopeLockError> {
+        let text = state_file::read(&held.file).map_err(|fault| self.fault(fault))?;
+        let found = state_file::read_at(&held.dir, &held.journal).map_err(|fault| match fault {
+            Fault::Descriptors => self.fault(fault),
+            other => ScopeLockError::Damaged {
+                path: self.journal_path(held),
+                detail: format!("a change was left undone in it, and {other}"),
+            },
+        })?;
+        let Some(bytes) = found else { return Ok(text) };
+        let journal = Journal::decode(&bytes);
+        match journal.as_ref().map(|journal| (journal, journal.judge(&text))) {
+            None | Some((_, Verdict::Drop)) => self.drop_journal(held),
+            Some((journal, Verdict::Finish)) => {
+                self.rewrite(held, &text, journal.new_text(), Undone::Keep)?;
+                return Ok(journal.new_text().to_vec());
+            }
+            Some((journal, Verdict::Merge)) => {
+                let mut table = self.parse(&text)?;
+                table.adopt_missing(self.parse(journal.new_text())?, is_alive);
+                if table.is_changed() {
+                    return self.write(held, &text, &table, Some(journal));
+                }
+                self.drop_journal(held);
+            }
+        }
+        Ok(text)
+    }
+
+    /// Puts the changed table in the place of `old`, by way of the journal; its text. `found` is the journal
+    /// that a merge comes from.
+    fn write(
+        &self,
+        held: &Held,
+        old: &[u8],
+        table: &Table,
+        found: Option<&Journal<'_>>,
+    ) -> Result<Vec<u8>, ScopeLockError> {
+        let journal_unwritable =
+            |source| ScopeLockError::Unwritable { path: self.journal_path(held), source };
+        let new = table.render().map_err(|error| self.unwritable(io::Error::other(error)))?.into_bytes();
+        // A journal that merges keeps the digest that it found: with the one of `old`, the next process
+        // would take the merge for not begun, and drop it.
+        let old_digest = found.map_or_else(|| journal::digest(old), |found| found.old_digest().to_vec());
+        let bytes = journal::encode(&old_digest, &new);
+        if bytes.len() as u64 > state_file::MAX_BYTES {
+            return Err(journal_unwritable(io::ErrorKind::FileTooLarge.into()));
+        }
+        if found.is_some() {
+            // The one that is there is needed until the new one is whole.
+            let mut draft = held.journal.clone();
+            draft.push(".new");
+            state_file::write_new(&held.dir, &draft, &bytes)
+                .and_then(|()| Ok(rustix::fs::renameat(&held.dir, &draft, &held.dir, &held.journal)?))
+                .map_err(journal_unwritable)?;
+            self.rewrite(held, old, &new, Undone::Keep)?;
+        } else {
+            state_file::write_new(&held.dir, &held.journal, &bytes).map_err(journal_unwritable)?;
+            self.rewrite(held, old, &new, Undone::Drop)?;
+        }
+        Ok(new)
+    }
+
+    /// Rewrites the table in place, from the journal that has been written, and removes the journal.
+    fn rewrite(&self, held: &Held, old: &[u8], new: &[u8], undone: Undone) -> Result<(), ScopeLockError> {
+        if let Err(source) = overwrite(&held.file, new).and_then(|()| held.file.sync_data()) {
+            if overwrite(&held.file, old).is_ok() {
+                if let Undone::Drop = undone {
+                    self.drop_journal(held);
+                }
+                return Err(self.unwritable(source));
+            }
+            // Half of the old table would be taken for a native process's work: empty, the next one knows.
+            let _ = held.file.set_len(0);
+            return Err(ScopeLockError::Torn {
+                path: self.path.clone(),
+                journal: self.journal_path(held),
+                source,
+            });
+        }
+        self.drop_journal(held);
+        Ok(())
+    }
+
+    /// A journal that cannot be removed is found out of date by the next process.
+    fn drop_journal(&self, held: &Held) {
+        if let Err(error) = state_file::remove(&held.dir, &held.journal) {
+            tracing::warn!(path = %self.journal_path(held).display(), %error, "the journal could not be removed");
+        }
+    }
+
+    fn parse(&self, text: &[u8]) -> Result<Table, ScopeLockError> {
+        Table::parse(text)
+            .map_err(|error| ScopeLockError::Damaged { path: self.path.clone(), detail: error.to_string() })
+    }
+
+    fn journal_path(&self, held: &Held) -> PathBuf {
+        self.path.with_file_name(&held.journal)
+    }
+
+    fn fault(&self, fault: Fault) -> ScopeLockError {
+        match fault {
+            Fault::Descriptors => ScopeLockError::Descriptors { path: self.path.clone() },
+            other => ScopeLockError::Damaged { path: self.path.clone(), detail: other.to_string() },
+        }
+    }
+
+    fn unwritable(&self, source: io::Error) -> ScopeLockError {
+        ScopeLockError::Unwritable { path: self.path.clone(), source }
+    }
+}
+
+/// Truncates, then writes with one call: whatever is torn is a prefix.
+fn overwrite(file: &File, text: &[u8]) -> io::Result<()> {
+    file.set_len(0)?;
+    let written = loop {
+        match file.write_at(text, 0) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            other => break other?,
+        }
+    };
+    if written < text.len() {
+        return Err(io::ErrorKind::StorageFull.into());
+    }
+    Ok(())
+}
