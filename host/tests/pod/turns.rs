@@ -231,3 +231,19 @@ fn what_makes_no_sense_in_an_idle_pod_is_an_error_that_everybody_sees() {
         assert_eq!(client.event(), error("not_paused", "Pod is not paused"));
     }
 }
+
+#[test]
+fn a_command_that_never_stops_writing_is_ended() {
+    let world = World::new();
+    let pod = world.pod("x", &[], &["sh", "-c", "echo $$; exec yes"]);
+    let mut client = pod.connect();
+    client.run("");
+    let pid = client.data("text_delta")["text"].as_str().unwrap().lines().next().unwrap().to_owned();
+    drop(client);
+    eventually("the run is ended", || pod.state() == "idle");
+    assert!(!runs(&pid));
+    let items = pod.connect().history()["items"].clone();
+    assert_eq!(items[1]["status"], "incomplete");
+    let length = items[1]["content"][0]["text"].as_str().unwrap().len();
+    assert!(length > 63 << 20 && length <= 64 << 20, "{length} bytes");
+}
