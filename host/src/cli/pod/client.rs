@@ -100,7 +100,9 @@ async fn read_line(reader: &mut BufReader<OwnedReadHalf>, line: &mut Vec<u8>) ->
 
 /// Whether nobody can read what would be written: sending nothing finds it out, and sends nothing.
 fn peer_gone(reader: &OwnedReadHalf) -> bool {
-    let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+    let flags = SendFlags::DONTWAIT;
+    #[cfg(not(target_vendor = "apple"))]
+    let flags = flags | SendFlags::NOSIGNAL;
     matches!(send(reader.as_ref(), &[], flags), Err(rustix::io::Errno::PIPE | rustix::io::Errno::CONNRESET))
 }
 

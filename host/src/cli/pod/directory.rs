@@ -15,14 +15,15 @@ use anyhow::{Context, bail};
 use pod_tools_host::scope::is_alive;
 use rustix::fs::{AtFlags, CWD, Dir, FileType, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketType};
 use serde::Serialize;
 
 use super::name::PodName;
 
 /// The longest path that a socket's address can hold, in bytes.
 const MAX_SOCKET_PATH: usize = 107;
-/// How often to start over when somebody removes the directory that is being taken.
+/// How often to start over when somebody removes the directory that is being taken, or adds to the one that is
+/// being removed.
 const ATTEMPTS: usize = 16;
 
 /// What `status.json` says.
@@ -163,14 +164,25 @@ impl PodDirectory {
         if std::mem::replace(&mut self.removed, true) {
             return Ok(());
         }
-        let failed = || format!("cannot remove the pod's directory `{}`", self.path.display());
-        for file in entries(&self.handle).with_context(failed)? {
+        let mut last = Ok(());
+        // A child that is being recorded at this moment may put a file back.
+        for _ in 0..ATTEMPTS {
+            last = self.clear_and_remove();
+            if last != Err(Errno::NOTEMPTY) {
+                break;
+            }
+        }
+        last.with_context(|| format!("cannot remove the pod's directory `{}`", self.path.display()))
+    }
+
+    fn clear_and_remove(&self) -> rustix::io::Result<()> {
+        for file in entries(&self.handle)? {
             // A directory stays, and then so does this one.
             let _ = rustix::fs::unlinkat(&self.handle, &file, AtFlags::empty());
         }
         match rustix::fs::unlinkat(CWD, &self.path, AtFlags::REMOVEDIR) {
-            Ok(()) | Err(Errno::NOENT) => Ok(()),
-            Err(error) => Err(error).with_context(failed),
+            Err(Errno::NOENT) => Ok(()),
+            removed => removed,
         }
     }
 }
@@ -256,9 +268,9 @@ fn takes_connections(handle: &OwnedFd, path: &Path) -> bool {
         .is_ok_and(|found| FileType::from_raw_mode(found.st_mode) == FileType::Socket);
     let through_handle = PathBuf::from(format!("/proc/self/fd/{}/sock", handle.as_raw_fd()));
     let address = if cfg!(target_os = "linux") { through_handle } else { path.join("sock") };
-    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
     let connected = SocketAddrUnix::new(&address).and_then(|address| {
-        let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+        let socket = rustix::net::socket(AddressFamily::UNIX, SocketType::STREAM, None)?;
+        rustix::io::ioctl_fionbio(&socket, true)?;
         rustix::net::connect(&socket, &address)
     });
     is_socket && !matches!(connected, Err(Errno::CONNREFUSED | Errno::NOENT | Errno::PROTOTYPE))

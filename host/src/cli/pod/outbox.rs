@@ -10,25 +10,33 @@ use tokio::sync::mpsc;
 pub const MAX_LINES: usize = 4096;
 /// How many bytes of streamed lines may wait for one client when another is added.
 pub const MAX_STREAMED: usize = 16 << 20;
+/// How many bytes of shared lines may wait for one client when another is added.
+pub const MAX_SHARED: usize = 256 << 20;
 
 /// A line, newline included.
 #[derive(Clone, Debug)]
 pub struct Line {
     bytes: Arc<[u8]>,
-    streamed: bool,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Streamed,
+    Shared,
 }
 
 impl Line {
     /// A line of the stream of events. Those that wait add up to [`MAX_STREAMED`].
     pub fn streamed(bytes: Arc<[u8]>) -> Line {
-        Line { bytes, streamed: true }
+        Line { bytes, kind: Kind::Streamed }
     }
 
     /// A line that may be large, and that all who wait for it share: a history, the whole text of a turn, or
-    /// what the pod holds on to anyway. It counts as a line but its bytes do not: one of them must not make
-    /// a client that reads look like one that does not.
+    /// what the pod holds on to anyway. It has a bound of its own, [`MAX_SHARED`]: one such line must not
+    /// make a client that reads look like one that does not.
     pub fn shared(bytes: Arc<[u8]>) -> Line {
-        Line { bytes, streamed: false }
+        Line { bytes, kind: Kind::Shared }
     }
 
     pub fn bytes(&self) -> &[u8] {
@@ -36,18 +44,35 @@ impl Line {
     }
 }
 
+/// The bytes that wait, of either kind.
+#[derive(Debug, Default)]
+struct Waiting {
+    streamed: AtomicUsize,
+    shared: AtomicUsize,
+}
+
+impl Waiting {
+    /// The count for a kind, and its bound.
+    fn of(&self, kind: Kind) -> (&AtomicUsize, usize) {
+        match kind {
+            Kind::Streamed => (&self.streamed, MAX_STREAMED),
+            Kind::Shared => (&self.shared, MAX_SHARED),
+        }
+    }
+}
+
 /// The sending end, held by the server.
 #[derive(Debug)]
 pub struct Outbox {
     lines: mpsc::Sender<Line>,
-    waiting: Arc<AtomicUsize>,
+    waiting: Arc<Waiting>,
 }
 
 /// The receiving end, held by the connection.
 #[derive(Debug)]
 pub struct Inbox {
     lines: mpsc::Receiver<Line>,
-    waiting: Arc<AtomicUsize>,
+    waiting: Arc<Waiting>,
 }
 
 /// Why a line was not queued.
@@ -62,19 +87,18 @@ pub enum Refused {
 /// An empty queue.
 pub fn outbox() -> (Outbox, Inbox) {
     let (sender, receiver) = mpsc::channel(MAX_LINES);
-    let waiting = Arc::new(AtomicUsize::new(0));
+    let waiting = Arc::new(Waiting::default());
     (Outbox { lines: sender, waiting: waiting.clone() }, Inbox { lines: receiver, waiting })
 }
 
 impl Outbox {
     /// Queues a line, without waiting.
     pub fn push(&self, line: Line) -> Result<(), Refused> {
-        if line.streamed {
-            if self.waiting.load(Ordering::Relaxed) > MAX_STREAMED {
-                return Err(Refused::Full);
-            }
-            self.waiting.fetch_add(line.bytes.len(), Ordering::Relaxed);
+        let (bytes, limit) = self.waiting.of(line.kind);
+        if bytes.load(Ordering::Relaxed) > limit {
+            return Err(Refused::Full);
         }
+        bytes.fetch_add(line.bytes.len(), Ordering::Relaxed);
         self.lines.try_send(line).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => Refused::Full,
             mpsc::error::TrySendError::Closed(_) => Refused::Closed,
@@ -86,9 +110,7 @@ impl Inbox {
     /// The next line; `None` once the server has let go of the other end. Cancel safe.
     pub async fn next(&mut self) -> Option<Line> {
         let line = self.lines.recv().await?;
-        if line.streamed {
-            self.waiting.fetch_sub(line.bytes.len(), Ordering::Relaxed);
-        }
+        self.waiting.of(line.kind).0.fetch_sub(line.bytes.len(), Ordering::Relaxed);
         Some(line)
     }
 
@@ -118,15 +140,20 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn streamed_bytes_are_bounded_and_shared_ones_are_not_counted() {
+    async fn bytes_are_bounded_for_each_kind_on_its_own() {
         let (outbox, mut inbox) = outbox();
-        outbox.push(Line::shared(bytes(MAX_STREAMED + 1))).unwrap();
         outbox.push(Line::streamed(bytes(MAX_STREAMED + 1))).unwrap();
         assert_eq!(outbox.push(Line::streamed(bytes(1))), Err(Refused::Full));
-        inbox.next().await.unwrap();
-        assert_eq!(outbox.push(Line::streamed(bytes(1))), Err(Refused::Full));
+        let large = bytes(MAX_SHARED / 2 + 1);
+        for _ in 0..2 {
+            outbox.push(Line::shared(large.clone())).unwrap();
+        }
+        assert_eq!(outbox.push(Line::shared(bytes(1))), Err(Refused::Full));
         inbox.next().await.unwrap();
         assert_eq!(outbox.push(Line::streamed(bytes(1))), Ok(()));
+        assert_eq!(outbox.push(Line::shared(bytes(1))), Err(Refused::Full));
+        inbox.next().await.unwrap();
+        assert_eq!(outbox.push(Line::shared(bytes(1))), Ok(()));
     }
 
     #[tokio::test]

@@ -1,0 +1,309 @@
+//! Start and end: what a pod leaves where, and that it takes all of it with it.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+use std::process::Command;
+use std::thread;
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use crate::harness::*;
+
+fn mode(path: &Path) -> u32 {
+    fs::symlink_metadata(path).unwrap().permissions().mode() & 0o7777
+}
+
+fn names(dir: &Path) -> Vec<String> {
+    let mut names: Vec<_> =
+        fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+const NOTHING: &[String] = &[];
+
+#[test]
+fn a_ready_pod_has_its_files_its_allocation_and_its_record() {
+    let world = World::new();
+    let work = world.work_dir("work");
+    let pod = world.pod("x", &["--scope", &format!("write:{}", work.display())], &["cat"]);
+    assert_eq!(mode(&pod.dir), 0o700);
+    assert_eq!(names(&pod.dir), ["history.json", "pid", "sock", "status.json"]);
+    for file in names(&pod.dir) {
+        assert_eq!(mode(&pod.dir.join(&file)), 0o600, "{file}");
+    }
+    assert_eq!(fs::read_to_string(pod.dir.join("pid")).unwrap(), pod.id().to_string());
+    assert_eq!(fs::read_to_string(pod.dir.join("history.json")).unwrap(), "[]");
+    let status = pod.json("status.json");
+    assert_eq!((&status["pod_name"], &status["state"]), (&json!("x"), &json!("idle")));
+    assert!(!status["session_id"].as_str().unwrap().is_empty());
+    let rules = json!([{"target": work, "permission": "write", "recursive": true}]);
+    assert_eq!(
+        world.allocations(),
+        [json!({
+            "pod_name": "x", "pid": pod.id(), "socket": pod.dir.join("sock"), "scope_allow": rules,
+            "delegated_from": null,
+        })]
+    );
+    assert_eq!(
+        world.records("pod-tools"),
+        [json!({
+            "pod_name": "x", "socket_path": pod.dir.join("sock"), "scope_delegated": rules,
+            "callback_address": world.base().join("pod-tools/sock"),
+        })]
+    );
+}
+
+#[test]
+fn shutdown_is_told_to_everybody_and_leaves_nothing() {
+    let world = World::new();
+    let mut pod = world.pod("x", &[], &["cat"]);
+    let (mut client, mut other) = (pod.connect(), pod.connect());
+    other.history();
+    client.send("shutdown");
+    for client in [&mut client, &mut other] {
+        assert_eq!(client.event(), json!({"event": "shutdown"}));
+        assert_eq!(client.next(), None);
+    }
+    let (status, said) = pod.ended();
+    assert_eq!((status.code(), said.as_str()), (Some(0), ""));
+    assert_eq!(world.traces("x"), NOTHING);
+}
+
+#[test]
+fn shutdown_ends_a_running_command_first() {
+    let world = World::new();
+    let mut pod = world.pod("x", &[], &["sh", "-c", "sleep 1000 & echo $$ $!; wait"]);
+    let mut client = pod.connect();
+    client.run("hi");
+    let started = client.data("text_delta")["text"].as_str().unwrap().to_owned();
+    client.send("shutdown");
+    let cancelled = json!({"event": "error", "data": {"code": "internal", "message": "Cancelled"}});
+    assert_eq!(client.event(), cancelled);
+    assert_eq!(client.event(), json!({"event": "shutdown"}));
+    assert_eq!(client.next(), None);
+    assert!(!started.split_whitespace().any(runs));
+    assert_eq!(pod.ended().0.code(), Some(0));
+    assert_eq!(world.traces("x"), NOTHING);
+}
+
+#[test]
+fn signals_end_the_pod_and_its_command_and_leave_nothing() {
+    for (signal, code) in [(Signal::TERM, 0), (Signal::HUP, 0), (Signal::INT, 130)] {
+        let world = World::new();
+        let mut pod = world.pod("x", &[], &["sh", "-c", "sleep 1000 & echo $$ $!; wait"]);
+        let mut client = pod.connect();
+        client.run("hi");
+        let started = client.data("text_delta")["text"].as_str().unwrap().to_owned();
+        pod.signal(signal);
+        let events = client.until("shutdown");
+        assert_eq!(kinds(&events), ["error", "shutdown"]);
+        let (status, said) = pod.ended();
+        assert_eq!((status.code(), said.as_str()), (Some(code), ""), "{signal:?}");
+        assert!(!started.split_whitespace().any(runs));
+        assert_eq!(world.traces("x"), NOTHING);
+    }
+}
+
+#[test]
+fn a_client_that_does_not_read_cannot_keep_the_pod_from_ending() {
+    let world = World::new();
+    let mut pod = world.pod("x", &[], &["head", "-c", "4000000", "/dev/zero"]);
+    let (mut stuck, mut client) = (pod.connect(), pod.connect());
+    stuck.history();
+    client.run("");
+    client.until("run_end");
+    client.send("shutdown");
+    client.until("shutdown");
+    assert_eq!(client.next(), None);
+    assert_eq!(pod.ended().0.code(), Some(0));
+    assert_eq!(world.traces("x"), NOTHING);
+}
+
+#[test]
+fn what_somebody_else_has_released_already_is_no_fault() {
+    let world = World::new();
+    let mut pod = world.pod("x", &[], &["cat"]);
+    fs::write(world.base().join("scope.lock"), "").unwrap();
+    fs::write(world.base().join("pod-tools/spawned_pods.json"), "[]").unwrap();
+    pod.connect().send("shutdown");
+    let (status, said) = pod.ended();
+    assert_eq!((status.code(), said.as_str()), (Some(0), ""));
+    assert_eq!(world.traces("x"), NOTHING);
+}
+
+#[test]
+fn an_entry_that_belongs_to_another_process_by_now_is_left_alone() {
+    let world = World::new();
+    let mut pod = world.pod("x", &[], &["cat"]);
+    let lock = world.base().join("scope.lock");
+    let other = json!({"allocations": [{
+        "pod_name": "x", "pid": std::process::id(), "socket": "/elsewhere", "scope_allow": [],
+        "delegated_from": null,
+    }]});
+    fs::write(&lock, other.to_string()).unwrap();
+    pod.connect().send("shutdown");
+    assert_eq!(pod.ended().0.code(), Some(0));
+    assert_eq!(fs::read_to_string(&lock).unwrap(), other.to_string());
+}
+
+#[test]
+fn a_name_in_use_is_refused_and_its_pod_goes_on() {
+    let world = World::new();
+    let pod = world.pod("x", &[], &["cat"]);
+    let (code, said) = world.refused("x", &[], &["cat"]);
+    assert_eq!(code, 1);
+    assert!(said.contains("a pod `x` is there already") && said.contains("choose another name"), "{said}");
+    pod.connect().history();
+    assert_eq!(world.traces("x").len(), 3);
+}
+
+#[test]
+fn of_many_pods_that_start_under_one_name_one_gets_it() {
+    let world = World::new();
+    let base = world.base();
+    let start = || world.start(&base, "x", &[], &["cat"]);
+    let pods: Vec<Result<Pod, String>> = thread::scope(|scope| {
+        let starts: Vec<_> = (0..6).map(|_| scope.spawn(start)).collect();
+        starts.into_iter().map(|start| start.join().unwrap()).collect()
+    });
+    let refused: Vec<_> = pods.iter().filter_map(|pod| pod.as_ref().err()).collect();
+    assert_eq!(refused.len(), 5, "{refused:?}");
+    assert!(refused.iter().all(|said| said.contains("is there already")), "{refused:?}");
+    assert_eq!((world.allocations().len(), world.records("pod-tools").len()), (1, 1));
+}
+
+#[test]
+fn what_a_killed_pod_left_is_cleaned_up_by_the_next_of_its_name() {
+    let world = World::new();
+    let work = format!("write:{}", world.work_dir("work").display());
+    let mut killed = world.pod("x", &["--scope", &work], &["cat"]);
+    let mut client = killed.connect();
+    client.run("old");
+    client.until("run_end");
+    killed.kill();
+    assert_eq!(world.traces("x").len(), 3);
+    let pod = world.pod("x", &["--scope", &work], &["cat"]);
+    assert_eq!(pod.connect().history()["items"], json!([]));
+    assert_eq!(world.allocations()[0]["pid"], pod.id());
+    assert_eq!((world.allocations().len(), world.records("pod-tools").len()), (1, 1));
+}
+
+#[test]
+fn the_directory_of_a_living_pod_of_another_make_is_not_touched() {
+    let world = World::new();
+    let dir = world.base().join("x");
+    fs::create_dir_all(&dir).unwrap();
+    fs::write(dir.join("pid"), std::process::id().to_string()).unwrap();
+    let (code, said) = world.refused("x", &[], &["cat"]);
+    assert_eq!(code, 1);
+    assert!(said.contains(&format!("process {} runs it", std::process::id())), "{said}");
+
+    fs::write(dir.join("pid"), "0").unwrap();
+    let listener = UnixListener::bind(dir.join("sock")).unwrap();
+    let (code, said) = world.refused("x", &[], &["cat"]);
+    assert_eq!(code, 1);
+    assert!(said.contains("its socket takes connections"), "{said}");
+    assert_eq!(names(&dir), ["pid", "sock"]);
+
+    drop(listener);
+    world.pod("x", &[], &["cat"]).connect().history();
+}
+
+#[test]
+fn a_directory_that_no_pod_left_is_not_touched() {
+    let world = World::new();
+    let precious = world.base().join("x/precious");
+    fs::create_dir_all(world.base().join("x")).unwrap();
+    fs::write(&precious, "").unwrap();
+    let (code, said) = world.refused("x", &[], &["cat"]);
+    assert_eq!(code, 1);
+    assert!(said.contains("no pod has left it"), "{said}");
+    assert!(precious.exists());
+
+    fs::create_dir(world.base().join("spawner")).unwrap();
+    let (code, said) = world.refused("spawner", &["--spawner", "spawner"], &["cat"]);
+    assert_eq!(code, 1);
+    assert!(said.contains("its own spawner"), "{said}");
+    assert!(world.base().join("spawner").exists());
+}
+
+#[test]
+fn a_start_that_fails_at_any_step_leaves_nothing() {
+    let world = World::new();
+    let (code, said) = world.refused("x", &["--spawner", "nobody"], &["cat"]);
+    assert_eq!(code, 1);
+    assert!(said.contains("nobody"), "{said}");
+
+    fs::create_dir_all(world.base().join("pod-tools")).unwrap();
+    fs::write(world.base().join("scope.lock"), "").unwrap();
+    let registry = world.base().join("pod-tools/spawned_pods.json");
+    fs::write(&registry, "garbage").unwrap();
+    let (code, said) = world.refused("x", &[], &["cat"]);
+    assert_eq!(code, 1);
+    assert!(said.contains(registry.to_str().unwrap()), "{said}");
+    assert_eq!(fs::read_to_string(&registry).unwrap(), "garbage");
+    assert!(!world.base().join("x").exists() && world.allocations().is_empty());
+
+    fs::remove_file(&registry).unwrap();
+    fs::write(world.base().join("scope.lock"), "garbage").unwrap();
+    let (code, said) = world.refused("x", &[], &["cat"]);
+    assert_eq!(code, 1);
+    assert!(said.contains("scope.lock"), "{said}");
+    assert_eq!(fs::read_to_string(world.base().join("scope.lock")).unwrap(), "garbage");
+    assert!(!world.base().join("x").exists() && world.records("pod-tools").is_empty());
+}
+
+#[test]
+fn names_and_options_that_cannot_be_are_wrong_use() {
+    let world = World::new();
+    let long = "x".repeat(256);
+    for name in ["", ".", "..", "a/b", "a\nb", "scope.lock", "scope.lock.next", "pod-tools", &long] {
+        let (code, said) = world.refused(name, &[], &["cat"]);
+        assert_eq!(code, 2, "{name:?}: {said}");
+        assert!(said.contains("<NAME>"), "{said}");
+    }
+    let file = world.path("file");
+    fs::write(&file, "").unwrap();
+    let file = format!("read:{}", file.display());
+    for scope in ["", "/tmp", "delete:/tmp", "write:", "read:/no/such/directory", &file] {
+        let (code, said) = world.refused("x", &["--scope", scope], &["cat"]);
+        assert_eq!(code, 2, "{scope:?}: {said}");
+        assert!(said.contains("--scope"), "{said}");
+    }
+    assert_eq!(world.refused("x", &[], &[]).0, 2, "no command");
+    assert!(!world.base().join("x").exists());
+}
+
+#[test]
+fn a_socket_whose_path_is_too_long_for_an_address_works() {
+    let world = World::new();
+    let base = world.path(&"long-".repeat(25));
+    let mut pod = world.pod_at(&base, "x", &[], &["cat"]);
+    assert!(pod.dir.join("sock").as_os_str().len() > 108);
+    let mut client = pod.connect();
+    client.run("hi");
+    assert_eq!(client.data("text_done")["text"], "hi");
+    client.send("shutdown");
+    assert_eq!(pod.ended().0.code(), Some(0));
+    assert!(!pod.dir.exists());
+    let records: Value =
+        serde_json::from_slice(&fs::read(base.join("pod-tools/spawned_pods.json")).unwrap()).unwrap();
+    assert_eq!(records, json!([]));
+}
+
+#[test]
+fn a_command_given_by_a_relative_path_runs_where_the_pod_was_started() {
+    let world = World::new();
+    let script = world.path("agent.sh");
+    fs::write(&script, "#!/bin/sh\npwd\n").unwrap();
+    assert!(Command::new("chmod").arg("+x").arg(&script).status().unwrap().success());
+    let pod = world.pod("x", &[], &["./agent.sh"]);
+    let mut client = pod.connect();
+    client.run("");
+    let cwd = world.path("").canonicalize().unwrap();
+    assert_eq!(client.data("text_done")["text"], format!("{}\n", cwd.display()));
+}

@@ -1,0 +1,249 @@
+//! Runs: what a command's life looks like from the other side of the socket.
+
+use std::io::Write;
+
+use serde_json::{Value, json};
+
+use crate::harness::*;
+
+fn error(code: &str, message: &str) -> Value {
+    json!({"event": "error", "data": {"code": code, "message": message}})
+}
+
+#[test]
+fn a_run_streams_what_the_command_writes_and_keeps_it_as_the_answer() {
+    let world = World::new();
+    let pod = world.pod("x", &[], &["cat"]);
+    let mut client = pod.connect();
+    client.run("hello\nwörld");
+    let events = client.until("run_end");
+    assert_eq!(
+        kinds(&events),
+        ["turn_start", "text_delta", "text_done", "usage", "turn_end", "run_end"],
+        "{events:?}"
+    );
+    assert_eq!(events[0]["data"], json!({"turn": 0}));
+    assert_eq!(events[1]["data"], json!({"text": "hello\nwörld"}));
+    assert_eq!(events[2]["data"], json!({"text": "hello\nwörld"}));
+    assert_eq!(events[3]["data"], json!({"input_tokens": null, "output_tokens": null}));
+    assert_eq!(events[4]["data"], json!({"turn": 0, "result": "finished"}));
+    assert_eq!(events[5]["data"], json!({"result": "finished"}));
+    let history = client.history();
+    let items = json!([message("user", "hello\nwörld"), answer("hello\nwörld", "completed")]);
+    assert_eq!(history["items"], items);
+    assert_eq!(
+        history["greeting"],
+        json!({
+            "pod_name": "x", "cwd": world.path("").canonicalize().unwrap(), "provider": "command",
+            "model": "cat", "scope_summary": "(none)", "tools": [],
+        })
+    );
+}
+
+#[test]
+fn the_files_are_up_to_date_whenever_an_event_says_so() {
+    let world = World::new();
+    let fifo = world.fifo("hold");
+    let pod = world.pod("x", &[], &["cat", fifo.as_str()]);
+    let mut client = pod.connect();
+    assert_eq!(pod.state(), "idle");
+    client.run("hi");
+    client.until("turn_start");
+    assert_eq!(pod.state(), "running");
+    let mut hold = fifo.open();
+    hold.write_all(b"text").unwrap();
+    client.until("text_delta");
+    assert_eq!(pod.json("history.json"), json!([]), "the history changes when a run ends");
+    assert_eq!(client.history()["items"], json!([]));
+    drop(hold);
+    client.until("text_done");
+    assert_eq!(pod.json("history.json"), json!([message("user", "hi"), answer("text", "completed")]));
+    assert_eq!(pod.state(), "idle");
+}
+
+#[test]
+fn a_command_that_fails_is_a_provider_error_with_the_end_of_its_standard_error() {
+    let world = World::new();
+    let pod = world.pod("x", &[], &["sh", "-c", "echo oops >&2; exit 3"]);
+    let mut client = pod.connect();
+    client.run("hi");
+    let events = client.until("error");
+    assert_eq!(kinds(&events), ["turn_start", "error"]);
+    assert_eq!(events[1], error("provider_error", "`sh` exited with status 3: oops"));
+    assert_eq!(pod.state(), "idle");
+    assert_eq!(client.history()["items"], json!([message("user", "hi")]), "nothing follows the error");
+}
+
+#[test]
+fn what_a_failed_command_wrote_is_kept_as_incomplete() {
+    let world = World::new();
+    let pod = world.pod("x", &[], &["sh", "-c", "echo part; exit 1"]);
+    let mut client = pod.connect();
+    client.run("hi");
+    let events = client.until("error");
+    assert_eq!(deltas(&events), "part\n");
+    assert_eq!(events.last(), Some(&error("provider_error", "`sh` exited with status 1")));
+    assert_eq!(pod.json("history.json"), json!([message("user", "hi"), answer("part\n", "incomplete")]));
+}
+
+#[test]
+fn only_the_end_of_a_long_standard_error_is_told() {
+    let world = World::new();
+    let script = "head -c 100000 /dev/zero | tr '\\0' x >&2; echo the-end >&2; exit 1";
+    let pod = world.pod("x", &[], &["sh", "-c", script]);
+    let mut client = pod.connect();
+    client.run("hi");
+    let said = client.data("error")["message"].as_str().unwrap().to_owned();
+    assert!(said.ends_with("the-end") && said.len() > 4000 && said.len() < 4200, "{} bytes", said.len());
+}
+
+#[test]
+fn a_command_killed_by_a_signal_or_not_to_be_found_is_a_provider_error() {
+    let world = World::new();
+    let killed = world.pod("killed", &[], &["sh", "-c", "kill -9 $$"]);
+    let mut client = killed.connect();
+    client.run("hi");
+    assert_eq!(client.until("error")[1], error("provider_error", "`sh` was killed by signal 9"));
+
+    let missing = world.pod("missing", &[], &["./no-such-command"]);
+    let mut client = missing.connect();
+    client.run("hi");
+    let said = client.data("error");
+    assert_eq!(said["code"], "provider_error");
+    assert!(said["message"].as_str().unwrap().starts_with("cannot start `./no-such-command`: "), "{said}");
+    assert_eq!(missing.state(), "idle");
+}
+
+#[test]
+fn characters_are_never_cut_and_what_is_none_is_replaced() {
+    let world = World::new();
+    let fifo = world.fifo("hold");
+    let pod = world.pod("x", &[], &["cat", fifo.as_str()]);
+    let mut client = pod.connect();
+    client.run("");
+    let mut hold = fifo.open();
+    hold.write_all(b"a\xc3").unwrap();
+    assert_eq!(client.data("text_delta"), json!({"text": "a"}));
+    hold.write_all(b"\xa9\xff\xe2\x82").unwrap();
+    assert_eq!(client.data("text_delta"), json!({"text": "é\u{fffd}"}));
+    drop(hold);
+    let events = client.until("text_done");
+    assert_eq!(deltas(&events), "\u{fffd}");
+    assert_eq!(events[events.len() - 1]["data"], json!({"text": "aé\u{fffd}\u{fffd}"}));
+}
+
+#[test]
+fn a_message_larger_than_any_pipe_goes_in_while_the_answer_comes_out() {
+    let world = World::new();
+    let pod = world.pod("x", &[], &["cat"]);
+    let mut client = pod.connect();
+    let message = "0123456789abcde\n".repeat(200_000);
+    client.run(&message);
+    let events = client.until("text_done");
+    assert!(deltas(&events) == message && events[events.len() - 1]["data"]["text"] == *message);
+}
+
+#[test]
+fn a_command_need_not_read_its_message() {
+    let world = World::new();
+    let pod = world.pod("x", &[], &["sh", "-c", "exec <&-; echo done"]);
+    let mut client = pod.connect();
+    client.run(&"x".repeat(1 << 20));
+    assert_eq!(deltas(&client.until("run_end")), "done\n");
+}
+
+#[test]
+fn the_command_finds_the_pods_name_and_socket_in_its_environment() {
+    let world = World::new();
+    let pod = world.pod("x", &[], &["sh", "-c", "echo $POD_NAME $POD_SOCKET"]);
+    let mut client = pod.connect();
+    client.run("");
+    let socket = pod.dir.join("sock");
+    assert_eq!(client.data("text_done")["text"], format!("x {}\n", socket.display()));
+}
+
+#[test]
+fn a_run_while_another_is_running_is_refused_and_everybody_sees_it() {
+    let world = World::new();
+    let fifo = world.fifo("hold");
+    let pod = world.pod("x", &[], &["cat", fifo.as_str()]);
+    let (mut first, mut second) = (pod.connect(), pod.connect());
+    first.run("one");
+    second.until("turn_start");
+    second.run("two");
+    let refused = error("already_running", "Pod is already executing a turn");
+    assert_eq!(second.event(), refused);
+    assert_eq!(first.until("error")[1], refused);
+    drop(fifo.open());
+    assert_eq!(kinds(&second.until("run_end")), ["text_done", "usage", "turn_end", "run_end"]);
+    assert_eq!(second.history()["items"], json!([message("user", "one"), answer("", "completed")]));
+    second.run("three");
+    second.until("turn_start");
+    drop(fifo.open());
+    second.until("run_end");
+    assert_eq!(second.history()["items"][2], message("user", "three"));
+}
+
+#[test]
+fn cancel_ends_all_that_the_command_has_started() {
+    let world = World::new();
+    let pod = world.pod("x", &[], &["sh", "-c", "sleep 1000 & echo $$ $!; wait"]);
+    let mut client = pod.connect();
+    client.run("hi");
+    let started = client.data("text_delta")["text"].as_str().unwrap().to_owned();
+    let pids: Vec<_> = started.split_whitespace().collect();
+    assert!(pids.len() == 2 && pids.iter().all(|pid| runs(pid)), "{started}");
+    client.send("cancel");
+    assert_eq!(client.event(), error("internal", "Cancelled"));
+    assert!(!pids.iter().any(|pid| runs(pid)), "{started}");
+    assert_eq!(pod.state(), "idle");
+    let items = json!([message("user", "hi"), answer(&started, "incomplete")]);
+    assert_eq!(client.history()["items"], items);
+    client.run("again");
+    client.until("text_delta");
+}
+
+#[test]
+fn cancel_ends_a_command_that_ignores_the_first_signal() {
+    let world = World::new();
+    let pod = world.pod("x", &[], &["sh", "-c", "trap '' TERM; sleep 1000 & echo $$ $!; wait"]);
+    let mut client = pod.connect();
+    client.run("hi");
+    let started = client.data("text_delta")["text"].as_str().unwrap().to_owned();
+    client.send("cancel");
+    assert_eq!(client.event(), error("internal", "Cancelled"));
+    let pids: Vec<_> = started.split_whitespace().collect();
+    assert!(pids.len() == 2);
+    eventually("they die", || !pids.iter().any(|pid| runs(pid)));
+}
+
+#[test]
+fn what_makes_no_sense_in_an_idle_pod_is_an_error_that_everybody_sees() {
+    let world = World::new();
+    let pod = world.pod("x", &[], &["cat"]);
+    let (mut client, mut other) = (pod.connect(), pod.connect());
+    // Whoever has been answered is connected.
+    other.history();
+    client.send("cancel");
+    client.send("resume");
+    for client in [&mut client, &mut other] {
+        assert_eq!(client.event(), error("not_running", "Pod is not executing a turn"));
+        assert_eq!(client.event(), error("not_paused", "Pod is not paused"));
+    }
+}
+
+#[test]
+fn a_command_that_never_stops_writing_is_ended() {
+    let world = World::new();
+    let pod = world.pod("x", &[], &["sh", "-c", "echo $$; exec yes"]);
+    let mut client = pod.connect();
+    client.run("");
+    let pid = client.data("text_delta")["text"].as_str().unwrap().lines().next().unwrap().to_owned();
+    drop(client);
+    eventually("the run is ended", || pod.state() == "idle");
+    assert!(!runs(&pid));
+    let items = pod.connect().history()["items"].clone();
+    assert_eq!(items[1]["status"], "incomplete");
+    let length = items[1]["content"][0]["text"].as_str().unwrap().len();
+    assert!(length > 63 << 20 && length <= 64 << 20, "{length} bytes");
+}
