@@ -23,6 +23,8 @@ pub struct PodCtx {
     started: Instant,
     host_calls: u64,
     pub(crate) exchanges: OpenExchanges,
+    /// By pod: what the store held when the call first asked for it.
+    found: BTreeMap<String, Option<StoredCursor>>,
     staged: BTreeMap<String, StagedCursor>,
 }
 
@@ -34,6 +36,7 @@ impl PodCtx {
             started: Instant::now(),
             host_calls: 0,
             exchanges: OpenExchanges::default(),
+            found: BTreeMap::new(),
             staged: BTreeMap::new(),
         }
     }
@@ -67,13 +70,9 @@ impl PodCtx {
 
     /// The gate. Every request of the plugin passes here, and nowhere else is anything granted.
     pub(crate) fn admit(&mut self, request: Request, pod: Option<&str>) -> HostResult<()> {
-        self.host_calls += 1;
-        let limits = &self.parts().limits;
-        if self.host_calls > limits.host_calls {
-            return Err(HostError::Trap(LimitReached::HostCalls(limits.host_calls).into()));
-        }
+        self.count()?;
         if Instant::now() >= self.deadline() {
-            return Err(call_time_is_up(limits.call_time).into());
+            return Err(call_time_is_up(self.limits().call_time).into());
         }
         if !request.verbs.is_empty() {
             self.parts().grants.check(request.words, request.verbs, pod)?;
@@ -81,20 +80,36 @@ impl PodCtx {
         Ok(())
     }
 
-    pub(crate) fn staged_cursor(&self, pod: &str) -> Option<&StoredCursor> {
-        self.staged.get(pod).map(|staged| &staged.new)
+    /// The gate for what has no error to answer with and no time to take: it is counted all the same.
+    pub(crate) fn count(&mut self) -> wasmtime::Result<()> {
+        self.host_calls += 1;
+        let limit = self.limits().host_calls;
+        if self.host_calls > limit { Err(LimitReached::HostCalls(limit).into()) } else { Ok(()) }
     }
 
-    /// Stages a cursor. What the store held when the pod was first moved in this call is remembered: another
-    /// reader may move it meanwhile.
-    pub(crate) fn stage_cursor(&mut self, pod: &str, new: StoredCursor) -> HostResult<()> {
-        if let Some(staged) = self.staged.get_mut(pod) {
-            staged.new = new;
-            return Ok(());
+    /// The cursor of a pod, as this call sees it: staged, or stored.
+    pub(crate) fn cursor(&mut self, pod: &str) -> HostResult<Option<StoredCursor>> {
+        match self.staged.get(pod) {
+            Some(staged) => Ok(Some(staged.new.clone())),
+            None => self.stored_cursor(pod),
         }
-        let base = self.parts().registry.cursor(pod).map_err(registry_error)?;
+    }
+
+    /// Stages a cursor, to take the place of the one that the call found: another reader may move that one
+    /// meanwhile.
+    pub(crate) fn stage_cursor(&mut self, pod: &str, new: StoredCursor) -> HostResult<()> {
+        let base = self.stored_cursor(pod)?;
         self.staged.insert(pod.to_owned(), StagedCursor { base, new });
         Ok(())
+    }
+
+    fn stored_cursor(&mut self, pod: &str) -> HostResult<Option<StoredCursor>> {
+        if let Some(found) = self.found.get(pod) {
+            return Ok(found.clone());
+        }
+        let stored = self.parts().registry.cursor(pod).map_err(registry_error)?;
+        self.found.insert(pod.to_owned(), stored.clone());
+        Ok(stored)
     }
 
     pub(crate) fn drop_staged_cursor(&mut self, pod: &str) {
@@ -114,8 +129,8 @@ pub(crate) mod requests {
     use super::Request;
     use crate::grants::Verb;
 
-    /// Asking for what the holder of a handle, or anybody, may know.
-    pub(crate) const FREE: Request = Request { words: "", verbs: &[] };
+    /// Reading on in an exchange: it was admitted when it was opened.
+    pub(crate) const READ_ON: Request = Request { words: "", verbs: &[] };
     pub(crate) const LIST: Request = Request { words: "listing pods", verbs: &[Verb::List] };
     pub(crate) const STATE: Request =
         Request { words: "reading its state", verbs: &[Verb::Read, Verb::Send] };

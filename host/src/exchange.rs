@@ -42,7 +42,8 @@ pub(crate) struct OpenExchanges(std::sync::Arc<()>);
 impl OpenExchanges {
     /// Takes a place for one more, if fewer than `limit` are taken.
     pub(crate) fn take(&self, limit: usize) -> Result<OpenExchange, LimitReached> {
-        if std::sync::Arc::strong_count(&self.0) - 1 >= limit {
+        // One of the counted is this one.
+        if std::sync::Arc::strong_count(&self.0) > limit {
             return Err(LimitReached::Exchanges(limit));
         }
         Ok(OpenExchange(self.0.clone()))

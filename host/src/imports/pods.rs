@@ -72,6 +72,7 @@ impl wit::Host for PodCtxView<'_> {
     }
 
     fn bounds(&mut self) -> wasmtime::Result<wit::CallBounds> {
+        self.ctx.count()?;
         let limits = &self.ctx.parts().limits;
         Ok(wit::CallBounds {
             operation_ms: u32::try_from(limits.operation_time.as_millis()).unwrap_or(u32::MAX),
@@ -82,12 +83,8 @@ impl wit::Host for PodCtxView<'_> {
 
 impl wit::HostPod for PodCtxView<'_> {
     fn describe(&mut self, pod: Resource<Pod>) -> wasmtime::Result<wit::Description> {
-        let record = self.table.get(&pod)?.record.clone();
-        match self.ctx.admit(requests::FREE, None) {
-            // It cannot fail with a value, so the call's end is left to the next function that can.
-            Ok(()) | Err(HostError::Value(_)) => Ok(describe(&record)),
-            Err(HostError::Trap(trap)) => Err(trap),
-        }
+        self.ctx.count()?;
+        Ok(describe(&self.table.get(&pod)?.record))
     }
 
     fn state(&mut self, pod: Resource<Pod>) -> HostResult<Option<wit::State>> {
@@ -104,11 +101,8 @@ impl wit::HostPod for PodCtxView<'_> {
     fn cursor(&mut self, pod: Resource<Pod>) -> HostResult<Option<wit::Cursor>> {
         let record = self.record(&pod)?;
         self.ctx.admit(requests::CURSOR, Some(&record.pod_name))?;
-        let stored = match self.ctx.staged_cursor(&record.pod_name) {
-            Some(staged) => Some(staged.clone()),
-            None => self.ctx.parts().registry.cursor(&record.pod_name).map_err(registry_error)?,
-        };
-        Ok(stored.map(|cursor| wit::Cursor { items: cursor.items, digest: cursor.digest }))
+        let cursor = self.ctx.cursor(&record.pod_name)?;
+        Ok(cursor.map(|cursor| wit::Cursor { items: cursor.items, digest: cursor.digest }))
     }
 
     fn set_cursor(&mut self, pod: Resource<Pod>, cursor: wit::Cursor) -> HostResult<()> {

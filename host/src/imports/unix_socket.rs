@@ -99,7 +99,7 @@ impl wit::HostExchange for PodCtxView<'_> {
         max: u32,
         within_ms: Option<u32>,
     ) -> HostResult<Vec<u8>> {
-        self.ctx.admit(requests::FREE, None)?;
+        self.ctx.admit(requests::READ_ON, None)?;
         let wait = self.ctx.wait(within_ms);
         let call_deadline = self.ctx.deadline();
         let exchange = self.table.get_mut(&exchange)?;
