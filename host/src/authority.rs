@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::directory::{DirectoryError, GrantedDirectories, GrantedDirectory};
+use crate::error::{ErrorKind, ToolError};
 use crate::grants::{Grant, Grants};
 use crate::limits::Limits;
 use crate::registry::{FileRegistry, MemoryRegistry, Registry, RegistryError};
@@ -65,6 +66,17 @@ pub enum AuthorityError {
     /// The registry's directory cannot be opened.
     #[error(transparent)]
     Registry(#[from] RegistryError),
+}
+
+impl From<AuthorityError> for ToolError {
+    fn from(error: AuthorityError) -> Self {
+        match error {
+            AuthorityError::Directory(error) => {
+                Self::new(ErrorKind::ExecutionFailed, None, error.to_string())
+            }
+            AuthorityError::Registry(error) => error.into(),
+        }
+    }
 }
 
 /// Builds an [`Authority`]. Deny by default: each method adds one thing.

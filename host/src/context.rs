@@ -107,7 +107,7 @@ impl PodCtx {
         if let Some(found) = self.found.get(pod) {
             return Ok(found.clone());
         }
-        let stored = self.parts().registry.cursor(pod).map_err(registry_error)?;
+        let stored = self.parts().registry.cursor(pod)?;
         self.found.insert(pod.to_owned(), stored.clone());
         Ok(stored)
     }
@@ -234,7 +234,7 @@ impl Staged {
             for (pod, StagedCursor { base, new }) in self.cursors {
                 parts.registry.set_cursor(&pod, base.as_ref(), new, parts.limits.operation_time).map_err(
                     |error| {
-                        let mut error = registry_tool_error(error);
+                        let mut error = ToolError::from(error);
                         error.message = format!(
                             "the read cursor of pod `{}` was not stored, its text will be given again: {}",
                             Escaped(&pod),
@@ -260,16 +260,20 @@ pub(crate) async fn blocking<T: Send + 'static>(
     })
 }
 
-pub(crate) fn registry_error(error: RegistryError) -> HostError {
-    registry_tool_error(error).into()
+impl From<RegistryError> for ToolError {
+    fn from(error: RegistryError) -> Self {
+        let reason = match &error {
+            RegistryError::Busy { .. } => Reason::LockBusy,
+            RegistryError::Unwritable { .. } => Reason::StateUnwritable,
+            RegistryError::Descriptors { .. } => Reason::DescriptorsExhausted,
+            RegistryError::Directory { .. } | RegistryError::Damaged { .. } => Reason::RegistryDamaged,
+        };
+        Self::failed(reason, error.to_string())
+    }
 }
 
-fn registry_tool_error(error: RegistryError) -> ToolError {
-    let reason = match &error {
-        RegistryError::Busy { .. } => Reason::LockBusy,
-        RegistryError::Unwritable { .. } => Reason::StateUnwritable,
-        RegistryError::Descriptors { .. } => Reason::DescriptorsExhausted,
-        _ => Reason::RegistryDamaged,
-    };
-    ToolError::failed(reason, error.to_string())
+impl From<RegistryError> for HostError {
+    fn from(error: RegistryError) -> Self {
+        Self::Value(error.into())
+    }
 }

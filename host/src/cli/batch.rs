@@ -3,13 +3,13 @@
 use std::io::{BufRead, Read};
 use std::process::ExitCode;
 
-use pod_tools_host::{Answer, Authority, ErrorKind, PodTools, ToolError};
+use pod_tools_host::{Answer, ErrorKind, ToolError};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 
 use crate::INTERRUPTED;
-use crate::call::{Line, delivered};
+use crate::call::{Caller, Line, delivered};
 
 /// The longest line that is read: a message of 64 MiB, and its escapes.
 const MAX_LINE: u64 = 256 << 20;
@@ -23,18 +23,22 @@ struct Request {
     input_json: Option<String>,
 }
 
-pub async fn run(tools: &PodTools, authority: &Authority) -> anyhow::Result<ExitCode> {
+/// Answers until the end of input. Exit status 0, whatever the answers were; 1 if no tool could be called at
+/// all, which each answer then says.
+pub async fn run(caller: &Caller) -> anyhow::Result<ExitCode> {
     let mut lines = read_lines();
     loop {
         let next = async {
             let line = lines.recv().await?;
-            Some(answer(tools, authority, line).await)
+            Some(answer(caller, line).await)
         };
         let outcome = tokio::select! {
             outcome = next => outcome,
             _ = tokio::signal::ctrl_c() => return Ok(ExitCode::from(INTERRUPTED)),
         };
-        let Some(outcome) = outcome else { return Ok(ExitCode::SUCCESS) };
+        let Some(outcome) = outcome else {
+            return Ok(ExitCode::from(u8::from(!caller.is_ready())));
+        };
         Line::from(&outcome).write(std::io::stdout().lock())?;
         if let Ok(answer) = outcome {
             delivered(answer).await;
@@ -42,11 +46,7 @@ pub async fn run(tools: &PodTools, authority: &Authority) -> anyhow::Result<Exit
     }
 }
 
-async fn answer(
-    tools: &PodTools,
-    authority: &Authority,
-    line: Result<Vec<u8>, String>,
-) -> Result<Answer, ToolError> {
+async fn answer(caller: &Caller, line: Result<Vec<u8>, String>) -> Result<Answer, ToolError> {
     let bad =
         |why: String| ToolError::new(ErrorKind::InvalidArgument, None, format!("invalid batch line: {why}"));
     let line = line.map_err(bad)?;
@@ -57,7 +57,7 @@ async fn answer(
         (None, Some(text)) => text,
         (None, None) => "",
     };
-    tools.call(authority, &request.tool, input).await
+    caller.call(&request.tool, input).await
 }
 
 /// The lines of standard input, from a thread of their own: it may still wait for one when the process ends.

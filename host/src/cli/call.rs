@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
-use pod_tools_host::{Answer, ToolError};
+use pod_tools_host::{Answer, Authority, PodTools, ToolError};
 use serde::Serialize;
 
 use crate::options::HostOptions;
@@ -36,6 +36,24 @@ pub struct CallArgs {
     batch: bool,
 }
 
+/// The plugin and its authority; or why there is none, which is then the outcome of every call.
+pub struct Caller(Result<(PodTools, Authority), ToolError>);
+
+impl Caller {
+    fn set_up(host: &HostOptions) -> Self {
+        Self(host.authority().and_then(|authority| Ok((host.load()?, authority))))
+    }
+
+    pub fn is_ready(&self) -> bool {
+        self.0.is_ok()
+    }
+
+    pub async fn call(&self, tool: &str, input: &str) -> Result<Answer, ToolError> {
+        let (tools, authority) = self.0.as_ref().map_err(Clone::clone)?;
+        tools.call(authority, tool, input).await
+    }
+}
+
 /// A call's outcome as a JSON line.
 #[derive(Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -64,13 +82,12 @@ impl<'a> From<&'a Result<Answer, ToolError>> for Line<'a> {
 }
 
 pub async fn run(args: CallArgs, host: &HostOptions) -> anyhow::Result<ExitCode> {
-    let authority = host.authority()?;
-    let tools = host.load()?;
+    let caller = Caller::set_up(host);
     let Some(tool) = args.tool else {
-        return batch::run(&tools, &authority).await;
+        return batch::run(&caller).await;
     };
     let outcome = tokio::select! {
-        outcome = tools.call(&authority, &tool, &args.input) => outcome,
+        outcome = caller.call(&tool, &args.input) => outcome,
         _ = tokio::signal::ctrl_c() => return Ok(ExitCode::from(INTERRUPTED)),
     };
 

@@ -6,7 +6,7 @@ use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
-use pod_tools_host::{Authority, Grant, Limits, LoadError, PodTools};
+use pod_tools_host::{Authority, ErrorKind, Grant, Limits, PodTools, Reason, ToolError};
 
 use crate::units::{bytes, bytes_in_memory, duration};
 
@@ -210,19 +210,21 @@ impl HostArgs {
 
 impl HostOptions {
     /// The spawner's directory. The operator's own is made when it is missing; any other must exist.
-    pub fn spawner_dir(&self) -> anyhow::Result<&Path> {
+    pub fn spawner_dir(&self) -> Result<&Path, ToolError> {
         if self.operators {
-            std::fs::DirBuilder::new()
-                .recursive(true)
-                .mode(0o700)
-                .create(&self.spawner_dir)
-                .with_context(|| format!("cannot make the directory {}", self.spawner_dir.display()))?;
+            std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.spawner_dir).map_err(
+                |error| {
+                    let message =
+                        format!("cannot make the directory {}: {error}", self.spawner_dir.display());
+                    ToolError::new(ErrorKind::ExecutionFailed, Reason::StateUnwritable, message)
+                },
+            )?;
         }
         Ok(&self.spawner_dir)
     }
 
     /// The authority that these options describe.
-    pub fn authority(&self) -> anyhow::Result<Authority> {
+    pub fn authority(&self) -> Result<Authority, ToolError> {
         let spawner_dir = self.spawner_dir()?;
         let mut builder = Authority::builder()
             .runtime_dir(spawner_dir)
@@ -243,11 +245,11 @@ impl HostOptions {
     }
 
     /// The plugin that these options name.
-    pub fn load(&self) -> Result<PodTools, LoadError> {
-        match &self.component {
-            Some(file) => PodTools::builder().component_file(file).load(),
-            None => PodTools::bundled(),
-        }
+    pub fn load(&self) -> Result<PodTools, ToolError> {
+        Ok(match &self.component {
+            Some(file) => PodTools::builder().component_file(file).load()?,
+            None => PodTools::bundled()?,
+        })
     }
 
     /// The component file, if it is not the bundled one.

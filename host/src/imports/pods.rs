@@ -6,7 +6,7 @@ use std::io::Read;
 use wasmtime::component::Resource;
 
 use crate::bindings::pod::tools::pods as wit;
-use crate::context::{Pod, PodCtxView, blocking, registry_error, requests};
+use crate::context::{Pod, PodCtxView, blocking, requests};
 use crate::directory::Lookup;
 use crate::error::{ErrorKind, HostError, HostResult, Reason, ToolError};
 use crate::escape::Escaped;
@@ -29,7 +29,7 @@ impl wit::Host for PodCtxView<'_> {
             wit::Verb::Stop => Verb::Stop,
         };
         self.ctx.admit(requests::find(purpose), Some(&name))?;
-        let records = self.ctx.parts().registry.load().map_err(registry_error)?;
+        let records = self.ctx.parts().registry.load()?;
         let Some(record) = records.records.into_iter().find(|record| record.pod_name == name) else {
             let message = format!("no spawned pod named `{}`", Escaped(&name));
             return Err(ToolError::new(ErrorKind::InvalidArgument, Reason::UnknownPod, message).into());
@@ -39,7 +39,7 @@ impl wit::Host for PodCtxView<'_> {
 
     fn list(&mut self) -> HostResult<wit::Listing> {
         self.ctx.admit(requests::LIST, None)?;
-        let records = self.ctx.parts().registry.load().map_err(registry_error)?;
+        let records = self.ctx.parts().registry.load()?;
         let parts = self.ctx.parts().clone();
         let may_see = |name: &str| parts.grants.allow(Verb::List, name);
         let unreadable =
@@ -66,7 +66,7 @@ impl wit::Host for PodCtxView<'_> {
         }
         let (parts, wait) = (self.ctx.parts().clone(), self.ctx.wait(None));
         let name = record.pod_name.clone();
-        blocking(move || parts.registry.remove(&record, wait.left())).await?.map_err(registry_error)?;
+        blocking(move || parts.registry.remove(&record, wait.left())).await??;
         self.ctx.drop_staged_cursor(&name);
         Ok(())
     }

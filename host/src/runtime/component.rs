@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use wasmtime::Engine;
 use wasmtime::component::{Component, types::ComponentItem};
 
+use crate::error::{ErrorKind, ToolError};
 use crate::escape::Escaped;
 
 /// The component that the build of this library compiled from the guest crate.
@@ -80,6 +81,18 @@ pub enum LoadError {
     /// The engine cannot be set up in this process.
     #[error("cannot set up the WebAssembly engine: {0}")]
     Engine(String),
+}
+
+impl From<LoadError> for ToolError {
+    fn from(error: LoadError) -> Self {
+        let kind = match error {
+            LoadError::Unreadable { .. } | LoadError::Engine(_) => ErrorKind::ExecutionFailed,
+            LoadError::NotAComponent { .. }
+            | LoadError::MissingImports { .. }
+            | LoadError::WrongShape { .. } => ErrorKind::Internal,
+        };
+        Self::new(kind, None, error.to_string())
+    }
 }
 
 /// A component's import or export.
