@@ -108,3 +108,16 @@ impl<T: Serialize> Serialize for With<'_, T> {
         map.end()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn setting_a_repeated_member_leaves_one_in_the_first_place() {
+        let mut object: RawObject = serde_json::from_str(r#"{"a": 1, "b":  2.0, "a": 3}"#).unwrap();
+        object.set("a", RawValue::from_string("4".into()).unwrap());
+        object.set("c", RawValue::from_string("5".into()).unwrap());
+        assert_eq!(serde_json::to_string(&object).unwrap(), r#"{"a":4,"b":2.0,"c":5}"#);
+    }
+}

@@ -73,7 +73,7 @@ pub enum TransactError<E> {
     /// The file.
     #[error(transparent)]
     Lock(#[from] ScopeLockError),
-    /// The caller of [`ScopeLock::transact`] decided against it. Nothing was changed.
+    /// The caller of [`ScopeLock::transact`](super::ScopeLock::transact) decided against it. Nothing was changed.
     #[error("{0}")]
     Refused(E),
 }
