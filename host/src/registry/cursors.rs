@@ -16,8 +16,8 @@ use serde::de::DeserializeOwned;
 use serde_json::value::to_raw_value;
 
 use super::StoredCursor;
+use crate::escape::Escaped;
 use crate::raw_object::{RawObject, With};
-use crate::scope::Shown;
 
 /// The format that is written, and the highest that is read.
 const VERSION: u64 = 1;
@@ -58,7 +58,7 @@ impl Cursors {
     pub(super) fn get(&self, name: &str) -> Result<Option<StoredCursor>, String> {
         let Some(raw) = self.pods.get(name) else { return Ok(None) };
         let read = serde_json::from_str(raw.get());
-        read.map(Some).map_err(|error| format!("the cursor of pod `{}`: {error}", Shown(name)))
+        read.map(Some).map_err(|error| format!("the cursor of pod `{}`: {error}", Escaped(name)))
     }
 
     /// Replaces the numbers of a pod's cursor, and keeps what else is said in it.

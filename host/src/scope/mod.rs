@@ -12,27 +12,9 @@ mod process;
 mod rule;
 mod table;
 
-use std::fmt::{self, Write};
-
 pub use allocation::Allocation;
 pub use lock::ScopeLock;
 pub use lock_error::{ScopeLockError, TransactError};
 pub use process::is_alive;
 pub use rule::{Permission, ScopeRule};
 pub use table::{ParseTableError, RegisterError, Table};
-
-/// A name or a path from a file, its control characters escaped: it cannot forge a line.
-pub(crate) struct Shown<'a>(pub(crate) &'a str);
-
-impl fmt::Display for Shown<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for character in self.0.chars() {
-            if character.is_control() {
-                write!(f, "{}", character.escape_debug())?;
-            } else {
-                f.write_char(character)?;
-            }
-        }
-        Ok(())
-    }
-}

@@ -5,6 +5,7 @@
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
 
+use crate::escape::EscapedPath;
 use serde::{Deserialize, Serialize};
 
 /// What a pod may do with a part of the file system.
@@ -82,7 +83,7 @@ impl fmt::Display for ScopeRule {
             Permission::Write => "write",
         };
         let tag = if self.recursive { "" } else { " [non-recursive]" };
-        write!(f, "{permission}:{}{tag}", super::Shown(&self.target.to_string_lossy()))
+        write!(f, "{permission}:{}{tag}", EscapedPath(&self.target))
     }
 }
 

@@ -10,7 +10,8 @@ use std::path::PathBuf;
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
-use super::{Allocation, Permission, ScopeRule, Shown};
+use super::{Allocation, Permission, ScopeRule};
+use crate::escape::Escaped;
 use crate::raw_object::{RawObject, With};
 
 const ALLOCATIONS: &str = "allocations";
@@ -54,7 +55,7 @@ pub enum RegisterError {
     /// The name is in the table.
     #[error(
         "a pod named `{}` holds an allocation already (process {pid}); stop it or choose another name",
-        Shown(name)
+        Escaped(name)
     )]
     NameTaken {
         /// The name.
@@ -77,13 +78,13 @@ pub enum RegisterError {
         socket: PathBuf,
     },
     /// The pod that delegates has no entry.
-    #[error("the pod `{}` holds no allocation that could be delegated from", Shown(parent))]
+    #[error("the pod `{}` holds no allocation that could be delegated from", Escaped(parent))]
     UnknownParent {
         /// Its name.
         parent: String,
     },
     /// A rule does not lie within those of the pod that delegates.
-    #[error("the scope `{rule}` is not within what `{}` holds; ask for less", Shown(parent))]
+    #[error("the scope `{rule}` is not within what `{}` holds; ask for less", Escaped(parent))]
     NotWithin {
         /// The rule.
         rule: ScopeRule,
@@ -91,7 +92,7 @@ pub enum RegisterError {
         parent: String,
     },
     /// Somebody else writes there.
-    #[error("the scope `{rule}` conflicts with `{held}`, which `{}` holds (process {pid})", Shown(holder))]
+    #[error("the scope `{rule}` conflicts with `{held}`, which `{}` holds (process {pid})", Escaped(holder))]
     Conflict {
         /// The rule that was to be registered.
         rule: ScopeRule,
