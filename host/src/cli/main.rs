@@ -60,8 +60,19 @@ fn main() -> ExitCode {
         // Dropping the runtime waits for what was begun and may not be cut off: changes of state.
         .and_then(|runtime| runtime.block_on(run(cli)));
     done.unwrap_or_else(|error| {
-        eprintln!("pod-tools: {error:#}");
+        // Whoever stopped reading knows that he did.
+        if !is_broken_pipe(&error) {
+            eprintln!("pod-tools: {error:#}");
+        }
         ExitCode::from(1)
+    })
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let kind = |io: &std::io::Error| io.kind() == std::io::ErrorKind::BrokenPipe;
+    error.chain().any(|cause| {
+        let of_json = cause.downcast_ref::<serde_json::Error>().and_then(serde_json::Error::io_error_kind);
+        cause.downcast_ref().is_some_and(kind) || of_json == Some(std::io::ErrorKind::BrokenPipe)
     })
 }
 
