@@ -166,13 +166,16 @@ fn of_many_pods_that_start_under_one_name_one_gets_it() {
     let world = World::new();
     let base = world.base();
     let start = || world.start(&base, "x", &[], &["cat"]);
-    let pods: Vec<Result<Pod, String>> = thread::scope(|scope| {
+    let pods: Vec<Result<Pod, (i32, String)>> = thread::scope(|scope| {
         let starts: Vec<_> = (0..6).map(|_| scope.spawn(start)).collect();
         starts.into_iter().map(|start| start.join().unwrap()).collect()
     });
     let refused: Vec<_> = pods.iter().filter_map(|pod| pod.as_ref().err()).collect();
     assert_eq!(refused.len(), 5, "{refused:?}");
-    assert!(refused.iter().all(|said| said.contains("is there already")), "{refused:?}");
+    assert!(
+        refused.iter().all(|(code, said)| *code == 1 && said.contains("is there already")),
+        "{refused:?}"
+    );
     assert_eq!((world.allocations().len(), world.records("pod-tools").len()), (1, 1));
 }
 
