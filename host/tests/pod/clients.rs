@@ -1,6 +1,5 @@
 //! Connections: who hears what, who is waited for, and what may be sent.
 
-use std::fs;
 use std::io::{ErrorKind, Write};
 
 use serde_json::json;
@@ -97,6 +96,8 @@ fn a_client_that_does_not_read_is_dropped_and_holds_nobody_up() {
     let pod = world.pod("x", &[], &["cat", fifo.as_str()]);
     let (mut slow, mut quick) = (pod.connect(), pod.connect());
     slow.history();
+    quick.history();
+    let connected = pod.descriptors();
     quick.run("");
     let mut hold = fifo.open();
     quick.until("turn_start");
@@ -111,6 +112,7 @@ fn a_client_that_does_not_read_is_dropped_and_holds_nobody_up() {
     }
     drop(hold);
     quick.until("run_end");
+    eventually("the connection is cut, read or not", || pod.descriptors() < connected);
 
     let mut seen = Vec::new();
     let end = loop {
@@ -142,8 +144,7 @@ fn a_client_whose_line_does_not_end_is_dropped() {
 fn clients_that_come_and_go_leave_no_descriptor_behind() {
     let world = World::new();
     let pod = world.pod("x", &[], &["cat"]);
-    let open = || fs::read_dir(format!("/proc/{}/fd", pod.id())).unwrap().count();
-    let alone = open();
+    let alone = pod.descriptors();
     let mut half_closed = pod.connect();
     half_closed.history();
     half_closed.finish_writing();
@@ -151,11 +152,11 @@ fn clients_that_come_and_go_leave_no_descriptor_behind() {
         drop(pod.connect());
         pod.connect().history();
     }
-    eventually("all others are closed", || open() == alone + 1);
+    eventually("all others are closed", || pod.descriptors() == alone + 1);
     pod.connect().notify("still listening?");
     assert_eq!(half_closed.event()["event"], "notification");
     drop(half_closed);
-    eventually("the half-closed one too", || open() == alone);
+    eventually("the half-closed one too", || pod.descriptors() == alone);
 }
 
 #[test]

@@ -168,6 +168,7 @@ fn a_run_while_another_is_running_is_refused_and_everybody_sees_it() {
     let fifo = world.fifo("hold");
     let pod = world.pod("x", &[], &["cat", fifo.as_str()]);
     let (mut first, mut second) = (pod.connect(), pod.connect());
+    second.history();
     first.run("one");
     second.until("turn_start");
     second.run("two");
