@@ -107,7 +107,8 @@ impl Transcript {
 
     /// Whether the newest item of the whole history is a message of the user.
     pub(crate) fn ends_with_user(&self) -> bool {
-        self.remaining_items() == 0 && self.newest == Item::User
+        // Where an item did not fit, `newest` is that item, and an assistant's: no other has text.
+        self.newest == Item::User
     }
 
     /// The new text of the assistant.

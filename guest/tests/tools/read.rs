@@ -146,7 +146,7 @@ fn an_item_of_an_unknown_shape_is_passed_over_alone_and_counted() {
         r#"{"type":"message","role":"assistant","content":[["text","n"]]}"#,
         r#"{"type":"message","role":"assistant","content":[{"type":"text","text":"n"}],"status":"odd"}"#,
         r#"{"type":"message","role":"assistant","content":[{"type":"text","text":"n"}],"id":7}"#,
-        r#"{"type":"message","role":"user","role":"assistant","content":[{"type":"text","text":"n"}]}"#,
+        r#"{"type":"message","role":"assistant","role":"user","content":[{"type":"text","text":"n"}]}"#,
         r#"{"type":"tool_call","call_id":"c","name":"n","arguments":"{}"}"#,
         r#"{"type":"tool_result","call_id":"c","summary":"s","content":"long"}"#,
         r#"{"type":"reasoning","text":"hm"}"#,
@@ -445,7 +445,9 @@ fn events_before_the_history_are_passed_over() {
         let text = format!("{}{line_end}{}", lines.join(line_end), history(&[&assistant("a")]));
         for size in [1, 3, 100_000] {
             let host = host([pod("x").answering(text.as_bytes().chunks(size).map(says))]);
-            gives(&read(&host).unwrap(), "pod `x`: 1 new line(s) of assistant text", Some("a"));
+            let output = read(&host).unwrap();
+            gives(&output, "pod `x`: 1 new line(s) of assistant text", Some("a"));
+            assert_eq!(data(&output)["new_items"], 1);
         }
     }
 }
