@@ -235,56 +235,46 @@ impl Grammar {
     }
 
     fn string(&mut self, mut escape: Escape, bytes: &mut &[u8]) -> Result<Option<Token>, &'static str> {
-        while let Some(&byte) = bytes.first() {
-            let length = match escape {
-                Escape::None => match plain_run(bytes) {
-                    0 if !self.utf8.complete() => return Err("it is not UTF-8"),
-                    0 if byte == b'"' => {
-                        *bytes = &bytes[1..];
-                        self.lexeme = Lexeme::None;
-                        if matches!(self.expect, Expect::Key | Expect::KeyOrEnd) {
-                            self.expect = Expect::Colon;
-                            return Ok(Some(Token::Key));
-                        }
-                        self.value_is_complete();
-                        return Ok(Some(Token::Text));
-                    }
-                    0 if byte == b'\\' => {
-                        escape = Escape::Begun;
-                        1
-                    }
-                    0 => return Err("a control character within a string"),
-                    length => {
-                        if let Err(at) = self.utf8.check(&bytes[..length]) {
-                            *bytes = &bytes[at..];
-                            return Err("it is not UTF-8");
-                        }
-                        length
-                    }
-                },
-                Escape::Begun => {
-                    escape = match byte {
-                        b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Escape::None,
-                        b'u' => Escape::Hex(4),
-                        _ => return Err("an escape that JSON does not know"),
-                    };
-                    1
-                }
-                Escape::Hex(left) => {
-                    if !byte.is_ascii_hexdigit() {
-                        return Err("an escape that JSON does not know");
-                    }
-                    escape = if left == 1 { Escape::None } else { Escape::Hex(left - 1) };
-                    1
-                }
+        let text = *bytes;
+        let mut at = 0;
+        let closed = loop {
+            if let Escape::None = escape {
+                at += plain_run(&text[at..]);
+            }
+            let Some(&byte) = text.get(at) else { break Ok(false) };
+            escape = match (escape, byte) {
+                (Escape::None, b'\\') => Escape::Begun,
+                (Escape::None, b'"') => break Ok(true),
+                (Escape::None, _) => break Err("a control character within a string"),
+                (Escape::Begun, b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Escape::None,
+                (Escape::Begun, b'u') => Escape::Hex(4),
+                (Escape::Hex(1), b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => Escape::None,
+                (Escape::Hex(left), b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => Escape::Hex(left - 1),
+                (Escape::Begun | Escape::Hex(_), _) => break Err("an escape that JSON does not know"),
             };
-            let room = KEPT_BYTES - self.kept.len();
-            self.kept.extend_from_slice(&bytes[..length.min(room)]);
-            self.length += length;
-            *bytes = &bytes[length..];
+            at += 1;
+        };
+        // With the byte that ended the loop, if there is one: no character may be incomplete before it.
+        if let Err(fault) = self.utf8.check(&text[..text.len().min(at + 1)]) {
+            *bytes = &text[fault..];
+            return Err("it is not UTF-8");
         }
-        self.lexeme = Lexeme::String(escape);
-        Ok(None)
+        let room = KEPT_BYTES - self.kept.len();
+        self.kept.extend_from_slice(&text[..at.min(room)]);
+        self.length += at;
+        *bytes = &text[at..];
+        if !closed? {
+            self.lexeme = Lexeme::String(escape);
+            return Ok(None);
+        }
+        *bytes = &text[at + 1..];
+        self.lexeme = Lexeme::None;
+        if matches!(self.expect, Expect::Key | Expect::KeyOrEnd) {
+            self.expect = Expect::Colon;
+            return Ok(Some(Token::Key));
+        }
+        self.value_is_complete();
+        Ok(Some(Token::Text))
     }
 
     fn number(&mut self, mut number: Number, bytes: &mut &[u8]) -> Result<Option<Token>, &'static str> {

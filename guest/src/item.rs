@@ -71,10 +71,11 @@ impl Part<'_> {
 }
 
 /// Takes one item. The text parts of an assistant's message are appended to `out`, with an empty line
-/// between them and what `out` holds already.
-pub(crate) fn decode(raw: &[u8], out: &mut String) -> Result<Item, NotJson> {
+/// between them and what `out` holds already. The tokenizer is lent so that it need not be made anew.
+pub(crate) fn decode(raw: &[u8], grammar: &mut Grammar, out: &mut String) -> Result<Item, NotJson> {
     let before = out.len();
-    let item = walk(raw, out);
+    grammar.reset();
+    let item = walk(raw, grammar, out);
     if item != Ok(Item::Assistant) {
         out.truncate(before);
     }
@@ -82,9 +83,8 @@ pub(crate) fn decode(raw: &[u8], out: &mut String) -> Result<Item, NotJson> {
 }
 
 /// Leaves in `out` what may turn out not to be an assistant's: the role mostly stands behind the content.
-fn walk(raw: &[u8], out: &mut String) -> Result<Item, NotJson> {
+fn walk(raw: &[u8], grammar: &mut Grammar, out: &mut String) -> Result<Item, NotJson> {
     let before = out.len();
-    let mut grammar = Grammar::new();
     let mut shape = Shape {
         member: Member::Other,
         is_message: false,
@@ -219,6 +219,10 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
+
+    fn decode(raw: &[u8], out: &mut String) -> Result<Item, NotJson> {
+        super::decode(raw, &mut Grammar::new(), out)
+    }
 
     #[test]
     fn the_text_of_an_assistant_is_appended() {
