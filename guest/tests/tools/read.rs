@@ -64,7 +64,7 @@ fn new_text_is_given_once() {
 fn the_state_is_asked_for_while_connected_and_before_the_history_is() {
     let host = host([giving(&[])]);
     read(&host).unwrap();
-    assert_eq!(*host.asked.borrow(), ["find x Read", "open get-history", "state", "read"]);
+    assert_eq!(*host.asked.borrow(), ["find x Read", "open get-history", "state", "read", "close"]);
 }
 
 #[test]
@@ -179,8 +179,11 @@ fn a_rewritten_history_is_given_from_its_start() {
         read(&host).unwrap();
         then(&host, &new);
         then(&host, &new);
+        host.asked.borrow_mut().clear();
         let output = read(&host).unwrap();
         assert!(output.summary.ends_with(&format!("; now idle{rewritten}")), "{}", output.summary);
+        let once = ["open get-history", "state", "close"];
+        assert_eq!(host.asked(), [&["find x Read"], &once[..], &once, &["set-cursor"]].concat());
         assert_eq!(data(&output)["rewritten"], true);
         assert_eq!(data(&output)["new_items"], new.len());
         assert_eq!(cursor(&host).map(|cursor| cursor.items), Some(new.len() as u64));
