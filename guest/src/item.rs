@@ -271,6 +271,26 @@ mod tests {
         let raw = br#"{"type":"x","content":[{"type":"text","text":"a"}],"role":"user","type":"message","content":[{"text":"b","type":"refusal","text":"c","type":"text"}],"role":"assistant"}"#;
         assert_eq!(decode(raw, &mut out), Ok(Item::Assistant));
         assert_eq!(out, "c");
+        for raw in [
+            r#"{"type":"message","role":"assistant","content":[],"role":5}"#,
+            r#"{"type":"message","role":"assistant","content":[{"type":"text","text":"a","text":5}]}"#,
+            r#"{"type":"message","role":"assistant","content":[{"type":"refusal","refusal":"a","refusal":5}]}"#,
+            r#"{"type":"message","role":"assistant","content":[{"type":"text","text":"a"}],"content":{}}"#,
+        ] {
+            assert_eq!(decode(raw.as_bytes(), &mut String::new()), Ok(Item::Other), "{raw}");
+        }
+    }
+
+    #[test]
+    fn a_part_that_is_no_object_is_of_an_unknown_type() {
+        for part in ["[]", r#"["text","b"]"#, "null", "1", "\"b\""] {
+            let raw = format!(
+                r#"{{"type":"message","role":"assistant","content":[{{"type":"text","text":"a"}},{part}]}}"#
+            );
+            let mut out = String::new();
+            assert_eq!(decode(raw.as_bytes(), &mut out), Ok(Item::Other), "{raw}");
+            assert_eq!(out, "");
+        }
     }
 
     #[test]

@@ -177,6 +177,7 @@ mod tests {
             (r"\ude00\ud83d", "\u{fffd}\u{fffd}"),
             (r"\ud83d\n", "\u{fffd}\n"),
             (r"\ud83d\u0041", "\u{fffd}A"),
+            (r"\ud83d\ue000", "\u{fffd}\u{e000}"),
             // Cut off: only the kept beginning of a long string ends so.
             (r"a\", "a"),
             (r"a\u00", "a\u{fffd}"),
