@@ -87,7 +87,7 @@ fn shutdown_ends_a_running_command_first() {
     assert_eq!(client.event(), cancelled);
     assert_eq!(client.event(), json!({"event": "shutdown"}));
     assert_eq!(client.next(), None);
-    assert!(!started.split_whitespace().any(runs));
+    eventually("they die", || !started.split_whitespace().any(runs));
     assert_eq!(pod.ended().0.code(), Some(0));
     assert_eq!(world.traces("x"), NOTHING);
 }
@@ -105,7 +105,7 @@ fn signals_end_the_pod_and_its_command_and_leave_nothing() {
         assert_eq!(kinds(&events), ["error", "shutdown"]);
         let (status, said) = pod.ended();
         assert_eq!((status.code(), said.as_str()), (Some(code), ""), "{signal:?}");
-        assert!(!started.split_whitespace().any(runs));
+        eventually("they die", || !started.split_whitespace().any(runs));
         assert_eq!(world.traces("x"), NOTHING);
     }
 }

@@ -196,7 +196,7 @@ fn cancel_ends_all_that_the_command_has_started() {
     assert!(pids.len() == 2 && pids.iter().all(|pid| runs(pid)), "{started}");
     client.send("cancel");
     assert_eq!(client.event(), error("internal", "Cancelled"));
-    assert!(!pids.iter().any(|pid| runs(pid)), "{started}");
+    eventually("they die", || !pids.iter().any(|pid| runs(pid)));
     assert_eq!(pod.state(), "idle");
     let items = json!([message("user", "hi"), answer(&started, "incomplete")]);
     assert_eq!(client.history()["items"], items);
