@@ -45,7 +45,7 @@ pub struct HostArgs {
     #[arg(long, global = true, env = "POD_TOOLS_COMPONENT", value_name = "FILE")]
     component: Option<PathBuf>,
 
-    /// What the plugin may do: VERB[,VERB…][:PATTERN] with the verbs list, send, read, stop and a pattern
+    /// What the plugin may do: `VERB[,VERB…][:PATTERN]` with the verbs list, send, read, stop and a pattern
     /// over pod names (* and ?). Repeat it to add more; without any, you are the operator: everything
     /// [env: POD_TOOLS_GRANT, separated by spaces]
     #[arg(long = "grant", global = true, value_name = "GRANT", help_heading = "What is granted")]
