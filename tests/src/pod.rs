@@ -135,16 +135,22 @@ fn method(line: &str) -> String {
 
 /// Binds and listens, with a backlog of one's choice; a path that is too long for an address is no obstacle.
 fn listen(socket: &Path, backlog: i32) -> io::Result<UnixListener> {
-    use std::os::fd::AsRawFd;
-
-    let directory = fs::File::open(socket.parent().ok_or(io::ErrorKind::InvalidInput)?)?;
-    let name = socket.file_name().ok_or(io::ErrorKind::InvalidInput)?;
-    let address = Path::new("/proc/self/fd").join(directory.as_raw_fd().to_string()).join(name);
+    let (_directory, address) = address(socket)?;
     let listener: OwnedFd = rustix::net::socket(AddressFamily::UNIX, SocketType::STREAM, None)?;
     rustix::io::fcntl_setfd(&listener, rustix::io::FdFlags::CLOEXEC)?;
     rustix::net::bind(&listener, &SocketAddrUnix::new(address)?)?;
     rustix::net::listen(&listener, backlog)?;
     Ok(listener.into())
+}
+
+/// Another path to a socket, short enough for an address for as long as the directory is open.
+fn address(socket: &Path) -> io::Result<(fs::File, PathBuf)> {
+    use std::os::fd::AsRawFd;
+
+    let directory = fs::File::open(socket.parent().ok_or(io::ErrorKind::InvalidInput)?)?;
+    let name = socket.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+    let address = Path::new("/proc/self/fd").join(directory.as_raw_fd().to_string()).join(name);
+    Ok((directory, address))
 }
 
 impl Shared {
@@ -187,7 +193,7 @@ impl Shared {
             let socket = self.directory.join("sock");
             // A connection of its own wakes the accepting thread, which then drops the listener.
             if self.script.accept {
-                let _ = UnixStream::connect(&socket);
+                let _ = address(&socket).and_then(|(_directory, address)| UnixStream::connect(address));
             }
             let _ = fs::remove_file(socket);
         }
