@@ -246,6 +246,9 @@ impl Shared {
                         left -= piece;
                     }
                 }
+                Step::Repeat(bytes) => loop {
+                    stream.write_all(bytes)?;
+                },
                 Step::Wait(gate) => {
                     let state = self.until(|state| state.ended || state.gates.contains(gate));
                     if state.ended {
