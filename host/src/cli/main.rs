@@ -7,6 +7,7 @@ mod batch;
 mod call;
 mod demo;
 mod inspect;
+mod interrupt;
 mod options;
 mod pod;
 mod tools;
