@@ -1,13 +1,11 @@
 //! `pod-tools inspect`: what a component asks of its host and what it offers, without running it.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
 use pod_tools_host::{BUNDLED, Interface, PodTools};
-
-use crate::options::HostOptions;
 
 /// Show what a component imports and exports, without running it
 #[derive(Debug, clap::Args)]
@@ -24,8 +22,8 @@ pub struct InspectArgs {
     save: Option<PathBuf>,
 }
 
-pub fn run(args: InspectArgs, host: &HostOptions) -> anyhow::Result<ExitCode> {
-    let file = args.file.as_deref().or(host.component());
+pub fn run(args: InspectArgs, component: Option<&Path>) -> anyhow::Result<ExitCode> {
+    let file = args.file.as_deref().or(component);
     let inspection = PodTools::inspect(file)?;
     if let Some(target) = &args.save {
         let written = match file {

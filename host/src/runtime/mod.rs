@@ -246,6 +246,9 @@ fn explain(trap: &wasmtime::Error, state: &CallState) -> ToolError {
     if message.contains("fuel allocated for hostcalls has been exhausted") {
         return LimitReached::Transfer(limits.transfer).into();
     }
+    if message.contains("store handle limit exceeded") {
+        return LimitReached::Handles(limits.handles).into();
+    }
     if message.contains("resource limit exceeded") || trap.is::<wasmtime::PoolConcurrencyLimitError>() {
         return LimitReached::Instances(limits.instances).into();
     }
