@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 
-import { WASI } from './wasi.mjs';
+import { withoutWasi } from './wasi.mjs';
 
 const { directory, port, answered } = workerData;
 
@@ -53,8 +53,7 @@ class Exchange extends Handle {
   }
 }
 
-const imports = {
-  ...WASI,
+const imports = withoutWasi({
   'pod:tools/types': {},
   'pod:tools/pods': {
     Pod,
@@ -69,14 +68,18 @@ const imports = {
   'pod:tools/unix-socket': {
     Exchange,
     open: ({ handle }, request, withinMs) => new Exchange(ask('open', handle, request, withinMs)),
-    probe: (pods) => ask('probe', pods.map(({ handle }) => handle)),
+    probe: (pods) =>
+      ask(
+        'probe',
+        pods.map(({ handle }) => handle),
+      ),
     awaitClosed: ({ handle }, withinMs) => ask('awaitClosed', handle, withinMs),
   },
   'pod:tools/scope-lock': {
     release: ({ handle }, withinMs) => ask('release', handle, withinMs),
     reclaimStale: (withinMs) => ask('reclaimStale', withinMs),
   },
-};
+});
 
 const { instantiate } = await import(join(directory, 'plugin.js'));
 const modules = new Map();

@@ -86,7 +86,9 @@ def authority(args):
         directories = Directories(args.allow_sockets or [base, runtime])
         registry = Registry(runtime)
     except OSError as error:
-        raise ToolError("execution-failed", None, f"cannot open the directory {error.filename}: {error}") from error
+        raise ToolError(
+            "execution-failed", None, f"cannot open the directory {error.filename}: {error}"
+        ) from error
     path = args.scope_lock or os.environ.get("INSOMNIA_SCOPE_LOCK") or os.path.join(base, "scope.lock")
     names = ("op_timeout", "call_timeout", "max_line", "max_output", "host_calls", "exchanges")
     limits = SimpleNamespace(**{name: getattr(args, name) for name in names})
