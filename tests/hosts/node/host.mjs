@@ -11,6 +11,7 @@
 //     sockets.mjs     granted directories, connections, exchanges
 //     registry.mjs    spawned_pods.json and read_cursors.json
 //     scope_lock.mjs  scope.lock
+//     state_file.mjs  opening, locking and reading what these two keep; json_text.mjs: writing it back untouched
 //
 // profile.json says what it does not support.
 
