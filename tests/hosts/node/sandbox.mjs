@@ -14,7 +14,8 @@ const { directory, port, answered } = workerData;
 function ask(name, ...given) {
   Atomics.store(answered, 0, 0);
   port.postMessage({ name, given });
-  Atomics.wait(answered, 0, 0);
+  // More than once: the call that wakes a waiter may come late, when the next one waits already.
+  while (Atomics.load(answered, 0) === 0) Atomics.wait(answered, 0, 0);
   const { value, error, end } = receiveMessageOnPort(port).message;
   // An error object would be a trap; a plain one is the contract's `error`.
   if (error) throw error;
