@@ -7,6 +7,8 @@ use std::sync::Mutex;
 
 use serde_json::{Value, json};
 
+use crate::transcript::Transcript;
+
 /// The spawner's name.
 const SPAWNER: &str = "spawner";
 
@@ -15,6 +17,7 @@ const SPAWNER: &str = "spawner";
 pub struct Place {
     root: tempfile::TempDir,
     records: Mutex<Vec<Value>>,
+    transcript: Transcript,
 }
 
 impl Place {
@@ -23,12 +26,17 @@ impl Place {
         let root = tempfile::Builder::new().prefix("pods-").tempdir()?;
         std::fs::create_dir_all(root.path().join("base").join(SPAWNER))?;
         std::fs::write(root.path().join("base").join(SPAWNER).join("spawned_pods.json"), "[]")?;
-        Ok(Self { root, records: Mutex::new(Vec::new()) })
+        Ok(Self { root, records: Mutex::default(), transcript: Transcript::default() })
     }
 
     /// The directory in which everything is, and beside whose base nothing is granted.
     pub fn root(&self) -> &Path {
         self.root.path()
+    }
+
+    /// What the pods here see on their wires, and what hosts add to it.
+    pub fn transcript(&self) -> &Transcript {
+        &self.transcript
     }
 
     /// Where pods have their directories.

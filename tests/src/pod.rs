@@ -14,6 +14,7 @@ use serde_json::json;
 
 use crate::place::Place;
 use crate::script::{Script, Step};
+use crate::transcript::Transcript;
 
 /// A running fake pod. Dropped, it closes everything and removes its directory.
 #[derive(Debug)]
@@ -27,6 +28,7 @@ struct Shared {
     name: String,
     directory: PathBuf,
     script: Script,
+    transcript: Transcript,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -48,11 +50,20 @@ impl FakePod {
     /// Starts a pod of that name in `place`, with `status.json` saying `idle`, and records it there.
     pub fn start(place: &Place, name: &str, script: Script) -> io::Result<Self> {
         place.record(place.native_record(name))?;
-        Self::start_unrecorded(&place.socket(name), name, script)
+        Self::start_at(place, &place.socket(name), name, script)
     }
 
     /// Starts a pod that listens at `socket`, and tells nobody.
     pub fn start_unrecorded(socket: &Path, name: &str, script: Script) -> io::Result<Self> {
+        Self::start_noting(Transcript::default(), socket, name, script)
+    }
+
+    /// Starts a pod that listens at `socket` and is not recorded; the place's transcript shows its wires.
+    pub fn start_at(place: &Place, socket: &Path, name: &str, script: Script) -> io::Result<Self> {
+        Self::start_noting(place.transcript().clone(), socket, name, script)
+    }
+
+    fn start_noting(transcript: Transcript, socket: &Path, name: &str, script: Script) -> io::Result<Self> {
         let directory = socket.parent().ok_or(io::ErrorKind::InvalidInput)?.to_owned();
         fs::create_dir_all(&directory)?;
         let listener = listen(socket, script.backlog)?;
@@ -62,6 +73,7 @@ impl FakePod {
             name: name.to_owned(),
             directory,
             script,
+            transcript,
             state: Mutex::new(state),
             changed: Condvar::new(),
         };
@@ -112,6 +124,14 @@ impl FakePod {
         self.shared.within_a_minute(|state| state.connections >= connections && state.open.is_empty());
     }
 
+    /// Waits until clients have sent that many lines in all; `false` when that took longer than `limit`.
+    pub fn saw_lines_within(&self, lines: usize, limit: Duration) -> bool {
+        let state = self.shared.lock();
+        let few = |state: &mut State| state.received.len() < lines;
+        let waited = self.shared.changed.wait_timeout_while(state, limit, few);
+        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
+    }
+
     /// Lets those pass who wait at the gate, now and later.
     pub fn open_gate(&self, gate: &str) {
         self.shared.lock().gates.insert(gate.to_owned());
@@ -150,16 +170,22 @@ fn method(line: &str) -> String {
 
 /// Binds and listens, with a backlog of one's choice; a path that is too long for an address is no obstacle.
 fn listen(socket: &Path, backlog: i32) -> io::Result<UnixListener> {
-    use std::os::fd::AsRawFd;
-
-    let directory = fs::File::open(socket.parent().ok_or(io::ErrorKind::InvalidInput)?)?;
-    let name = socket.file_name().ok_or(io::ErrorKind::InvalidInput)?;
-    let address = Path::new("/proc/self/fd").join(directory.as_raw_fd().to_string()).join(name);
+    let (_directory, address) = address(socket)?;
     let listener: OwnedFd = rustix::net::socket(AddressFamily::UNIX, SocketType::STREAM, None)?;
     rustix::io::fcntl_setfd(&listener, rustix::io::FdFlags::CLOEXEC)?;
     rustix::net::bind(&listener, &SocketAddrUnix::new(address)?)?;
     rustix::net::listen(&listener, backlog)?;
     Ok(listener.into())
+}
+
+/// Another path to a socket, short enough for an address for as long as the directory is open.
+fn address(socket: &Path) -> io::Result<(fs::File, PathBuf)> {
+    use std::os::fd::AsRawFd;
+
+    let directory = fs::File::open(socket.parent().ok_or(io::ErrorKind::InvalidInput)?)?;
+    let name = socket.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+    let address = Path::new("/proc/self/fd").join(directory.as_raw_fd().to_string()).join(name);
+    Ok((directory, address))
 }
 
 impl Shared {
@@ -194,13 +220,14 @@ impl Shared {
             }
             state.connections += 1;
             let connection = state.connections;
+            let wire = format!("pod {} #{connection}", self.name);
             if let Ok(handle) = stream.try_clone() {
                 state.open.insert(connection, handle);
             }
             drop(state);
             let of_thread = self.clone();
             std::thread::spawn(move || {
-                of_thread.serve(&stream);
+                of_thread.serve(&stream, &wire);
                 drop(stream);
                 of_thread.lock().open.remove(&connection);
                 of_thread.changed.notify_all();
@@ -215,29 +242,34 @@ impl Shared {
             let socket = self.directory.join("sock");
             // A connection of its own wakes the accepting thread, which then drops the listener.
             if self.script.accept {
-                let _ = UnixStream::connect(&socket);
+                let _ = address(&socket).and_then(|(_directory, address)| UnixStream::connect(address));
             }
             let _ = fs::remove_file(socket);
         }
     }
 
     /// Follows the script on one connection until either side has had enough.
-    fn serve(&self, stream: &UnixStream) {
-        let end = self.follow(&self.script.greeting, stream).and_then(|()| {
+    fn serve(&self, stream: &UnixStream, wire: &str) {
+        self.transcript.add(wire, "is connected", []);
+        let end = self.follow(&self.script.greeting, stream, wire).and_then(|()| {
             let mut lines = BufReader::new(stream);
             loop {
                 let mut line = String::new();
                 if lines.read_line(&mut line)? == 0 {
+                    self.transcript.add(wire, "is closed by the host", []);
                     return Ok(());
                 }
+                self.transcript.add(wire, "receives", &line);
                 let line = line.trim_end().to_owned();
                 let steps = self.next_answer(&method(&line));
                 self.lock().received.push(line);
                 self.changed.notify_all();
-                self.follow(&steps, stream)?;
+                self.follow(&steps, stream, wire)?;
             }
         });
-        let _ = end;
+        if let Err(error) = end {
+            self.transcript.add(wire, "closes:", error.to_string());
+        }
         let _ = stream.shutdown(std::net::Shutdown::Both);
     }
 
@@ -256,16 +288,22 @@ impl Shared {
         steps
     }
 
-    fn follow(&self, steps: &[Step], mut stream: &UnixStream) -> io::Result<()> {
+    fn follow(&self, steps: &[Step], mut stream: &UnixStream, wire: &str) -> io::Result<()> {
+        let note = |what, bytes: &[u8]| self.transcript.add(wire, what, bytes);
         for step in steps {
             match step {
-                Step::Send(bytes) => stream.write_all(bytes)?,
+                Step::Send(bytes) => {
+                    note("sends", bytes);
+                    stream.write_all(bytes)?;
+                }
                 Step::Pieces(bytes, size) => {
+                    note("sends in pieces", bytes);
                     for piece in bytes.chunks((*size).max(1)) {
                         stream.write_all(piece)?;
                     }
                 }
                 Step::Flood(bytes) => {
+                    note("floods with", format!("{bytes} bytes").as_bytes());
                     let block = [b'x'; 64 << 10];
                     let mut left = *bytes;
                     while left > 0 {
@@ -274,16 +312,29 @@ impl Shared {
                         left -= piece;
                     }
                 }
+                Step::Repeat(bytes) => {
+                    note("sends again and again", bytes);
+                    loop {
+                        stream.write_all(bytes)?;
+                    }
+                }
                 Step::Wait(gate) => {
                     let state = self.until(|state| state.ended || state.gates.contains(gate));
                     if state.ended {
                         return Err(io::ErrorKind::Interrupted.into());
                     }
                 }
-                Step::Status(state) => self.write_status(state)?,
-                Step::StopListening => self.stop_listening(),
+                Step::Status(state) => {
+                    note("has the state", state.as_bytes());
+                    self.write_status(state)?;
+                }
+                Step::StopListening => {
+                    note("takes no more connections", &[]);
+                    self.stop_listening();
+                }
                 Step::Close => return Err(io::ErrorKind::ConnectionAborted.into()),
                 Step::Hang => {
+                    note("does nothing more", &[]);
                     drop(self.until(|state| state.ended));
                     return Err(io::ErrorKind::Interrupted.into());
                 }

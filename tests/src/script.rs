@@ -16,6 +16,8 @@ pub enum Step {
     Pieces(Vec<u8>, usize),
     /// Sends this many bytes of `x`, and no line break.
     Flood(u64),
+    /// Sends these bytes again and again, for as long as the connection stands.
+    Repeat(Vec<u8>),
     /// Waits until the gate of that name is opened with [`FakePod::open_gate`](crate::FakePod::open_gate).
     Wait(String),
     /// Writes `status.json` with that state.

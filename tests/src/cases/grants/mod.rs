@@ -1,0 +1,4 @@
+//! What is granted, and that nothing else is possible.
+
+pub mod paths;
+pub mod verbs;

@@ -1,0 +1,73 @@
+//! The cases: a directory or file a family, lists of constants.
+//!
+//! A new case is an entry in one of the lists: an id, a sentence, a few lines that act and ask, and, where it
+//! applies, what it needs and which wrong hosts it catches. A new file of cases is named here once.
+
+pub mod faults;
+pub mod grants;
+pub mod limits;
+pub mod lock;
+pub mod state;
+pub mod tools;
+
+use crate::case::Case;
+
+/// All lists, in the order of reports: families stay together.
+const LISTS: &[&[Case]] = &[
+    tools::list::CASES,
+    tools::send::CASES,
+    tools::read::CASES,
+    tools::stop::CASES,
+    tools::protocol::CASES,
+    grants::verbs::CASES,
+    grants::paths::CASES,
+    limits::CASES,
+    faults::CASES,
+    lock::CASES,
+    state::CASES,
+];
+
+/// All cases, in the order of reports.
+pub fn all() -> impl Iterator<Item = &'static Case> {
+    LISTS.iter().copied().flatten()
+}
+
+/// The case of that id.
+pub fn by_id(id: &str) -> Option<&'static Case> {
+    all().find(|case| case.id == id)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+    use crate::case::Family;
+    use crate::flaw::Flaw;
+
+    #[test]
+    fn ids_are_unique_and_words_in_kebab_case() {
+        let mut seen = HashSet::new();
+        for case in all() {
+            assert!(seen.insert(case.id), "{} is there twice", case.id);
+            let name = case.id.split_once('/').unwrap().1;
+            let kebab = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+            assert!(name.chars().all(kebab), "{} is not in kebab case", case.id);
+            assert!(!case.about.is_empty() && !case.about.ends_with('.'), "{}: {}", case.id, case.about);
+        }
+    }
+
+    #[test]
+    fn families_stay_together_and_none_is_empty() {
+        let mut order: Vec<_> = all().map(|case| case.family).collect();
+        order.dedup();
+        assert_eq!(order, Family::ALL);
+    }
+
+    #[test]
+    fn every_flaw_is_caught_by_some_case() {
+        for flaw in Flaw::ALL {
+            assert!(all().any(|case| case.catches.contains(flaw)), "no case catches {flaw}");
+        }
+    }
+}

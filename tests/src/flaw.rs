@@ -1,0 +1,94 @@
+//! What the deliberately wrong hosts of the kit's own tests do wrong. A case says which of these it catches,
+//! and a test holds it to that.
+
+use std::fmt;
+
+use crate::cases;
+
+macro_rules! flaws {
+    ($(#[doc = $about:literal] $variant:ident = $word:literal;)*) => {
+        /// A fault of a host.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum Flaw { $(#[doc = $about] $variant,)* }
+
+        impl Flaw {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// The word for it.
+            pub const fn word(self) -> &'static str {
+                match self { $(Self::$variant => $word,)* }
+            }
+
+            /// What such a host does.
+            pub const fn about(self) -> &'static str {
+                match self { $(Self::$variant => $about,)* }
+            }
+        }
+    };
+}
+
+flaws! {
+    /// Ignores grants: whatever is asked is allowed.
+    IgnoresGrants = "ignores-grants";
+    /// Follows sockets into every directory.
+    IgnoresDirectories = "ignores-directories";
+    /// Heeds no limit but the defaults.
+    NoLimits = "no-limits";
+    /// Forgets its read cursors between two calls.
+    LosesCursors = "loses-cursors";
+    /// Words its summaries in its own way.
+    WrongWording = "wrong-wording";
+    /// Reports each error as `execution-failed`, without a reason.
+    WrongKinds = "wrong-kinds";
+    /// Does each call twice.
+    CallsTwice = "calls-twice";
+    /// Gives the first line of a text only.
+    CutsText = "cuts-text";
+    /// Takes a pod that answers wrongly for a stopped one.
+    HidesFaults = "hides-faults";
+    /// Says that a pod was stopped when it was not.
+    BelievesInStops = "believes-in-stops";
+    /// Never answers where an operation takes too long.
+    WaitsForEver = "waits-for-ever";
+    /// Ends at the first line that it cannot read.
+    DiesOfBadLines = "dies-of-bad-lines";
+    /// Takes the scope lock and does not let go of it.
+    LeaksLock = "leaks-lock";
+    /// Replaces the scope table's file instead of changing it in place.
+    ReplacesTable = "replaces-table";
+    /// Leaves the scope table torn.
+    TearsTable = "tears-table";
+    /// Does not release the scope of pods that it stopped.
+    KeepsScope = "keeps-scope";
+    /// Does not forget pods that it stopped.
+    KeepsRecords = "keeps-records";
+    /// Drops fields and records of the registry that it does not know.
+    DropsUnknown = "drops-unknown";
+}
+
+impl Flaw {
+    /// The flaw of that word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|flaw| flaw.word() == word)
+    }
+}
+
+impl fmt::Display for Flaw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+/// Which case catches which wrong host, as a table in Markdown: that of the crate's docs.
+pub fn table() -> String {
+    let mut text = "| a host that … | is caught by |\n|---|---|\n".to_owned();
+    for flaw in Flaw::ALL {
+        let catching = cases::all().filter(|case| case.catches.contains(flaw));
+        let ids: Vec<_> = catching.map(|case| format!("`{}`", case.id)).collect();
+        let about = flaw.about().trim().trim_end_matches('.');
+        text.push_str(&format!("| `{flaw}`: {about} | {} |\n", ids.join(", ")));
+    }
+    text
+}
