@@ -1,6 +1,6 @@
 //! A pod that follows a script: real sockets, a thread a connection.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::fd::OwnedFd;
@@ -35,10 +35,10 @@ struct State {
     /// Every line that any client sent, in the order of arrival.
     received: Vec<String>,
     connections: usize,
-    answered: std::collections::BTreeMap<String, usize>,
+    answered: BTreeMap<String, usize>,
     gates: HashSet<String>,
-    /// To end connections that wait for their client, or for nothing.
-    open: Vec<UnixStream>,
+    /// To end connections that wait for their client, or for nothing. By the count of connections.
+    open: BTreeMap<usize, UnixStream>,
     listening: bool,
     ended: bool,
 }
@@ -97,6 +97,12 @@ impl FakePod {
         drop(self.shared.until(|state| state.received.len() >= lines));
     }
 
+    /// Waits until that many connections were accepted in all, probes included, and every one of them is
+    /// closed at both ends: no descriptor is held for them any more.
+    pub fn await_closed(&self, connections: usize) {
+        drop(self.shared.until(|state| state.connections >= connections && state.open.is_empty()));
+    }
+
     /// Lets those pass who wait at the gate, now and later.
     pub fn open_gate(&self, gate: &str) {
         self.shared.lock().gates.insert(gate.to_owned());
@@ -118,7 +124,7 @@ impl Drop for FakePod {
             std::mem::take(&mut state.open)
         };
         self.shared.changed.notify_all();
-        for stream in open {
+        for stream in open.into_values() {
             let _ = stream.shutdown(std::net::Shutdown::Both);
         }
         if let Some(thread) = self.accepting.take() {
@@ -171,12 +177,18 @@ impl Shared {
                 return;
             }
             state.connections += 1;
+            let connection = state.connections;
             if let Ok(handle) = stream.try_clone() {
-                state.open.push(handle);
+                state.open.insert(connection, handle);
             }
             drop(state);
             let of_thread = self.clone();
-            std::thread::spawn(move || of_thread.serve(&stream));
+            std::thread::spawn(move || {
+                of_thread.serve(&stream);
+                drop(stream);
+                of_thread.lock().open.remove(&connection);
+                of_thread.changed.notify_all();
+            });
         }
     }
 
