@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use tokio::sync::Semaphore;
 use tokio::time::timeout_at;
-use wasmtime::component::{Linker, ResourceTable};
+use wasmtime::component::{Linker, ResourceTable, ResourceTableError};
 use wasmtime::{Engine, Store};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
@@ -265,7 +265,9 @@ fn explain(trap: &wasmtime::Error, state: &CallState) -> ToolError {
     if message.contains("fuel allocated for hostcalls has been exhausted") {
         return LimitReached::Transfer(limits.transfer).into();
     }
-    if message.contains("store handle limit exceeded") {
+    if message.contains("store handle limit exceeded")
+        || matches!(trap.downcast_ref(), Some(ResourceTableError::Full))
+    {
         return LimitReached::Handles(limits.handles).into();
     }
     if message.contains("resource limit exceeded") || trap.is::<wasmtime::PoolConcurrencyLimitError>() {

@@ -1,40 +1,34 @@
 //! One attack: the place it happens in, and what must hold after each of them.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use pod_tools_conformance::{FakePod, Place, Script, Step, assistant, history};
-use pod_tools_host::{Authority, ErrorKind, Limits, PodTools, Reason, ToolError};
+use pod_tools_host::{Answer, Authority, ErrorKind, Limits, PodTools, Reason, ToolError};
 use serde_json::Value;
 
+use crate::honest::{HONEST, HOSTILE, Honest, authority, load};
 use crate::process;
+use crate::tree::{changed, files};
 
 /// What the pods of a place answer when they are asked for their history.
 pub const TEXT: &str = "nothing to see here";
 /// Far more than any attack takes: it tells "bounded" from "for ever".
-const LONG: Duration = Duration::from_secs(5);
+const LONG: Duration = Duration::from_secs(60);
 const MIB: u64 = 1 << 20;
 /// What the host may log of one attack, with all that it has to say itself.
 const MAX_LOGGED: usize = 256 << 10;
 /// The line of the client that comes last.
 const LAST: &str = "that was all";
 
-/// One attack at a time: descriptors and memory are those of the whole process.
+/// One attack at a time, from its preparation until nothing of it is left: descriptors and memory are those of
+/// the whole process.
 static ALONE: Mutex<()> = Mutex::new(());
-
-static HONEST: LazyLock<PodTools> = LazyLock::new(|| PodTools::builder().cache_dir(None).load().unwrap());
-static HOSTILE: LazyLock<PodTools> = LazyLock::new(|| load(pod_tools_hostile::COMPONENT));
-
-fn load(component: &[u8]) -> PodTools {
-    let tools = PodTools::builder().component_bytes(component).cache_dir(None).concurrent_calls(8);
-    tools.load().unwrap()
-}
 
 /// Limits that an attack reaches soon.
 pub fn limits() -> Limits {
@@ -54,6 +48,9 @@ pub fn answering() -> Script {
         .on("run", [Step::text("{\"event\":\"turn_start\",\"data\":{\"turn\":0}}\n")])
 }
 
+/// What happens during an attack.
+type Meanwhile = Box<dyn FnOnce(&FakePod) + Send>;
+
 /// What is called.
 enum Target {
     /// A tool of the plugin that has them all.
@@ -72,31 +69,35 @@ pub struct Attack {
     grants: Vec<&'static str>,
     limits: Limits,
     granted: Script,
+    extra: Vec<FakePod>,
     place: Place,
-    extra: Vec<(&'static str, FakePod)>,
     expected: Vec<&'static str>,
     may_change: Vec<&'static str>,
     lock_is_held: bool,
     delivered: bool,
-    meanwhile: Option<Box<dyn FnOnce(&FakePod) + Send>>,
+    meanwhile: Option<Meanwhile>,
+    alone: MutexGuard<'static, ()>,
 }
 
 /// What has become of it.
 pub struct Aftermath {
     /// The plugin's data, or the call's error.
     pub result: Result<Value, ToolError>,
-    /// Where it happened.
-    pub place: Place,
     /// What the pod `granted` was sent.
     pub received: Vec<String>,
     /// Goes on as long as this does.
     _granted: FakePod,
+    /// Where it happened.
+    pub place: Place,
+    _alone: MutexGuard<'static, ()>,
 }
 
 impl Attack {
     /// Calls the tool of that name, with the name of a pod that it was granted everything with.
     pub fn new(name: &'static str) -> Self {
+        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         Self {
+            alone,
             name,
             target: Target::Tool,
             input: "granted".into(),
@@ -120,7 +121,8 @@ impl Attack {
 
     /// Asks a component of its own for its definitions.
     pub fn raw_definitions(name: &'static str) -> Self {
-        Self { target: Target::RawDefinitions, ..Self::new(name) }
+        // They are asked for with no authority, and the default limits.
+        Self { target: Target::RawDefinitions, limits: Limits::default(), ..Self::new(name) }
     }
 
     pub fn input(mut self, input: impl Into<String>) -> Self {
@@ -147,7 +149,7 @@ impl Attack {
     /// One more pod, which is granted only if a grant says so.
     pub fn pod(mut self, name: &'static str, script: Script) -> Self {
         let pod = FakePod::start(&self.place, name, script).unwrap();
-        self.extra.push((name, pod));
+        self.extra.push(pod);
         self
     }
 
@@ -193,8 +195,7 @@ impl Attack {
 
     /// Attacks, and checks that the host lives, that other calls were not disturbed, that nothing is left
     /// behind, and that nobody was reached who was not granted.
-    pub fn run(mut self) -> Aftermath {
-        let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    pub fn run(self) -> Aftermath {
         let name = self.name;
         let raw = match self.target {
             Target::Tool => None,
@@ -202,7 +203,9 @@ impl Attack {
         };
         let (honest_tools, hostile) = (&*HONEST, &*HOSTILE);
 
+        let alone = self.alone;
         let place = self.place;
+        let _extra = self.extra;
         let start = |name: &str, script| FakePod::start(&place, name, script).unwrap();
         let granted = start("granted", self.granted);
         let bystanders = [("other", start("other", answering())), ("outside", outside(&place))];
@@ -221,9 +224,9 @@ impl Attack {
 
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        let authority = authority(&place, &self.grants, self.limits.clone());
+        let attacker = authority(&place, &self.grants, self.limits.clone());
         let honest = Honest {
-            authority: self::authority(&place, &["list,read:honest", "list:dead"], Limits::default()),
+            authority: authority(&place, &["list,read:honest", "list:dead"], Limits::default()),
             lists: !self.lock_is_held,
         };
         // What is made once and kept, such as the image of a component's memory, is made by these.
@@ -236,7 +239,7 @@ impl Attack {
         let descriptors = process::descriptors();
         let before = files(&place.base());
         let memory = process::reset_peak_memory();
-        let meanwhile = self.meanwhile.take();
+        let meanwhile = self.meanwhile;
         let result = std::thread::scope(|threads| {
             threads.spawn(|| meanwhile.map(|what| what(&granted)));
             let under_way = AtomicBool::new(true);
@@ -249,27 +252,17 @@ impl Attack {
                 }
             };
             let attack = async {
-                let result = match (&self.target, &raw) {
-                    (Target::RawDefinitions, Some(raw)) => {
-                        raw.definitions().await.map(|definitions| serde_json::json!(definitions.len()))
-                    }
-                    (_, raw) => {
-                        let tools = raw.as_ref().unwrap_or(hostile);
-                        match tools.call(&authority, name, &self.input).await {
-                            Ok(answer) => {
-                                let data =
-                                    serde_json::from_str(answer.output().data.get()).unwrap_or_default();
-                                if self.delivered {
-                                    answer.delivered().await.unwrap();
-                                }
-                                Ok(data)
-                            }
-                            Err(error) => Err(error),
-                        }
-                    }
-                };
+                let result =
+                    call(&self.target, raw.as_ref().unwrap_or(hostile), &attacker, name, &self.input).await;
                 under_way.store(false, Ordering::Relaxed);
-                result
+                let answer = match result? {
+                    (data, Some(answer)) if self.delivered => {
+                        answer.delivered().await?;
+                        data
+                    }
+                    (data, _) => data,
+                };
+                Ok(answer)
             };
             runtime.block_on(async {
                 let both = async { tokio::join!(attack, others).0 };
@@ -327,9 +320,27 @@ impl Attack {
         }
         let received = seen(&place.socket("granted"), &granted);
         assert_eq!(methods(&received), self.expected, "what `granted` was sent");
-        drop(self.extra);
-        Aftermath { result, place, received, _granted: granted }
+        Aftermath { result, place, received, _granted: granted, _alone: alone }
     }
+}
+
+/// Makes the call; the plugin's data, and the answer that has not been delivered yet.
+async fn call(
+    target: &Target,
+    tools: &PodTools,
+    attacker: &Authority,
+    name: &str,
+    input: &str,
+) -> Result<(Value, Option<Answer>), ToolError> {
+    if let Target::RawDefinitions = target {
+        return Ok((tools.definitions().await?.len().into(), None));
+    }
+    let answer = tools.call(attacker, name, input).await?;
+    let line = serde_json::to_string(answer.output()).unwrap();
+    assert!(!line.contains(['\n', '\r']), "an answer is one line of JSON");
+    // Data may be nested deeper than anybody reads.
+    let data = serde_json::from_str(answer.output().data.get()).unwrap_or_default();
+    Ok((data, Some(answer)))
 }
 
 impl Aftermath {
@@ -368,52 +379,6 @@ fn socket_of(place: &Place, name: &str) -> PathBuf {
     if name == "outside" { place.root().join("elsewhere").join("sock") } else { place.socket(name) }
 }
 
-pub fn authority(place: &Place, grants: &[&str], limits: Limits) -> Authority {
-    let builder = Authority::builder()
-        .allow_sockets(place.base())
-        .runtime_dir(place.runtime_dir())
-        .scope_lock(place.scope_lock())
-        .limits(limits);
-    let granted = grants.iter().fold(builder, |builder, grant| builder.grant(grant.parse().unwrap()));
-    granted.build().unwrap()
-}
-
-/// A call of the bundled plugin, by an operator who was granted everything; its answer is delivered.
-pub fn honest_call(place: &Place, tool: &str, input: &str) -> Result<(String, Option<String>), ToolError> {
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    runtime.block_on(async {
-        let authority = authority(place, &["list,send,read,stop"], Limits::default());
-        let answer = HONEST.call(&authority, tool, input).await?;
-        let output = (answer.output().summary.clone(), answer.output().content.clone());
-        answer.delivered().await?;
-        Ok(output)
-    })
-}
-
-/// Calls that have nothing to do with the attack, and answer every time the same. They move no cursor.
-struct Honest {
-    authority: Authority,
-    lists: bool,
-}
-
-impl Honest {
-    async fn calls(&self, tools: &PodTools) {
-        if self.lists {
-            let list = tools.call(&self.authority, "ListPods", "").await.unwrap();
-            assert_eq!(list.output().summary, "2 pod(s) known");
-        }
-        let read = tools.call(&self.authority, "ReadPodOutput", r#"{"name":"honest"}"#).await.unwrap();
-        assert_eq!(read.output().content.as_deref(), Some(TEXT));
-    }
-
-    /// The same engine as the attack's.
-    async fn behaves(&self, hostile: &PodTools) {
-        let answer = hostile.call(&self.authority, "behaves", "honest").await.unwrap();
-        let length = history(&[assistant(TEXT)]).to_string().len() + 1;
-        assert_eq!(answer.output().data.get(), length.to_string());
-    }
-}
-
 /// What a pod was sent, now that all who connected to it are gone.
 fn seen(socket: &Path, pod: &FakePod) -> Vec<String> {
     // Connections are accepted in their order, and this is the last.
@@ -431,33 +396,6 @@ fn methods(lines: &[String]) -> Vec<String> {
     let method =
         |line: &String| serde_json::from_str::<Value>(line).ok()?["method"].as_str().map(str::to_owned);
     lines.iter().map(|line| method(line).unwrap_or_else(|| line.clone())).collect()
-}
-
-/// Every file beneath a directory, with what is in it; `None` for what cannot be read, such as a socket.
-fn files(directory: &Path) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
-    fn walk(root: &Path, directory: &Path, found: &mut BTreeMap<PathBuf, Option<Vec<u8>>>) {
-        for entry in fs::read_dir(directory).unwrap() {
-            let path = entry.unwrap().path();
-            found.insert(path.strip_prefix(root).unwrap().to_owned(), fs::read(&path).ok());
-            if path.is_dir() {
-                walk(root, &path, found);
-            }
-        }
-    }
-    let mut found = BTreeMap::new();
-    walk(directory, directory, &mut found);
-    found
-}
-
-fn changed(
-    before: &BTreeMap<PathBuf, Option<Vec<u8>>>,
-    after: &BTreeMap<PathBuf, Option<Vec<u8>>>,
-) -> Vec<PathBuf> {
-    let mut names: Vec<_> = before.keys().chain(after.keys()).cloned().collect();
-    names.sort();
-    names.dedup();
-    names.retain(|name| before.get(name) != after.get(name));
-    names
 }
 
 /// The `reason` words that a plugin has found for a request.

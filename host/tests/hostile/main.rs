@@ -16,6 +16,8 @@
 //! | files, environment, clocks | nothing is there |
 //! | imports that the host does not have | it is not loaded |
 
+#![allow(clippy::unwrap_used, reason = "what fails here is a failed test")]
+
 mod ambient;
 mod arguments;
 mod attack;
@@ -23,11 +25,13 @@ mod authority;
 mod connections;
 mod exhaustion;
 mod handles;
+mod honest;
 mod process;
 mod raw;
 mod results;
 mod state;
 mod traps;
+mod tree;
 
 /// An attack without a test does not compile.
 macro_rules! each_is_tested {
@@ -41,3 +45,18 @@ macro_rules! each_raw_one_is_tested {
     ($($attack:ident)*) => { $(const _: fn() = raw::$attack;)* };
 }
 pod_tools_hostile::raw_attacks!(each_raw_one_is_tested);
+
+macro_rules! names {
+    ($($module:ident { $($attack:ident)* })*) => { [$($(stringify!($attack)),*),*].as_slice() };
+}
+
+macro_rules! raw_names {
+    ($($attack:ident)*) => { [$(stringify!($attack)),*].as_slice() };
+}
+
+#[test]
+fn the_readme_tells_how_many_there_are() {
+    let count = pod_tools_hostile::attacks!(names).len() + pod_tools_hostile::raw_attacks!(raw_names).len();
+    let readme = include_str!("../../../README.md");
+    assert!(readme.contains(&format!("{count} hostile plugins")), "there are {count}");
+}

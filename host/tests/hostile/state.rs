@@ -3,7 +3,8 @@
 use pod_tools_host::ErrorKind;
 use serde_json::json;
 
-use crate::attack::{Attack, TEXT, honest_call};
+use crate::attack::{Attack, TEXT};
+use crate::honest::honest_call;
 
 #[test]
 pub fn keeps_its_state() {

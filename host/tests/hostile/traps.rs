@@ -2,7 +2,8 @@
 
 use pod_tools_host::ErrorKind;
 
-use crate::attack::{Attack, honest_call};
+use crate::attack::Attack;
+use crate::honest::honest_call;
 
 #[test]
 pub fn traps_at_once() {

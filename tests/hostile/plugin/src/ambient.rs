@@ -18,11 +18,10 @@ pub fn opens_files(paths: &str) -> Found {
         }
     };
     for path in [file, "/etc/passwd", "/proc/self/environ", "/dev/null", "/", ".", "..", ""] {
-        tried(path, fs::read(path).is_ok());
-        tried(path, fs::metadata(path).is_ok());
-        tried(path, fs::read_dir(path).is_ok());
-        tried(path, fs::OpenOptions::new().append(true).open(path).is_ok());
-        tried(path, fs::canonicalize(path).is_ok());
+        tried(&format!("read {path}"), fs::read(path).is_ok());
+        tried(&format!("stat {path}"), fs::metadata(path).is_ok());
+        tried(&format!("list {path}"), fs::read_dir(path).is_ok());
+        tried(&format!("append to {path}"), fs::OpenOptions::new().append(true).open(path).is_ok());
     }
     tried("create", fs::write(format!("{directory}/planted"), "x").is_ok());
     tried("mkdir", fs::create_dir(format!("{directory}/planted")).is_ok());

@@ -60,10 +60,10 @@ pub fn forges_a_second_method(pod: &str) -> Found {
     Ok(json!(FORGERY))
 }
 
-/// As many at once, and each as large, as the host lets pass; of characters that grow when they are encoded.
+/// As many at once as the host lets pass, of characters that are six times as many when they are encoded.
 pub fn sends_gigantic_messages(pod: &str) -> Found {
     let pod = pods::find(pod, Verb::Send)?;
-    let request = Request::Run("\u{1}".repeat(7 << 20));
+    let request = Request::Run("\u{1}".repeat(1 << 20));
     let mut open = Vec::new();
     loop {
         open.push(unix_socket::open(&pod, &request, None)?);
