@@ -331,9 +331,7 @@ impl Decoder {
 
     /// Whether the next value is an item of what may be a history: `event` may well come behind `data`.
     fn in_items(&self) -> bool {
-        self.line.items == Items::Open
-            && self.grammar.nesting().depth() == 3
-            && matches!(self.line.kind, Kind::History | Kind::Missing)
+        self.line.items == Items::Open && matches!(self.line.kind, Kind::History | Kind::Missing)
     }
 
     fn take(&mut self, token: Token, sink: &mut Sink<'_>) -> Result<(), Fault> {
@@ -427,10 +425,9 @@ struct Sink<'a>(Option<&'a mut dyn ItemSink>);
 impl Sink<'_> {
     fn item(&mut self, bytes: &[u8], end: bool, start: u64) -> Result<(), Fault> {
         match &mut self.0 {
-            Some(sink) => sink.item(bytes, end).map_err(|NotJson { why, at }| Fault {
-                at: Some(start + at as u64),
-                ..Fault::not_json(&why)
-            }),
+            Some(sink) => sink
+                .item(bytes, end)
+                .map_err(|NotJson { why, at }| Fault { at: Some(start + at as u64), ..Fault::not_json(why) }),
             None => Ok(()),
         }
     }

@@ -24,8 +24,9 @@ pub(crate) enum Token {
     Text,
     /// Another value or member follows.
     Comma,
-    /// A number, `true`, `false` or `null`.
+    /// A number, `true` or `false`.
     Scalar,
+    Null,
     /// The line's end, which is not consumed. The value is complete, or there is none.
     LineEnd,
 }
@@ -49,8 +50,8 @@ enum Lexeme {
     None,
     String(Escape),
     Number(Number),
-    /// What is left of `true`, `false` or `null`.
-    Word(&'static [u8]),
+    /// What is left of `true`, `false` or `null`, and which token it will be.
+    Word(&'static [u8], Token),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -81,9 +82,9 @@ pub(crate) struct Grammar {
     nesting: Nesting,
     lexeme: Lexeme,
     utf8: Utf8,
+    /// The beginning of the last string, and the length of all of it.
     kept: Vec<u8>,
-    /// Whether `kept` is the whole string.
-    whole: bool,
+    length: usize,
 }
 
 impl Grammar {
@@ -94,7 +95,7 @@ impl Grammar {
             lexeme: Lexeme::None,
             utf8: Utf8::default(),
             kept: Vec::new(),
-            whole: true,
+            length: 0,
         }
     }
 
@@ -139,11 +140,16 @@ impl Grammar {
 
     /// The last key or string, escapes resolved; `None` when it is too long to be a word of the protocol.
     pub(crate) fn text(&self) -> Option<Cow<'_, str>> {
-        if !self.whole {
+        if self.length > self.kept.len() {
             return None;
         }
         let raw = str::from_utf8(&self.kept).ok()?;
         Some(if raw.contains('\\') { Cow::Owned(unescape(raw)) } else { Cow::Borrowed(raw) })
+    }
+
+    /// How many bytes stand between the quotes of the last key or string.
+    pub(crate) fn text_bytes(&self) -> usize {
+        self.length
     }
 
     /// The last string as far as it was kept, escapes resolved: for people.
@@ -158,7 +164,7 @@ impl Grammar {
             Lexeme::None => {}
             Lexeme::String(escape) => return self.string(escape, bytes),
             Lexeme::Number(number) => return self.number(number, bytes),
-            Lexeme::Word(left) => return self.word(left, bytes),
+            Lexeme::Word(left, token) => return self.word(left, token, bytes),
         }
         while let Some(&byte) = bytes.first() {
             let token = match (byte, self.expect) {
@@ -212,9 +218,9 @@ impl Grammar {
             b'-' => self.lexeme = Lexeme::Number(Number::Minus),
             b'0' => self.lexeme = Lexeme::Number(Number::Zero),
             b'1'..=b'9' => self.lexeme = Lexeme::Number(Number::Integer),
-            b't' => self.lexeme = Lexeme::Word(b"rue"),
-            b'f' => self.lexeme = Lexeme::Word(b"alse"),
-            b'n' => self.lexeme = Lexeme::Word(b"ull"),
+            b't' => self.lexeme = Lexeme::Word(b"rue", Token::Scalar),
+            b'f' => self.lexeme = Lexeme::Word(b"alse", Token::Scalar),
+            b'n' => self.lexeme = Lexeme::Word(b"ull", Token::Null),
             _ => return Err("a value should follow"),
         }
         *bytes = &bytes[1..];
@@ -223,62 +229,52 @@ impl Grammar {
 
     fn begin_string(&mut self, bytes: &mut &[u8]) -> Result<Option<Token>, &'static str> {
         self.kept.clear();
-        self.whole = true;
+        self.length = 0;
         *bytes = &bytes[1..];
         self.string(Escape::None, bytes)
     }
 
     fn string(&mut self, mut escape: Escape, bytes: &mut &[u8]) -> Result<Option<Token>, &'static str> {
-        while let Some(&byte) = bytes.first() {
-            let length = match escape {
-                Escape::None => match plain_run(bytes) {
-                    0 if !self.utf8.complete() => return Err("it is not UTF-8"),
-                    0 if byte == b'"' => {
-                        *bytes = &bytes[1..];
-                        self.lexeme = Lexeme::None;
-                        if matches!(self.expect, Expect::Key | Expect::KeyOrEnd) {
-                            self.expect = Expect::Colon;
-                            return Ok(Some(Token::Key));
-                        }
-                        self.value_is_complete();
-                        return Ok(Some(Token::Text));
-                    }
-                    0 if byte == b'\\' => {
-                        escape = Escape::Begun;
-                        1
-                    }
-                    0 => return Err("a control character within a string"),
-                    length => {
-                        if let Err(at) = self.utf8.check(&bytes[..length]) {
-                            *bytes = &bytes[at..];
-                            return Err("it is not UTF-8");
-                        }
-                        length
-                    }
-                },
-                Escape::Begun => {
-                    escape = match byte {
-                        b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Escape::None,
-                        b'u' => Escape::Hex(4),
-                        _ => return Err("an escape that JSON does not know"),
-                    };
-                    1
-                }
-                Escape::Hex(left) => {
-                    if !byte.is_ascii_hexdigit() {
-                        return Err("an escape that JSON does not know");
-                    }
-                    escape = if left == 1 { Escape::None } else { Escape::Hex(left - 1) };
-                    1
-                }
+        let text = *bytes;
+        let mut at = 0;
+        let closed = loop {
+            if let Escape::None = escape {
+                at += plain_run(&text[at..]);
+            }
+            let Some(&byte) = text.get(at) else { break Ok(false) };
+            escape = match (escape, byte) {
+                (Escape::None, b'\\') => Escape::Begun,
+                (Escape::None, b'"') => break Ok(true),
+                (Escape::None, _) => break Err("a control character within a string"),
+                (Escape::Begun, b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Escape::None,
+                (Escape::Begun, b'u') => Escape::Hex(4),
+                (Escape::Hex(1), b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => Escape::None,
+                (Escape::Hex(left), b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => Escape::Hex(left - 1),
+                (Escape::Begun | Escape::Hex(_), _) => break Err("an escape that JSON does not know"),
             };
-            let room = KEPT_BYTES - self.kept.len();
-            self.kept.extend_from_slice(&bytes[..length.min(room)]);
-            self.whole &= length <= room;
-            *bytes = &bytes[length..];
+            at += 1;
+        };
+        // With the byte that ended the loop, if there is one: no character may be incomplete before it.
+        if let Err(fault) = self.utf8.check(&text[..text.len().min(at + 1)]) {
+            *bytes = &text[fault..];
+            return Err("it is not UTF-8");
         }
-        self.lexeme = Lexeme::String(escape);
-        Ok(None)
+        let room = KEPT_BYTES - self.kept.len();
+        self.kept.extend_from_slice(&text[..at.min(room)]);
+        self.length += at;
+        *bytes = &text[at..];
+        if !closed? {
+            self.lexeme = Lexeme::String(escape);
+            return Ok(None);
+        }
+        *bytes = &text[at + 1..];
+        self.lexeme = Lexeme::None;
+        if matches!(self.expect, Expect::Key | Expect::KeyOrEnd) {
+            self.expect = Expect::Colon;
+            return Ok(Some(Token::Key));
+        }
+        self.value_is_complete();
+        Ok(Some(Token::Text))
     }
 
     fn number(&mut self, mut number: Number, bytes: &mut &[u8]) -> Result<Option<Token>, &'static str> {
@@ -307,11 +303,16 @@ impl Grammar {
         Ok(None)
     }
 
-    fn word(&mut self, mut left: &'static [u8], bytes: &mut &[u8]) -> Result<Option<Token>, &'static str> {
+    fn word(
+        &mut self,
+        mut left: &'static [u8],
+        token: Token,
+        bytes: &mut &[u8],
+    ) -> Result<Option<Token>, &'static str> {
         while let Some((expected, rest)) = left.split_first() {
             match bytes.first() {
                 None => {
-                    self.lexeme = Lexeme::Word(left);
+                    self.lexeme = Lexeme::Word(left, token);
                     return Ok(None);
                 }
                 Some(byte) if byte == expected => *bytes = &bytes[1..],
@@ -321,7 +322,7 @@ impl Grammar {
         }
         self.lexeme = Lexeme::None;
         self.value_is_complete();
-        Ok(Some(Token::Scalar))
+        Ok(Some(token))
     }
 
     fn value_is_complete(&mut self) {
@@ -351,10 +352,13 @@ impl Utf8 {
 
     /// Fails with the place of the byte that cannot stand where it does.
     fn check(&mut self, bytes: &[u8]) -> Result<(), usize> {
-        if self.complete() && bytes.is_ascii() {
-            return Ok(());
-        }
-        for (at, &byte) in bytes.iter().enumerate() {
+        // The standard library's check is the fast one; ours goes on where a character is cut.
+        let checked = match str::from_utf8(bytes) {
+            _ if !self.complete() => 0,
+            Ok(_) => return Ok(()),
+            Err(fault) => fault.valid_up_to(),
+        };
+        for (at, &byte) in bytes.iter().enumerate().skip(checked) {
             let (left, low, high) = match (self.left, byte) {
                 (0, 0..=0x7f) => (0, 0, 0),
                 (0, 0xc2..=0xdf) => (1, 0x80, 0xbf),

@@ -73,29 +73,29 @@ pub(crate) fn seconds(milliseconds: u32) -> String {
 /// Appends what stands between the quotes of a JSON string, escapes resolved. A surrogate without its pair
 /// becomes U+FFFD: JSON allows it, text does not, and one broken character is no reason to lose the rest.
 pub(crate) fn unescape_into(raw: &str, out: &mut String) {
+    out.reserve(raw.len());
     let mut rest = raw;
     loop {
         // A JSON string holds neither quotes nor control characters but behind a backslash.
         let plain = plain_run(rest.as_bytes());
         out.push_str(&rest[..plain]);
-        let mut escaped = rest[plain..].chars();
-        let Some(_backslash) = escaped.next() else { return };
-        match escaped.next() {
-            Some('b') => out.push('\u{8}'),
-            Some('f') => out.push('\u{c}'),
-            Some('n') => out.push('\n'),
-            Some('r') => out.push('\r'),
-            Some('t') => out.push('\t'),
-            Some('u') => {
-                let (character, consumed) = code_point(escaped.as_str());
+        let (Some(escape), Some(behind)) = (rest.as_bytes().get(plain + 1), rest.get(plain + 2..)) else {
+            return;
+        };
+        rest = behind;
+        match escape {
+            b'b' => out.push('\u{8}'),
+            b'f' => out.push('\u{c}'),
+            b'n' => out.push('\n'),
+            b'r' => out.push('\r'),
+            b't' => out.push('\t'),
+            b'u' => {
+                let (character, consumed) = code_point(rest);
                 out.push(character);
-                rest = &escaped.as_str()[consumed..];
-                continue;
+                rest = &rest[consumed..];
             }
-            Some(itself) => out.push(itself),
-            None => return,
+            itself => out.push(char::from(*itself)),
         }
-        rest = escaped.as_str();
     }
 }
 
@@ -177,6 +177,7 @@ mod tests {
             (r"\ude00\ud83d", "\u{fffd}\u{fffd}"),
             (r"\ud83d\n", "\u{fffd}\n"),
             (r"\ud83d\u0041", "\u{fffd}A"),
+            (r"\ud83d\ue000", "\u{fffd}\u{e000}"),
             // Cut off: only the kept beginning of a long string ends so.
             (r"a\", "a"),
             (r"a\u00", "a\u{fffd}"),

@@ -8,6 +8,7 @@
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::event::ItemSink;
+use crate::grammar::Grammar;
 use crate::host::Cursor;
 use crate::item::{self, Item, NotJson};
 
@@ -58,6 +59,7 @@ pub(crate) struct Transcript {
     held: Vec<u8>,
     text: String,
     newest: Item,
+    grammar: Grammar,
     /// The history does not begin with what was read.
     diverged: bool,
     /// An item did not fit any more: what follows is only counted.
@@ -76,6 +78,7 @@ impl Transcript {
             held: Vec::new(),
             text: String::new(),
             newest: Item::Other,
+            grammar: Grammar::new(),
             diverged: false,
             full: false,
         }
@@ -107,7 +110,8 @@ impl Transcript {
 
     /// Whether the newest item of the whole history is a message of the user.
     pub(crate) fn ends_with_user(&self) -> bool {
-        self.remaining_items() == 0 && self.newest == Item::User
+        // Where an item did not fit, `newest` is that item, and an assistant's: no other has text.
+        self.newest == Item::User
     }
 
     /// The new text of the assistant.
@@ -119,11 +123,11 @@ impl Transcript {
     fn decode(&mut self, item: &[u8]) -> Result<(), NotJson> {
         if self.seen < self.from.items {
             // The digest will say whether this is what was read before: then it was JSON, too.
-            self.newest = item::decode(item, &mut String::new()).unwrap_or(Item::Other);
+            self.newest = item::decode(item, &mut self.grammar, &mut String::new()).unwrap_or(Item::Other);
             return Ok(());
         }
         let before = self.text.len();
-        self.newest = item::decode(item, &mut self.text)?;
+        self.newest = item::decode(item, &mut self.grammar, &mut self.text)?;
         let fits = self.max_text.is_none_or(|max| self.text.len() as u64 <= max);
         if before > 0 && self.text.len() > before && !fits {
             self.text.truncate(before);

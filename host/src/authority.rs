@@ -140,15 +140,15 @@ impl AuthorityBuilder {
     ///
     /// Fails where a directory does not exist or cannot be opened; the error names it.
     pub fn build(self) -> Result<Authority, AuthorityError> {
-        let mut directories = GrantedDirectories::default();
-        for path in &self.directories {
-            directories.add(GrantedDirectory::open(path)?);
-        }
         let registry = match (self.registry, self.runtime_dir) {
             (Some(registry), _) => registry,
             (None, Some(directory)) => Box::new(FileRegistry::open(&directory)?),
             (None, None) => Box::new(MemoryRegistry::new()),
         };
+        let mut directories = GrantedDirectories::default();
+        for path in &self.directories {
+            directories.add(GrantedDirectory::open(path)?);
+        }
         Ok(Authority(Arc::new(Parts {
             directories,
             grants: self.grants,

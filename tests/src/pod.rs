@@ -1,6 +1,6 @@
 //! A pod that follows a script: real sockets, a thread a connection.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::fd::OwnedFd;
@@ -38,10 +38,10 @@ struct State {
     /// Every line that any client sent, in the order of arrival.
     received: Vec<String>,
     connections: usize,
-    answered: std::collections::BTreeMap<String, usize>,
+    answered: BTreeMap<String, usize>,
     gates: HashSet<String>,
-    /// To end connections that wait for their client, or for nothing.
-    open: Vec<UnixStream>,
+    /// To end connections that wait for their client, or for nothing. By the count of connections.
+    open: BTreeMap<usize, UnixStream>,
     listening: bool,
     ended: bool,
 }
@@ -106,8 +106,22 @@ impl FakePod {
     }
 
     /// Waits until clients have sent that many lines in all.
+    ///
+    /// # Panics
+    ///
+    /// Panics after a minute: a test that fails tells more than one that hangs.
     pub fn await_lines(&self, lines: usize) {
-        drop(self.shared.until(|state| state.received.len() >= lines));
+        self.shared.within_a_minute(|state| state.received.len() >= lines);
+    }
+
+    /// Waits until that many connections were accepted in all, probes included, and every one of them is
+    /// closed at both ends: no descriptor is held for them any more.
+    ///
+    /// # Panics
+    ///
+    /// Panics after a minute.
+    pub fn await_closed(&self, connections: usize) {
+        self.shared.within_a_minute(|state| state.connections >= connections && state.open.is_empty());
     }
 
     /// Waits until clients have sent that many lines in all; `false` when that took longer than `limit`.
@@ -139,7 +153,7 @@ impl Drop for FakePod {
             std::mem::take(&mut state.open)
         };
         self.shared.changed.notify_all();
-        for stream in open {
+        for stream in open.into_values() {
             let _ = stream.shutdown(std::net::Shutdown::Both);
         }
         if let Some(thread) = self.accepting.take() {
@@ -156,16 +170,22 @@ fn method(line: &str) -> String {
 
 /// Binds and listens, with a backlog of one's choice; a path that is too long for an address is no obstacle.
 fn listen(socket: &Path, backlog: i32) -> io::Result<UnixListener> {
-    use std::os::fd::AsRawFd;
-
-    let directory = fs::File::open(socket.parent().ok_or(io::ErrorKind::InvalidInput)?)?;
-    let name = socket.file_name().ok_or(io::ErrorKind::InvalidInput)?;
-    let address = Path::new("/proc/self/fd").join(directory.as_raw_fd().to_string()).join(name);
+    let (_directory, address) = address(socket)?;
     let listener: OwnedFd = rustix::net::socket(AddressFamily::UNIX, SocketType::STREAM, None)?;
     rustix::io::fcntl_setfd(&listener, rustix::io::FdFlags::CLOEXEC)?;
     rustix::net::bind(&listener, &SocketAddrUnix::new(address)?)?;
     rustix::net::listen(&listener, backlog)?;
     Ok(listener.into())
+}
+
+/// Another path to a socket, short enough for an address for as long as the directory is open.
+fn address(socket: &Path) -> io::Result<(fs::File, PathBuf)> {
+    use std::os::fd::AsRawFd;
+
+    let directory = fs::File::open(socket.parent().ok_or(io::ErrorKind::InvalidInput)?)?;
+    let name = socket.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+    let address = Path::new("/proc/self/fd").join(directory.as_raw_fd().to_string()).join(name);
+    Ok((directory, address))
 }
 
 impl Shared {
@@ -175,6 +195,13 @@ impl Shared {
 
     fn until(&self, done: impl Fn(&State) -> bool) -> MutexGuard<'_, State> {
         self.changed.wait_while(self.lock(), |state| !done(state)).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn within_a_minute(&self, done: impl Fn(&State) -> bool) {
+        let minute = Duration::from_secs(60);
+        let waited = self.changed.wait_timeout_while(self.lock(), minute, |state| !done(state));
+        let (state, waited) = waited.unwrap_or_else(PoisonError::into_inner);
+        assert!(!waited.timed_out(), "pod `{}` still waits for its clients: {state:?}", self.name);
     }
 
     fn write_status(&self, state: &str) -> io::Result<()> {
@@ -192,13 +219,19 @@ impl Shared {
                 return;
             }
             state.connections += 1;
-            let wire = format!("pod {} #{}", self.name, state.connections);
+            let connection = state.connections;
+            let wire = format!("pod {} #{connection}", self.name);
             if let Ok(handle) = stream.try_clone() {
-                state.open.push(handle);
+                state.open.insert(connection, handle);
             }
             drop(state);
             let of_thread = self.clone();
-            std::thread::spawn(move || of_thread.serve(&stream, &wire));
+            std::thread::spawn(move || {
+                of_thread.serve(&stream, &wire);
+                drop(stream);
+                of_thread.lock().open.remove(&connection);
+                of_thread.changed.notify_all();
+            });
         }
     }
 
@@ -209,7 +242,7 @@ impl Shared {
             let socket = self.directory.join("sock");
             // A connection of its own wakes the accepting thread, which then drops the listener.
             if self.script.accept {
-                let _ = UnixStream::connect(&socket);
+                let _ = address(&socket).and_then(|(_directory, address)| UnixStream::connect(address));
             }
             let _ = fs::remove_file(socket);
         }

@@ -140,6 +140,14 @@ fn items_of_what_is_no_history_are_forgotten() {
 }
 
 #[test]
+fn items_of_what_says_first_that_it_is_no_history_are_not_handed_on() {
+    let (mut decoder, mut sink) = (Decoder::new(), Items::default());
+    let mut piece = b"{\"event\":\"other\",\"data\":{\"items\":[1,2]}}\n".as_slice();
+    assert_eq!(decoder.next(&mut piece, Some(&mut sink)), Ok(Some(Event::Other)));
+    assert!(sink.whole.is_empty());
+}
+
+#[test]
 fn nothing_is_kept_of_a_long_line() {
     let mut decoder = Decoder::new();
     let long = "x".repeat(100_000);

@@ -42,20 +42,7 @@ fn tokens_come_in_the_order_of_the_line() {
     use Token::*;
     assert_eq!(
         tokens(b" {\"a\" : [1, \"b\"], \"c\":null}\r\n", 3),
-        Ok(vec![
-            ObjectBegins,
-            Key,
-            ArrayBegins,
-            Scalar,
-            Comma,
-            Text,
-            Ends,
-            Comma,
-            Key,
-            Scalar,
-            Ends,
-            LineEnd
-        ])
+        Ok(vec![ObjectBegins, Key, ArrayBegins, Scalar, Comma, Text, Ends, Comma, Key, Null, Ends, LineEnd])
     );
 }
 

@@ -64,7 +64,7 @@ fn new_text_is_given_once() {
 fn the_state_is_asked_for_while_connected_and_before_the_history_is() {
     let host = host([giving(&[])]);
     read(&host).unwrap();
-    assert_eq!(*host.asked.borrow(), ["find x Read", "open get-history", "state", "read"]);
+    assert_eq!(*host.asked.borrow(), ["find x Read", "open get-history", "state", "read", "close"]);
 }
 
 #[test]
@@ -146,7 +146,7 @@ fn an_item_of_an_unknown_shape_is_passed_over_alone_and_counted() {
         r#"{"type":"message","role":"assistant","content":[["text","n"]]}"#,
         r#"{"type":"message","role":"assistant","content":[{"type":"text","text":"n"}],"status":"odd"}"#,
         r#"{"type":"message","role":"assistant","content":[{"type":"text","text":"n"}],"id":7}"#,
-        r#"{"type":"message","role":"user","role":"assistant","content":[{"type":"text","text":"n"}]}"#,
+        r#"{"type":"message","role":"assistant","role":"user","content":[{"type":"text","text":"n"}]}"#,
         r#"{"type":"tool_call","call_id":"c","name":"n","arguments":"{}"}"#,
         r#"{"type":"tool_result","call_id":"c","summary":"s","content":"long"}"#,
         r#"{"type":"reasoning","text":"hm"}"#,
@@ -179,8 +179,11 @@ fn a_rewritten_history_is_given_from_its_start() {
         read(&host).unwrap();
         then(&host, &new);
         then(&host, &new);
+        host.asked.borrow_mut().clear();
         let output = read(&host).unwrap();
         assert!(output.summary.ends_with(&format!("; now idle{rewritten}")), "{}", output.summary);
+        let once = ["open get-history", "state", "close"];
+        assert_eq!(host.asked(), [&["find x Read"], &once[..], &once, &["set-cursor"]].concat());
         assert_eq!(data(&output)["rewritten"], true);
         assert_eq!(data(&output)["new_items"], new.len());
         assert_eq!(cursor(&host).map(|cursor| cursor.items), Some(new.len() as u64));
@@ -445,7 +448,9 @@ fn events_before_the_history_are_passed_over() {
         let text = format!("{}{line_end}{}", lines.join(line_end), history(&[&assistant("a")]));
         for size in [1, 3, 100_000] {
             let host = host([pod("x").answering(text.as_bytes().chunks(size).map(says))]);
-            gives(&read(&host).unwrap(), "pod `x`: 1 new line(s) of assistant text", Some("a"));
+            let output = read(&host).unwrap();
+            gives(&output, "pod `x`: 1 new line(s) of assistant text", Some("a"));
+            assert_eq!(data(&output)["new_items"], 1);
         }
     }
 }

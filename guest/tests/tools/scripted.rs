@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::rc::Rc;
 
 use pod_tools_guest::host::{
     Bounds, Cursor, Description, Error, ErrorKind, Host, Listed, Listing, Permission, Reachability, Reason,
@@ -91,6 +92,21 @@ impl Pod {
     }
 }
 
+/// What the host was asked, in order.
+type Asked = Rc<RefCell<Vec<String>>>;
+
+/// An open connection, which notes when it is closed.
+pub struct Exchange {
+    steps: RefCell<VecDeque<Step>>,
+    asked: Asked,
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        self.asked.borrow_mut().push("close".into());
+    }
+}
+
 /// The host.
 pub struct Script {
     pub pods: Vec<Pod>,
@@ -98,7 +114,7 @@ pub struct Script {
     pub listed: Result<(), Error>,
     pub reclaimed: Result<u32, Error>,
     pub bounds: Bounds,
-    pub asked: RefCell<Vec<String>>,
+    pub asked: Asked,
 }
 
 pub fn host(pods: impl IntoIterator<Item = Pod>) -> Script {
@@ -108,7 +124,7 @@ pub fn host(pods: impl IntoIterator<Item = Pod>) -> Script {
         listed: Ok(()),
         reclaimed: Ok(0),
         bounds: Bounds { operation_ms: 5000, max_output: None },
-        asked: RefCell::default(),
+        asked: Asked::default(),
     }
 }
 
@@ -133,7 +149,7 @@ impl Script {
 
 impl Host for Script {
     type Pod = usize;
-    type Exchange = RefCell<VecDeque<Step>>;
+    type Exchange = Exchange;
 
     fn find(&self, name: &str, purpose: Verb) -> Result<usize, Error> {
         self.note(format!("find {name} {purpose:?}"));
@@ -197,7 +213,7 @@ impl Host for Script {
         });
         let unreachable = || Err(fails(Reason::Unreachable, "nothing takes connections"));
         let steps = self.pods[to].exchanges.borrow_mut().pop_front().unwrap_or_else(unreachable)?;
-        Ok(RefCell::new(steps.into()))
+        Ok(Exchange { steps: RefCell::new(steps.into()), asked: self.asked.clone() })
     }
 
     fn read(&self, exchange: &Self::Exchange, max: u32, within_ms: Option<u32>) -> Result<Vec<u8>, Error> {
@@ -206,7 +222,7 @@ impl Host for Script {
             Some(ms) => format!("read within {ms}"),
             None => "read".into(),
         });
-        let mut steps = exchange.borrow_mut();
+        let mut steps = exchange.steps.borrow_mut();
         match steps.pop_front() {
             None => Ok(Vec::new()),
             Some(Step::Fail(error)) => Err(error),

@@ -43,7 +43,7 @@ fn an_idle_pod_that_starts_a_turn_has_taken_the_message() {
     assert_eq!((output.summary.as_str(), &output.content), ("sent message to `x`", &None));
     assert_eq!(data(&output), json!({"pod": "x"}));
     // The state is asked for while connected and before the message is written.
-    assert_eq!(*host.asked.borrow(), ["find x Send", "open run hello", "state", "read"]);
+    assert_eq!(*host.asked.borrow(), ["find x Send", "open run hello", "state", "read", "close"]);
 }
 
 #[test]

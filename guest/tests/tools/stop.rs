@@ -38,7 +38,7 @@ fn a_pod_that_says_so_and_closes_its_socket_is_stopped() {
     );
     assert_eq!(
         host.asked(),
-        ["find x Stop", "open shutdown within 5000", "await-closed None", "release", "forget"]
+        ["find x Stop", "open shutdown within 5000", "close", "await-closed None", "release", "forget"]
     );
 }
 

@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 
 use crate::INTERRUPTED;
 use crate::call::{Caller, Line, delivered};
+use crate::interrupt::{Interrupt, print};
 
 /// The longest line that is read: a message of 64 MiB, and its escapes.
 const MAX_LINE: u64 = 256 << 20;
@@ -25,21 +26,23 @@ struct Request {
 
 /// Answers until the end of input. Exit status 0, whatever the answers were; 1 if no tool could be called at
 /// all, which each answer then says.
-pub async fn run(caller: &Caller) -> anyhow::Result<ExitCode> {
+pub async fn run(caller: &Caller, mut interrupt: Interrupt) -> anyhow::Result<ExitCode> {
     let mut lines = read_lines();
     loop {
         let next = async {
             let line = lines.recv().await?;
             Some(answer(caller, line).await)
         };
-        let outcome = tokio::select! {
-            outcome = next => outcome,
-            _ = tokio::signal::ctrl_c() => return Ok(ExitCode::from(INTERRUPTED)),
+        let Some(outcome) = interrupt.or(next).await else {
+            return Ok(ExitCode::from(INTERRUPTED));
         };
         let Some(outcome) = outcome else {
             return Ok(ExitCode::from(u8::from(!caller.is_ready())));
         };
-        Line::from(&outcome).write(std::io::stdout().lock())?;
+        let Some(printed) = interrupt.or(print(Line::from(&outcome).to_bytes()?)).await else {
+            return Ok(ExitCode::from(INTERRUPTED));
+        };
+        printed?;
         if let Ok(answer) = outcome {
             delivered(answer).await;
         }

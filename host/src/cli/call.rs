@@ -1,11 +1,12 @@
 //! `pod-tools call`: one tool call.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use pod_tools_host::{Answer, Authority, PodTools, ToolError};
 use serde::Serialize;
 
+use crate::interrupt::{Interrupt, print};
 use crate::options::HostOptions;
 use crate::{INTERRUPTED, batch};
 
@@ -63,12 +64,11 @@ pub enum Line<'a> {
 }
 
 impl Line<'_> {
-    /// Writes the line and flushes: then, and not before, the caller has the answer.
-    pub fn write(&self, mut out: impl Write) -> std::io::Result<()> {
+    /// The line, with its end.
+    pub fn to_bytes(&self) -> serde_json::Result<Vec<u8>> {
         let mut line = serde_json::to_vec(self)?;
         line.push(b'\n');
-        out.write_all(&line)?;
-        out.flush()
+        Ok(line)
     }
 }
 
@@ -83,22 +83,26 @@ impl<'a> From<&'a Result<Answer, ToolError>> for Line<'a> {
 
 pub async fn run(args: CallArgs, host: &HostOptions) -> anyhow::Result<ExitCode> {
     let caller = Caller::set_up(host);
+    let mut interrupt = Interrupt::catch()?;
     let Some(tool) = args.tool else {
-        return batch::run(&caller).await;
+        return batch::run(&caller, interrupt).await;
     };
-    let outcome = tokio::select! {
-        outcome = caller.call(&tool, &args.input) => outcome,
-        _ = tokio::signal::ctrl_c() => return Ok(ExitCode::from(INTERRUPTED)),
+    let Some(outcome) = interrupt.or(caller.call(&tool, &args.input)).await else {
+        return Ok(ExitCode::from(INTERRUPTED));
     };
 
-    if args.json {
-        Line::from(&outcome).write(std::io::stdout().lock())?;
-    } else {
-        match &outcome {
-            Ok(answer) => show(answer)?,
-            Err(error) => eprintln!("pod-tools: {} [{}]", for_people(&error.message), words(error)),
+    let answer = match &outcome {
+        _ if args.json => Line::from(&outcome).to_bytes()?,
+        Ok(answer) => shown(answer).into_bytes(),
+        Err(error) => {
+            eprintln!("pod-tools: {} [{}]", for_people(&error.message), words(error));
+            return Ok(ExitCode::from(1));
         }
-    }
+    };
+    let Some(printed) = interrupt.or(print(answer)).await else {
+        return Ok(ExitCode::from(INTERRUPTED));
+    };
+    printed?;
     match outcome {
         Ok(answer) => {
             delivered(answer).await;
@@ -123,14 +127,13 @@ fn words(error: &ToolError) -> String {
     }
 }
 
-fn show(answer: &Answer) -> std::io::Result<()> {
+fn shown(answer: &Answer) -> String {
     let output = answer.output();
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "{}", for_people(&output.summary))?;
-    if let Some(content) = &output.content {
-        writeln!(out, "\n{}", for_people(content))?;
+    let summary = for_people(&output.summary);
+    match &output.content {
+        Some(content) => format!("{summary}\n\n{}\n", for_people(content)),
+        None => format!("{summary}\n"),
     }
-    out.flush()
 }
 
 /// A text for the terminal, if it goes to one: what would steer it is shown, not done.

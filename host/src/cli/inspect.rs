@@ -1,12 +1,11 @@
 //! `pod-tools inspect`: what a component asks of its host and what it offers, without running it.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use pod_tools_host::{Interface, PodTools};
-
-use crate::options::HostOptions;
+use anyhow::Context;
+use pod_tools_host::{BUNDLED, Interface, PodTools};
 
 /// Show what a component imports and exports, without running it
 #[derive(Debug, clap::Args)]
@@ -17,11 +16,22 @@ pub struct InspectArgs {
     /// Answer with a JSON object
     #[arg(long)]
     json: bool,
+
+    /// Write the component itself to this file as well, for hosts in other languages
+    #[arg(long, value_name = "FILE")]
+    save: Option<PathBuf>,
 }
 
-pub fn run(args: InspectArgs, host: &HostOptions) -> anyhow::Result<ExitCode> {
-    let file = args.file.as_deref().or(host.component());
+pub fn run(args: InspectArgs, component: Option<&Path>) -> anyhow::Result<ExitCode> {
+    let file = args.file.as_deref().or(component);
     let inspection = PodTools::inspect(file)?;
+    if let Some(target) = &args.save {
+        let written = match file {
+            Some(file) => std::fs::copy(file, target).map(drop),
+            None => std::fs::write(target, BUNDLED),
+        };
+        written.with_context(|| format!("cannot write the component to {}", target.display()))?;
+    }
     let mut out = std::io::stdout().lock();
     if args.json {
         serde_json::to_writer_pretty(&mut out, &inspection)?;

@@ -7,11 +7,13 @@ mod batch;
 mod call;
 mod demo;
 mod inspect;
+mod interrupt;
 mod options;
 mod pod;
 mod tools;
 mod units;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -23,6 +25,7 @@ use tracing_subscriber::EnvFilter;
 /// them, and reaches nothing but the pods, the verbs and the directories that were granted.
 #[derive(Debug, Parser)]
 #[command(
+    name = "pod-tools",
     version,
     after_help = "Begin with `pod-tools demo`. Then: `pod-tools pod NAME -- COMMAND` makes a pod of any command, and `pod-tools call ListPods` sees it."
 )]
@@ -60,25 +63,45 @@ fn main() -> ExitCode {
         // Dropping the runtime waits for what was begun and may not be cut off: changes of state.
         .and_then(|runtime| runtime.block_on(run(cli)));
     done.unwrap_or_else(|error| {
-        eprintln!("pod-tools: {error:#}");
+        // Whoever stopped reading knows that he did.
+        if !is_broken_pipe(&error) {
+            eprintln!("pod-tools: {error:#}");
+        }
         ExitCode::from(1)
     })
 }
 
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let kind = |io: &std::io::Error| io.kind() == std::io::ErrorKind::BrokenPipe;
+    error.chain().any(|cause| {
+        let of_json = cause.downcast_ref::<serde_json::Error>().and_then(serde_json::Error::io_error_kind);
+        cause.downcast_ref().is_some_and(kind) || of_json == Some(std::io::ErrorKind::BrokenPipe)
+    })
+}
+
 async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
-    let host = match cli.host.resolve() {
-        Ok(host) => host,
+    let component = cli.host.component().map(Path::to_owned);
+    let component = component.as_deref();
+    match cli.command {
+        Command::Call(args) => at(cli.host, async |host| call::run(args, host).await).await,
+        Command::Pod(args) => at(cli.host, async |host| pod::run(args, host).await).await,
+        Command::Tools(args) => tools::run(args, component).await,
+        Command::Inspect(args) => inspect::run(args, component),
+        Command::Demo(demo::DemoArgs {}) => demo::run(component).await,
+    }
+}
+
+/// Runs a command that needs to know where pods are.
+async fn at(
+    host: options::HostArgs,
+    command: impl AsyncFnOnce(&options::HostOptions) -> anyhow::Result<ExitCode>,
+) -> anyhow::Result<ExitCode> {
+    match host.resolve() {
+        Ok(host) => command(&host).await,
         Err(error) => {
             eprintln!("pod-tools: {error:#}");
-            return Ok(ExitCode::from(2));
+            Ok(ExitCode::from(2))
         }
-    };
-    match cli.command {
-        Command::Call(args) => call::run(args, &host).await,
-        Command::Tools(args) => tools::run(args, &host).await,
-        Command::Inspect(args) => inspect::run(args, &host),
-        Command::Pod(args) => pod::run(args, &host).await,
-        Command::Demo(demo::DemoArgs {}) => demo::run(host.component()).await,
     }
 }
 

@@ -21,19 +21,15 @@ pub struct HostArgs {
     #[arg(long, global = true, env = "POD_TOOLS_BASE_DIR", value_name = "DIR")]
     base_dir: Option<PathBuf>,
 
-    /// The spawner's directory: it holds spawned_pods.json and the read cursors
-    #[arg(
-        long,
-        global = true,
-        env = "POD_TOOLS_RUNTIME_DIR",
-        value_name = "DIR",
-        conflicts_with = "spawner"
-    )]
+    // No `env` on this one and the next: clap would take a variable for as good as an option, and one of them
+    // on the command line would contradict the other in the environment.
+    /// The spawner's directory: it holds spawned_pods.json and the read cursors [env: POD_TOOLS_RUNTIME_DIR]
+    #[arg(long, global = true, value_name = "DIR", conflicts_with = "spawner")]
     runtime_dir: Option<PathBuf>,
 
     /// The spawner by its name: a directory beneath the base, which must exist [default: pod-tools, the
-    /// operator himself, made when missing]
-    #[arg(long, global = true, env = "POD_TOOLS_SPAWNER", value_name = "NAME")]
+    /// operator himself, made when missing] [env: POD_TOOLS_SPAWNER]
+    #[arg(long, global = true, value_name = "NAME")]
     spawner: Option<String>,
 
     /// The machine-wide table of who may touch which files [default: $INSOMNIA_SCOPE_LOCK, else scope.lock
@@ -45,7 +41,7 @@ pub struct HostArgs {
     #[arg(long, global = true, env = "POD_TOOLS_COMPONENT", value_name = "FILE")]
     component: Option<PathBuf>,
 
-    /// What the plugin may do: VERB[,VERB…][:PATTERN] with the verbs list, send, read, stop and a pattern
+    /// What the plugin may do: `VERB[,VERB…][:PATTERN]` with the verbs list, send, read, stop and a pattern
     /// over pod names (* and ?). Repeat it to add more; without any, you are the operator: everything
     /// [env: POD_TOOLS_GRANT, separated by spaces]
     #[arg(long = "grant", global = true, value_name = "GRANT", help_heading = "What is granted")]
@@ -151,10 +147,19 @@ pub struct HostOptions {
 }
 
 impl HostArgs {
+    /// The component file, if it is not the bundled one.
+    pub fn component(&self) -> Option<&Path> {
+        self.component.as_deref()
+    }
+
     /// Fills in the defaults. Touches no file.
     pub fn resolve(self) -> anyhow::Result<HostOptions> {
         let var = |name| std::env::var_os(name).filter(|value| !value.is_empty());
         let path_var = |name| var(name).map(PathBuf::from);
+        let text_var = |name| {
+            let text = var(name).map(std::ffi::OsString::into_string).transpose();
+            text.map_err(|_| anyhow::anyhow!("{name} is not UTF-8"))
+        };
         let base_dir = match (self.base_dir, path_var("XDG_RUNTIME_DIR"), path_var("HOME")) {
             (Some(base), ..) => base,
             (None, Some(runtime), _) => runtime.join("insomnia"),
@@ -164,8 +169,15 @@ impl HostArgs {
         let base_dir = std::path::absolute(&base_dir).context("the base directory has no absolute path")?;
         let scope_lock = self.scope_lock.or_else(|| path_var("INSOMNIA_SCOPE_LOCK"));
         let scope_lock = scope_lock.unwrap_or_else(|| base_dir.join("scope.lock"));
-        let (spawner_dir, spawner, operators) = match (self.runtime_dir, self.spawner) {
-            (Some(dir), _) => {
+        let named = match (self.runtime_dir, self.spawner) {
+            (None, None) => (path_var("POD_TOOLS_RUNTIME_DIR"), text_var("POD_TOOLS_SPAWNER")?),
+            by_option => by_option,
+        };
+        let (spawner_dir, spawner, operators) = match named {
+            (Some(_), Some(_)) => anyhow::bail!(
+                "POD_TOOLS_RUNTIME_DIR and POD_TOOLS_SPAWNER name the spawner twice; unset one of them"
+            ),
+            (Some(dir), None) => {
                 let name = dir.file_name().and_then(OsStr::to_str).map(str::to_owned);
                 (dir, name.filter(|name| name != OPERATOR), false)
             }
@@ -178,9 +190,8 @@ impl HostArgs {
 
         let mut grants = self.grants;
         if grants.is_empty()
-            && let Some(texts) = var("POD_TOOLS_GRANT")
+            && let Some(texts) = text_var("POD_TOOLS_GRANT")?
         {
-            let texts = texts.to_str().context("POD_TOOLS_GRANT is not UTF-8")?;
             grants = texts
                 .split_whitespace()
                 .map(|text| text.parse().with_context(|| format!("POD_TOOLS_GRANT: `{text}`")))
@@ -246,16 +257,16 @@ impl HostOptions {
 
     /// The plugin that these options name.
     pub fn load(&self) -> Result<PodTools, ToolError> {
-        Ok(match &self.component {
-            Some(file) => PodTools::builder().component_file(file).load()?,
-            None => PodTools::bundled()?,
-        })
+        load(self.component.as_deref())
     }
+}
 
-    /// The component file, if it is not the bundled one.
-    pub fn component(&self) -> Option<&Path> {
-        self.component.as_deref()
-    }
+/// The plugin in that file; the bundled one for `None`.
+pub fn load(component: Option<&Path>) -> Result<PodTools, ToolError> {
+    Ok(match component {
+        Some(file) => PodTools::builder().component_file(file).load()?,
+        None => PodTools::bundled()?,
+    })
 }
 
 /// A name becomes a path only if it is one component of it.

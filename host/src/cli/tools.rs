@@ -1,10 +1,11 @@
 //! `pod-tools tools`: the definitions of the plugin's tools, as a model would be shown them.
 
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
 use crate::call::for_people;
-use crate::options::HostOptions;
+use crate::options::load;
 
 /// Show the tools that the plugin offers
 #[derive(Debug, clap::Args)]
@@ -14,8 +15,8 @@ pub struct ToolsArgs {
     json: bool,
 }
 
-pub async fn run(args: ToolsArgs, host: &HostOptions) -> anyhow::Result<ExitCode> {
-    let definitions = host.load()?.definitions().await?;
+pub async fn run(args: ToolsArgs, component: Option<&Path>) -> anyhow::Result<ExitCode> {
+    let definitions = load(component)?.definitions().await?;
     let mut out = std::io::stdout().lock();
     if args.json {
         serde_json::to_writer_pretty(&mut out, &definitions)?;

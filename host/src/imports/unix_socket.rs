@@ -1,4 +1,4 @@
-//! `unix-socket`: exchanges and probes. Nothing is sent to a pod but what [`request`](crate::request) encodes.
+//! `unix-socket`: exchanges and probes. Nothing is sent to a pod but what [`request`] encodes.
 
 use std::time::Duration;
 

@@ -140,6 +140,10 @@ pub(super) fn compile(engine: &Engine, name: &str, bytes: &[u8]) -> Result<Compo
             detail: format!("it does not export {REQUIRED_EXPORT}"),
         });
     }
+    // Otherwise the first call makes it, and fails if the process is out of descriptors by then.
+    component
+        .initialize_copy_on_write_image()
+        .map_err(|error| LoadError::Engine(format!("the memory image cannot be made: {error:#}")))?;
     Ok(component)
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Native processes open the file, take its `flock`, rewrite it in place and let go; it must never be
 //! replaced, or they would wait on a file that nobody reads. A rewrite in place can be torn by a kill, so the
-//! change is written to a [journal](super::journal) first, beside the table, and finished by whoever takes
+//! change is written to a [journal] first, beside the table, and finished by whoever takes
 //! the lock next.
 
 use std::convert::Infallible;

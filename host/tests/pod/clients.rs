@@ -1,9 +1,8 @@
 //! Connections: who hears what, who is waited for, and what may be sent.
 
-use std::fs;
 use std::io::{ErrorKind, Write};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::harness::*;
 
@@ -97,6 +96,8 @@ fn a_client_that_does_not_read_is_dropped_and_holds_nobody_up() {
     let pod = world.pod("x", &[], &["cat", fifo.as_str()]);
     let (mut slow, mut quick) = (pod.connect(), pod.connect());
     slow.history();
+    quick.history();
+    let connected = pod.descriptors();
     quick.run("");
     let mut hold = fifo.open();
     quick.until("turn_start");
@@ -111,13 +112,14 @@ fn a_client_that_does_not_read_is_dropped_and_holds_nobody_up() {
     }
     drop(hold);
     quick.until("run_end");
+    eventually("the connection is cut, read or not", || pod.descriptors() < connected);
 
     let mut seen = Vec::new();
     let end = loop {
         match slow.line() {
             Ok(line) if line.is_empty() => break None,
             // The connection may be cut in the middle of a line.
-            Ok(line) => seen.extend(serde_json::from_str::<serde_json::Value>(&line)),
+            Ok(line) => seen.extend(serde_json::from_str::<Value>(&line)),
             Err(error) => break Some(error.kind()),
         }
     };
@@ -142,8 +144,7 @@ fn a_client_whose_line_does_not_end_is_dropped() {
 fn clients_that_come_and_go_leave_no_descriptor_behind() {
     let world = World::new();
     let pod = world.pod("x", &[], &["cat"]);
-    let open = || fs::read_dir(format!("/proc/{}/fd", pod.id())).unwrap().count();
-    let alone = open();
+    let alone = pod.descriptors();
     let mut half_closed = pod.connect();
     half_closed.history();
     half_closed.finish_writing();
@@ -151,11 +152,11 @@ fn clients_that_come_and_go_leave_no_descriptor_behind() {
         drop(pod.connect());
         pod.connect().history();
     }
-    eventually("all others are closed", || open() == alone + 1);
+    eventually("all others are closed", || pod.descriptors() == alone + 1);
     pod.connect().notify("still listening?");
     assert_eq!(half_closed.event()["event"], "notification");
     drop(half_closed);
-    eventually("the half-closed one too", || open() == alone);
+    eventually("the half-closed one too", || pod.descriptors() == alone);
 }
 
 #[test]
@@ -170,10 +171,17 @@ fn all_clients_see_all_events_in_the_same_order() {
         client.notify(&number.to_string());
         client.run(&number.to_string());
     }
+    // All is said when every run has ended or was refused, and every notification was passed on.
+    let mut first = Vec::new();
+    let count = |events: &[Value], kind: &str| kinds(events).iter().filter(|found| **found == kind).count();
+    while count(&first, "notification") < 10 || count(&first, "run_end") + count(&first, "error") < 10 {
+        first.push(clients[0].event());
+    }
     pod.connect().send("shutdown");
-    let seen: Vec<Vec<_>> =
-        clients.iter_mut().map(|client| std::iter::from_fn(|| client.next()).collect()).collect();
-    assert_eq!(seen[0].last(), Some(&json!({"event": "shutdown"})));
-    assert_eq!(kinds(&seen[0]).iter().filter(|kind| **kind == "notification").count(), 10);
-    assert!(seen.iter().all(|events| *events == seen[0]));
+    first.extend(std::iter::from_fn(|| clients[0].next()));
+    assert_eq!(first.last(), Some(&json!({"event": "shutdown"})));
+    for client in &mut clients[1..] {
+        let seen: Vec<_> = std::iter::from_fn(|| client.next()).collect();
+        assert_eq!(seen, first);
+    }
 }

@@ -62,41 +62,42 @@ impl World {
         command
     }
 
-    fn pod_command(&self, base: &Path, name: &str, options: &[&str], program: &[&str]) -> Command {
-        let mut command = self.command(base);
-        command.args(["pod", name]).args(options).arg("--").args(program);
-        command
-    }
-
     /// A pod that is ready.
     pub fn pod(&self, name: &str, options: &[&str], program: &[&str]) -> Pod {
         self.pod_at(&self.base(), name, options, program)
     }
 
     pub fn pod_at(&self, base: &Path, name: &str, options: &[&str], program: &[&str]) -> Pod {
-        self.start(base, name, options, program).unwrap_or_else(|said| panic!("not ready: {said}"))
+        self.start(base, name, options, program).unwrap_or_else(|(_, said)| panic!("not ready: {said}"))
     }
 
-    /// A pod that is ready, or what it said and its exit status.
-    pub fn start(&self, base: &Path, name: &str, options: &[&str], program: &[&str]) -> Result<Pod, String> {
-        let mut command = self.pod_command(base, name, options, program);
-        let mut process = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    /// A pod that is ready, or its exit code and what it said.
+    pub fn start(
+        &self,
+        base: &Path,
+        name: &str,
+        options: &[&str],
+        program: &[&str],
+    ) -> Result<Pod, (i32, String)> {
+        let mut command = self.command(base);
+        command.args(["pod", name]).args(options).arg("--").args(program);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut process = command.spawn().unwrap();
         let mut stderr = BufReader::new(process.stderr.take().unwrap());
-        let mut first = String::new();
-        stderr.read_line(&mut first).unwrap();
-        if first.contains("ready at") {
+        let mut said = String::new();
+        stderr.read_line(&mut said).unwrap();
+        if said.contains("ready at") {
             return Ok(Pod { process, dir: base.join(name), stderr: Some(stderr) });
         }
-        stderr.read_to_string(&mut first).unwrap();
-        Err(format!("{}: {first}", process.wait().unwrap()))
+        stderr.read_to_string(&mut said).unwrap();
+        let Output { status, stdout, .. } = process.wait_with_output().unwrap();
+        assert_eq!(stdout, b"", "errors go to standard error");
+        Err((status.code().unwrap(), said))
     }
 
     /// A pod that must not start: its exit code, and what it said.
     pub fn refused(&self, name: &str, options: &[&str], program: &[&str]) -> (i32, String) {
-        let command = &mut self.pod_command(&self.base(), name, options, program);
-        let Output { status, stdout, stderr } = command.stdin(Stdio::null()).output().unwrap();
-        assert_eq!(stdout, b"", "errors go to standard error");
-        (status.code().unwrap(), String::from_utf8(stderr).unwrap())
+        self.start(&self.base(), name, options, program).err().expect("it must not start")
     }
 
     /// The allocations of the scope lock.
@@ -157,6 +158,11 @@ impl Pod {
         stream.set_read_timeout(Some(LIMIT)).unwrap();
         stream.set_write_timeout(Some(LIMIT)).unwrap();
         Client { reader: BufReader::new(stream) }
+    }
+
+    /// How many descriptors the pod's process has.
+    pub fn descriptors(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.id())).unwrap().count()
     }
 
     pub fn json(&self, file: &str) -> Value {

@@ -168,6 +168,7 @@ fn a_run_while_another_is_running_is_refused_and_everybody_sees_it() {
     let fifo = world.fifo("hold");
     let pod = world.pod("x", &[], &["cat", fifo.as_str()]);
     let (mut first, mut second) = (pod.connect(), pod.connect());
+    second.history();
     first.run("one");
     second.until("turn_start");
     second.run("two");
@@ -195,7 +196,7 @@ fn cancel_ends_all_that_the_command_has_started() {
     assert!(pids.len() == 2 && pids.iter().all(|pid| runs(pid)), "{started}");
     client.send("cancel");
     assert_eq!(client.event(), error("internal", "Cancelled"));
-    assert!(!pids.iter().any(|pid| runs(pid)), "{started}");
+    eventually("they die", || !pids.iter().any(|pid| runs(pid)));
     assert_eq!(pod.state(), "idle");
     let items = json!([message("user", "hi"), answer(&started, "incomplete")]);
     assert_eq!(client.history()["items"], items);

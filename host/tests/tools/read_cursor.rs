@@ -1,0 +1,287 @@
+//! The read cursor, from the outside (rows 5, 6 and 20 of the list of the native tools' faults): it moves
+//! when the answer has been delivered, outlives the process, and neither of two readers misses anything.
+
+use std::fs::File;
+
+use crate::support::{Spawner, data, delivered, over, patient, tools};
+use pod_tools_conformance::{FakePod, Script, Step, assistant, history};
+use pod_tools_host::registry::{MemoryRegistry, Record};
+use pod_tools_host::scope::{Permission, ScopeRule};
+use pod_tools_host::{Authority, Reason};
+use serde_json::{Value, json};
+
+/// A pod whose history has one item more each time it is asked for it; the last one then stays.
+fn growing(spawner: &Spawner, items: &[&str]) -> FakePod {
+    let items: Vec<Value> = items.iter().map(|text| assistant(text)).collect();
+    let script = (1..=items.len()).fold(Script::new(), |script, count| {
+        script.on("get_history", [Step::line(history(&items[..count]))])
+    });
+    FakePod::start(&spawner.place, "child", script).unwrap()
+}
+
+fn name() -> Value {
+    json!({ "name": "child" })
+}
+
+fn cursors(spawner: &Spawner) -> Option<String> {
+    std::fs::read_to_string(spawner.place.runtime_dir().join("read_cursors.json")).ok()
+}
+
+/// Row 6: the native tool moves the cursor before the text is delivered.
+#[tokio::test]
+async fn text_that_was_not_delivered_is_given_again() {
+    let spawner = Spawner::new();
+    let _pod = growing(&spawner, &["a", "b"]);
+    let answer = spawner.call("ReadPodOutput", name()).await.unwrap();
+    assert_eq!(answer.output().content.as_deref(), Some("a"));
+    drop(answer);
+    assert_eq!(cursors(&spawner), None, "nothing was stored");
+    let answer = spawner.call("ReadPodOutput", name()).await.unwrap();
+    assert_eq!(answer.output().content.as_deref(), Some("a\n\nb"));
+    answer.delivered().await.unwrap();
+    assert_eq!(spawner.read("child").await.content, None);
+}
+
+/// Row 6: the native cursor lives in memory.
+#[tokio::test]
+async fn reading_goes_on_where_another_process_left_off() {
+    let mut spawner = Spawner::new();
+    let _pod = growing(&spawner, &["a", "b"]);
+    assert_eq!(spawner.read("child").await.content.as_deref(), Some("a"));
+    let again = pod_tools_host::PodTools::builder()
+        .cache_dir(Some(std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled-component")))
+        .load()
+        .unwrap();
+    spawner.reopen(patient());
+    let answer = again.call(&spawner.authority, "ReadPodOutput", &name().to_string()).await.unwrap();
+    assert_eq!(delivered(answer).await.content.as_deref(), Some("b"));
+    spawner.reopen(patient());
+    assert_eq!(spawner.read("child").await.content, None);
+}
+
+/// Row 6: the native tool's readers race.
+#[tokio::test]
+async fn of_two_readers_at_once_both_get_the_text_and_neither_makes_the_other_miss_any() {
+    for first_delivers_first in [true, false] {
+        let spawner = Spawner::new();
+        let _pod = growing(&spawner, &["a", "b", "c"]);
+        let first = spawner.call("ReadPodOutput", name()).await.unwrap();
+        let second = spawner.call("ReadPodOutput", name()).await.unwrap();
+        assert_eq!(first.output().content.as_deref(), Some("a"));
+        assert_eq!(second.output().content.as_deref(), Some("a\n\nb"));
+        let order = if first_delivers_first { [first, second] } else { [second, first] };
+        for answer in order {
+            answer.delivered().await.unwrap();
+        }
+        // The reader who got less does not set back the one who got more.
+        assert_eq!(spawner.read("child").await.content.as_deref(), Some("c"), "{first_delivers_first}");
+    }
+}
+
+#[tokio::test]
+async fn calls_at_the_same_time_lose_nothing() {
+    let spawner = Spawner::new();
+    let _pod = growing(&spawner, &["a", "b", "c", "d"]);
+    let (first, second) =
+        tokio::join!(spawner.call("ReadPodOutput", name()), spawner.call("ReadPodOutput", name()));
+    let (first, second) = (delivered(first.unwrap()).await, delivered(second.unwrap()).await);
+    let (first, second) = (first.content.unwrap(), second.content.unwrap());
+    // Which pod's answer came first is the kernel's to say; both begin at the start.
+    assert!(first.starts_with('a') && second.starts_with('a'), "{first:?} {second:?}");
+    let (third, read) = (spawner.read("child").await.content, first.len().max(second.len()));
+    let whole = "a\n\nb\n\nc";
+    assert_eq!(third.as_deref(), Some(&whole[read + 2..]), "nothing twice, nothing missed");
+}
+
+/// Row 5: where another reader's text was rewritten meanwhile, an old answer does not hide the new history.
+#[tokio::test]
+async fn an_answer_that_is_delivered_late_does_not_hide_a_rewritten_history() {
+    let spawner = Spawner::new();
+    let script = Script::new()
+        .on("get_history", [Step::line(history(&[assistant("a"), assistant("b"), assistant("c")]))])
+        .on("get_history", [Step::line(history(&[assistant("sum")]))]);
+    let _pod = FakePod::start(&spawner.place, "child", script).unwrap();
+    let late = spawner.call("ReadPodOutput", name()).await.unwrap();
+    assert_eq!(spawner.read("child").await.content.as_deref(), Some("sum"));
+    late.delivered().await.unwrap();
+    // Repeated, and said so; not lost.
+    let output = spawner.read("child").await;
+    assert_eq!(output.content.as_deref(), Some("sum"));
+    assert_eq!(data(&output)["rewritten"], true);
+}
+
+#[tokio::test]
+async fn a_cursor_is_kept_for_each_pod_on_its_own_whatever_its_name() {
+    let spawner = Spawner::new();
+    let names = ["", "a b", "a\nb", "../spawner", "__proto__", "ä\u{1f600}", "\"", "child"];
+    let mut pods = Vec::new();
+    for (i, name) in names.iter().enumerate() {
+        let socket = spawner.place.socket(&format!("pod-{i}"));
+        let mut record = spawner.place.native_record(name);
+        record["socket_path"] = json!(socket);
+        spawner.place.record(record).unwrap();
+        let script = Script::new().on("get_history", [Step::line(history(&[assistant(name)]))]);
+        pods.push(FakePod::start_unrecorded(&socket, name, script).unwrap());
+    }
+    for name in names.iter().skip(1) {
+        assert_eq!(spawner.read(name).await.content.as_deref(), Some(*name));
+    }
+    for name in names.iter().skip(1) {
+        assert_eq!(spawner.read(name).await.content, None, "{name:?}");
+    }
+    let output = spawner.read("").await;
+    assert_eq!(output.summary, "pod `` idle; no new assistant text");
+    assert_eq!(data(&output)["new_items"], 1, "its cursor is its own");
+}
+
+#[tokio::test]
+async fn the_next_pod_of_a_name_is_read_from_its_start() {
+    let spawner = Spawner::new();
+    let script = || Script::new().on("get_history", [Step::line(history(&[assistant("a")]))]).stopping();
+    let pod = FakePod::start(&spawner.place, "child", script()).unwrap();
+    assert_eq!(spawner.read("child").await.content.as_deref(), Some("a"));
+    spawner.stop("child").await;
+    assert_eq!(cursors(&spawner).map(|text| text.contains("child")), Some(false));
+    drop(pod);
+    let _pod = FakePod::start(&spawner.place, "child", script()).unwrap();
+    let output = spawner.read("child").await;
+    assert_eq!(output.content.as_deref(), Some("a"));
+    assert_eq!(
+        output.summary, "pod `child`: 1 new line(s) of assistant text; now idle",
+        "not a rewritten one"
+    );
+}
+
+#[tokio::test]
+async fn an_answer_that_is_delivered_after_the_pod_was_stopped_leaves_no_cursor_behind() {
+    let spawner = Spawner::new();
+    let script = Script::new().on("get_history", [Step::line(history(&[assistant("a")]))]).stopping();
+    let _pod = FakePod::start(&spawner.place, "child", script).unwrap();
+    let late = spawner.call("ReadPodOutput", name()).await.unwrap();
+    spawner.stop("child").await;
+    late.delivered().await.unwrap();
+    assert!(cursors(&spawner).is_none_or(|text| !text.contains("child")));
+}
+
+#[tokio::test]
+async fn what_others_say_in_the_cursors_file_is_kept() {
+    let spawner = Spawner::new();
+    let _pod = growing(&spawner, &["a", "b"]);
+    spawner.place.record(spawner.place.native_record("other")).unwrap();
+    spawner.read("child").await;
+    let path = spawner.place.runtime_dir().join("read_cursors.json");
+    let mut file: Value = serde_json::from_str(&cursors(&spawner).unwrap()).unwrap();
+    file["note"] = json!({ "kept": [1, 2] });
+    file["pods"]["child"]["note"] = json!("kept");
+    file["pods"]["other"] = json!("not a cursor");
+    std::fs::write(path, file.to_string()).unwrap();
+    assert_eq!(spawner.read("child").await.content.as_deref(), Some("b"));
+    let mut expected = file;
+    let mut now: Value = serde_json::from_str(&cursors(&spawner).unwrap()).unwrap();
+    assert_eq!(now["pods"]["child"]["items"], 2);
+    for file in [&mut expected, &mut now] {
+        for moved in ["items", "digest"] {
+            file["pods"]["child"].as_object_mut().unwrap().remove(moved);
+        }
+    }
+    assert_eq!(now, expected);
+}
+
+#[tokio::test]
+async fn a_cursor_of_another_generation_is_a_rewritten_history() {
+    let spawner = Spawner::new();
+    let _pod = growing(&spawner, &["a"]);
+    let file = json!({ "version": 1, "pods": { "child": { "items": 1, "digest": "blake9:00" } } });
+    std::fs::write(spawner.place.runtime_dir().join("read_cursors.json"), file.to_string()).unwrap();
+    let output = spawner.read("child").await;
+    assert_eq!(output.content.as_deref(), Some("a"));
+    assert_eq!(data(&output)["rewritten"], true);
+    assert_eq!(spawner.read("child").await.content, None);
+}
+
+#[tokio::test]
+async fn damaged_cursors_are_an_error_that_names_the_file_and_the_file_stays() {
+    let spawner = Spawner::new();
+    let pod = growing(&spawner, &["a"]);
+    let path = spawner.place.runtime_dir().join("read_cursors.json");
+    for content in ["", "[]", "{\"version\":1,\"pods\":", "{\"version\":2,\"pods\":{}}"] {
+        std::fs::write(&path, content).unwrap();
+        let error = spawner.read_fails("child").await;
+        assert_eq!(error.reason, Some(Reason::RegistryDamaged), "{content}");
+        let beginning = format!("read `child`: the registry file `{}` is damaged: ", path.display());
+        assert!(error.message.starts_with(&beginning), "{error}");
+        assert!(
+            error.message.ends_with("delete it, and every pod's output is given from its start again"),
+            "{error}"
+        );
+        assert_eq!(cursors(&spawner).as_deref(), Some(content));
+    }
+    assert_eq!(pod.connections(), 0);
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(spawner.read("child").await.content.as_deref(), Some("a"));
+}
+
+/// Row 11, for the registry's own lock: whoever holds it does not hold up the reader for ever.
+#[tokio::test]
+async fn a_cursor_that_cannot_be_stored_is_told_and_the_text_is_given_again() {
+    let mut limits = patient();
+    limits.operation_time = std::time::Duration::from_secs(2);
+    let spawner = Spawner::limited(limits);
+    let _pod = growing(&spawner, &["a"]);
+    let lock = File::create(spawner.place.runtime_dir().join("spawned_pods.lock")).unwrap();
+    lock.lock().unwrap();
+    let answer = spawner.call("ReadPodOutput", name()).await.unwrap();
+    let error = answer.delivered().await.unwrap_err();
+    assert_eq!(error.reason, Some(Reason::LockBusy));
+    let beginning = "the read cursor of pod `child` was not stored, its text will be given again: ";
+    assert!(error.message.starts_with(beginning), "{error}");
+    lock.unlock().unwrap();
+    assert_eq!(spawner.read("child").await.content.as_deref(), Some("a"));
+    assert_eq!(spawner.read("child").await.content, None);
+}
+
+/// Row 20: what did not fit is not skipped, delivered or not.
+#[tokio::test]
+async fn a_bounded_answer_moves_the_cursor_behind_what_it_gave() {
+    let mut limits = patient();
+    limits.output = Some(1);
+    let spawner = Spawner::limited(limits);
+    let items = [assistant("a"), assistant("b"), assistant("c")];
+    let script = Script::new().on("get_history", [Step::line(history(&items))]);
+    let _pod = FakePod::start(&spawner.place, "child", script).unwrap();
+    assert_eq!(spawner.read("child").await.content.as_deref(), Some("a"));
+    drop(spawner.call("ReadPodOutput", name()).await.unwrap());
+    assert_eq!(spawner.read("child").await.content.as_deref(), Some("b"));
+    assert_eq!(spawner.read("child").await.content.as_deref(), Some("c"));
+    assert_eq!(spawner.read("child").await.content, None);
+}
+
+#[tokio::test]
+async fn a_registry_in_memory_keeps_cursors_by_the_same_rules() {
+    let spawner = Spawner::new();
+    let _pod = growing(&spawner, &["a", "b"]);
+    let record = Record {
+        pod_name: "in memory".into(),
+        socket_path: spawner.place.socket("child"),
+        scope_delegated: vec![ScopeRule {
+            target: "/work".into(),
+            permission: Permission::Read,
+            recursive: false,
+        }],
+        callback_address: None,
+    };
+    let authority: Authority = over(&spawner.place, &["list,read"])
+        .registry([record].into_iter().collect::<MemoryRegistry>())
+        .limits(patient())
+        .build()
+        .unwrap();
+    let read = async || {
+        let input = json!({ "name": "in memory" }).to_string();
+        tools().call(&authority, "ReadPodOutput", &input).await.unwrap()
+    };
+    drop(read().await);
+    assert_eq!(delivered(read().await).await.content.as_deref(), Some("a\n\nb"));
+    assert_eq!(delivered(read().await).await.content, None);
+    let list = tools().call(&authority, "ListPods", "").await.unwrap();
+    assert_eq!(list.output().content.as_deref(), Some("in memory [alive] scope=read:/work [non-recursive]"));
+}

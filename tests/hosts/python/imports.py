@@ -1,0 +1,233 @@
+"""The imports of the contract, one function each; `wit/` says what they mean. Each begins with the gate.
+
+The first argument is the call; handles arrive as what they stand for. An answer is a plain value, a dict where
+the contract has a record, or a `Pod` or `Exchange`, of which the component gets a handle. An error is a ToolError.
+"""
+
+import json
+import time
+from dataclasses import dataclass
+
+import authority
+from errors import ToolError, escape, failed, limit
+from registry import Cursor, Record
+from scope_lock import is_alive
+from sockets import BacklogFull, Exchange, Refused, Unreachable, refused, timed_out
+
+MAX_DIGEST = 128
+MAX_STATUS = 64 << 10
+
+
+@dataclass
+class Pod:
+    """What a handle stands for: one record of the registry."""
+
+    record: Record
+    # Its scope was released through this handle, so its record may go.
+    released: bool = False
+
+
+# ---- pods
+
+
+def find(call, name, purpose):
+    call.admit(authority.FIND[purpose], name)
+    records, _ = call.authority.registry.load()
+    for record in records:
+        if record.name == name:
+            return Pod(record)
+    raise ToolError("invalid-argument", "unknown-pod", f"no spawned pod named `{escape(name)}`")
+
+
+def list_pods(call):
+    call.admit(authority.LIST)
+    records, unreadable = call.authority.registry.load()
+    pods = [Pod(record) for record in records if call.authority.allows("list", record.name)]
+    hidden = [name for name in unreadable if name is None or call.authority.allows("list", name)]
+    listed = [{"pod": pod, "description": _description(pod.record)} for pod in pods]
+    return {"pods": listed, "unreadable": len(hidden)}
+
+
+def describe(call, pod):
+    call.count()
+    return _description(pod.record)
+
+
+def _description(record):
+    return {"name": record.name, "scope": [vars(rule) for rule in record.scope]}
+
+
+def state(call, pod):
+    call.admit(authority.STATE, pod.record.name)
+    try:
+        fd = call.authority.directories.open_beside(pod.record.socket, "status.json")
+    except (Refused, Unreachable):
+        # Its own word is all that this is about: a status that cannot be trusted is none.
+        return None
+    with open(fd, "rb") as file:
+        text = file.read(MAX_STATUS)
+    try:
+        word = json.loads(text)["state"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return word if word in ("idle", "running", "paused") else None
+
+
+def cursor(call, pod):
+    call.admit(authority.CURSOR, pod.record.name)
+    found = call.cursor(pod.record.name)
+    return None if found is None else {"items": found.items, "digest": found.digest}
+
+
+def set_cursor(call, pod, new):
+    call.admit(authority.CURSOR, pod.record.name)
+    length = len(new.digest.encode())
+    if length > MAX_DIGEST:
+        message = f"a cursor's digest has at most {MAX_DIGEST} bytes, not {length}"
+        raise ToolError("invalid-argument", None, message)
+    call.stage_cursor(pod.record.name, Cursor(new.items, new.digest))
+
+
+def forget(call, pod):
+    call.admit(authority.FORGET, pod.record.name)
+    if not pod.released:
+        name = escape(pod.record.name)
+        message = f"pod `{name}` is not known to be stopped: its scope has not been released in this call"
+        raise failed("still-running", message)
+    call.authority.registry.remove(pod.record, _left(call, None))
+    call.drop_staged(pod.record.name)
+
+
+def bounds(call):
+    call.count()
+    return {"operation_ms": int(call.limits.op_timeout * 1000), "max_output": call.limits.max_output}
+
+
+# ---- unix-socket
+
+
+def open_exchange(call, pod, request, within_ms):
+    method, needs = {
+        "run": (lambda: {"method": "run", "params": {"input": request.payload}}, "send"),
+        "get-history": (lambda: {"method": "get_history"}, "read"),
+        "shutdown": (lambda: {"method": "shutdown"}, "stop"),
+    }[request.tag]
+    call.admit(authority.FIND[needs], pod.record.name)
+    if call.exchanges >= call.limits.exchanges:
+        raise limit(f"the plugin has {call.limits.exchanges} exchanges open already (raise it with --exchanges)")
+    seconds, until = call.wait(within_ms)
+    try:
+        connection = call.authority.directories.connect_until(pod.record.socket, until)
+    except BacklogFull as error:
+        call.admit(authority.READ_ON)
+        raise timed_out("connect", seconds) from error
+    except Unreachable as error:
+        raise failed("unreachable", f"connect: {error}") from error
+    except Refused as why:
+        raise refused(pod.record, why) from why
+    call.exchanges += 1
+    # One line, whatever the text holds: JSON escapes every line break.
+    line = json.dumps(method(), ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+    return Exchange(connection, line, None if within_ms is None else until, call.limits.max_line)
+
+
+def read(call, exchange, size, within_ms):
+    call.admit(authority.READ_ON)
+    seconds, until = call.wait(within_ms)
+    if exchange.deadline is not None:
+        until = min(until, exchange.deadline)
+    try:
+        return exchange.read(size, until, seconds)
+    except ToolError as error:
+        if error.reason == "socket-timeout":
+            # The time of the whole call may be what is up.
+            call.admit(authority.READ_ON)
+        raise
+
+
+def probe(call, pods):
+    answers = []
+    for pod in pods:
+        call.admit(authority.PROBE, pod.record.name)
+        answers.append(_reachability(call, pod.record))
+    return answers
+
+
+def _reachability(call, record):
+    try:
+        call.authority.directories.connect(record.socket).close()
+        return "alive"
+    except BacklogFull:
+        return "alive"
+    except Unreachable:
+        return "stopped"
+    except Refused:
+        return "denied"
+
+
+def await_closed(call, pod, within_ms):
+    call.admit(authority.AWAIT_CLOSED, pod.record.name)
+    _, until = call.wait(within_ms)
+    # A pod that has said goodbye is gone within milliseconds, and nothing tells of it.
+    pause = 0.0005
+    while True:
+        try:
+            call.authority.directories.connect(pod.record.socket).close()
+        except BacklogFull:
+            pass
+        except Unreachable:
+            return True
+        except Refused as why:
+            raise refused(pod.record, why) from why
+        left = until - time.monotonic()
+        if left <= 0:
+            return False
+        time.sleep(min(pause, left))
+        pause = min(pause * 2, 0.02)
+
+
+# ---- scope-lock
+
+
+def release(call, pod, within_ms):
+    """The socket is asked under the lock, which a pod has to pass before it takes connections."""
+    call.admit(authority.RELEASE, pod.record.name)
+    asked = []
+
+    def may_release(allocation):
+        if allocation.socket != pod.record.socket:
+            # Another pod of that name, whose scope is not ours to give away while it lives.
+            _refuse_if_living(call, pod.record, allocation.socket, is_alive(allocation.pid))
+        asked.append(allocation)
+        _refuse_if_living(call, pod.record, pod.record.socket, True)
+
+    call.authority.scope_lock.release(pod.record.name, _left(call, within_ms), may_release)
+    if not asked:
+        _refuse_if_living(call, pod.record, pod.record.socket, True)
+    pod.released = True
+
+
+def _refuse_if_living(call, record, socket, process_lives):
+    """Fails while the socket takes connections; and, where it cannot be asked, while the process lives."""
+    try:
+        call.authority.directories.connect(socket).close()
+    except BacklogFull:
+        pass
+    except Unreachable:
+        return
+    except Refused as why:
+        if process_lives:
+            raise refused(Record(record.name, socket, record.scope), why) from why
+        return
+    message = f"pod `{escape(record.name)}` still takes connections; its scope was not released"
+    raise failed("still-running", message)
+
+
+def reclaim_stale(call, within_ms):
+    call.admit(authority.RECLAIM)
+    return call.authority.scope_lock.reclaim_stale(_left(call, within_ms))
+
+
+def _left(call, within_ms):
+    _, until = call.wait(within_ms)
+    return max(until - time.monotonic(), 0)

@@ -1,0 +1,53 @@
+#!/bin/sh
+# Makes a host of another language ready, beneath target/hosts, and prints the command that starts it. To be called
+# as often as one likes: what is there already is not made again.
+#
+#     tests/hosts/run.sh python|node [COMPONENT]
+#
+# COMPONENT is the component file; without one it is taken from `pod-tools inspect --save`. The command is complete
+# but for the host options:
+#
+#     pod-tools-conformance run --host-profile tests/hosts/python/profile.json -- $(tests/hosts/run.sh python)
+set -eu
+
+sources=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$sources/../.." && pwd)
+place=${CARGO_TARGET_DIR:-$root/target}/hosts
+language=${1:?python or node}
+component=${2:-$place/pod-tools.wasm}
+mkdir -p "$place"
+place=$(cd "$place" && pwd)
+
+if [ $# -lt 2 ]; then
+    cargo run --quiet --manifest-path "$root/Cargo.toml" --package pod-tools-host --bin pod-tools -- \
+        inspect --save "$component" >&2
+fi
+
+# Whether what was installed in $1 was installed from the file $2 as it is now.
+is_current() { cmp -s "$2" "$1/installed-from"; }
+
+case $language in
+python)
+    wanted=$sources/python/requirements.txt
+    if ! is_current "$place/python" "$wanted"; then
+        python3 -m venv --clear "$place/python" >&2
+        "$place/python/bin/pip" install --quiet --disable-pip-version-check --requirement "$wanted" >&2
+        cp "$wanted" "$place/python/installed-from"
+    fi
+    echo "$place/python/bin/python -B $sources/python/host.py call --batch --component $component"
+    ;;
+node)
+    # Node looks for packages beside the program, so the program is copied to where they are.
+    mkdir -p "$place/node"
+    cp "$sources"/node/*.mjs "$sources"/node/package*.json "$place/node/"
+    if ! is_current "$place/node" "$sources/node/package-lock.json"; then
+        npm ci --prefix "$place/node" --no-audit --no-fund --ignore-scripts >&2
+        cp "$sources/node/package-lock.json" "$place/node/installed-from"
+    fi
+    echo "node $place/node/host.mjs call --batch --component $component"
+    ;;
+*)
+    echo "run.sh: there is a host in python and one in node, none in $language" >&2
+    exit 2
+    ;;
+esac
