@@ -1,6 +1,6 @@
 //! A pod that follows a script: real sockets, a thread a connection.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::fd::OwnedFd;
@@ -12,6 +12,7 @@ use std::time::Duration;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketType};
 use serde_json::json;
 
+use crate::listening::{address, listen};
 use crate::place::Place;
 use crate::script::{Script, Step};
 use crate::transcript::Transcript;
@@ -41,10 +42,10 @@ struct State {
     /// The number of the last look that was made, and of the last one that was accepted.
     looks_made: usize,
     looks: usize,
-    answered: std::collections::BTreeMap<String, usize>,
+    answered: BTreeMap<String, usize>,
     gates: HashSet<String>,
-    /// To end connections that wait for their client, or for nothing.
-    open: Vec<UnixStream>,
+    /// To end connections that wait for their client, or for nothing. By the count of connections.
+    open: BTreeMap<usize, UnixStream>,
     listening: bool,
     ended: bool,
 }
@@ -117,16 +118,22 @@ impl FakePod {
     }
 
     /// Waits until clients have sent that many lines in all.
+    ///
+    /// # Panics
+    ///
+    /// Panics after a minute: a test that fails tells more than one that hangs.
     pub fn await_lines(&self, lines: usize) {
-        drop(self.shared.until(|state| state.received.len() >= lines));
+        self.shared.within_a_minute(|state| state.received.len() >= lines);
     }
 
-    /// Waits until clients have sent that many lines in all; `false` when that took longer than `limit`.
-    pub fn saw_lines_within(&self, lines: usize, limit: Duration) -> bool {
-        let state = self.shared.lock();
-        let few = |state: &mut State| state.received.len() < lines;
-        let waited = self.shared.changed.wait_timeout_while(state, limit, few);
-        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
+    /// Waits until that many connections were accepted in all, probes included, and every one of them is
+    /// closed at both ends: no descriptor is held for them any more.
+    ///
+    /// # Panics
+    ///
+    /// Panics after a minute.
+    pub fn await_closed(&self, connections: usize) {
+        self.shared.within_a_minute(|state| state.connections >= connections && state.open.is_empty());
     }
 
     /// Lets those pass who wait at the gate, now and later.
@@ -150,7 +157,7 @@ impl Drop for FakePod {
             std::mem::take(&mut state.open)
         };
         self.shared.changed.notify_all();
-        for stream in open {
+        for stream in open.into_values() {
             let _ = stream.shutdown(std::net::Shutdown::Both);
         }
         if let Some(thread) = self.accepting.take() {
@@ -174,49 +181,6 @@ fn method(line: &str) -> String {
     value["method"].as_str().unwrap_or("").to_owned()
 }
 
-/// Binds and listens, with a backlog of one's choice; a path that is too long for an address is no obstacle.
-/// `user`: who listens, as those see it who connect.
-fn listen(socket: &Path, backlog: i32, user: Option<u32>) -> io::Result<UnixListener> {
-    let (_directory, address) = address(socket)?;
-    let listener: OwnedFd = rustix::net::socket(AddressFamily::UNIX, SocketType::STREAM, None)?;
-    rustix::io::fcntl_setfd(&listener, rustix::io::FdFlags::CLOEXEC)?;
-    rustix::net::bind(&listener, &SocketAddrUnix::new(address)?)?;
-    match user {
-        None => rustix::net::listen(&listener, backlog)?,
-        Some(user) => listen_as(user, &listener, backlog)?,
-    }
-    Ok(listener.into())
-}
-
-/// The credentials of a listening socket are those of the thread that begins to listen, at that moment.
-#[cfg(any(target_os = "linux", target_os = "android"))]
-fn listen_as(user: u32, listener: &OwnedFd, backlog: i32) -> io::Result<()> {
-    let user = rustix::process::Uid::from_raw(user);
-    let listening = std::thread::scope(|scope| {
-        let as_user = || {
-            rustix::thread::set_thread_res_uid(user, user, user)?;
-            rustix::net::listen(listener, backlog)
-        };
-        scope.spawn(as_user).join()
-    });
-    Ok(listening.map_err(|_| io::Error::other("the thread that listens as somebody else panicked"))??)
-}
-
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn listen_as(_: u32, _: &OwnedFd, _: i32) -> io::Result<()> {
-    Err(io::ErrorKind::Unsupported.into())
-}
-
-/// Another path to a socket, short enough for an address for as long as the directory is open.
-fn address(socket: &Path) -> io::Result<(fs::File, PathBuf)> {
-    use std::os::fd::AsRawFd;
-
-    let directory = fs::File::open(socket.parent().ok_or(io::ErrorKind::InvalidInput)?)?;
-    let name = socket.file_name().ok_or(io::ErrorKind::InvalidInput)?;
-    let address = Path::new("/proc/self/fd").join(directory.as_raw_fd().to_string()).join(name);
-    Ok((directory, address))
-}
-
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -224,6 +188,13 @@ impl Shared {
 
     fn until(&self, done: impl Fn(&State) -> bool) -> MutexGuard<'_, State> {
         self.changed.wait_while(self.lock(), |state| !done(state)).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn within_a_minute(&self, done: impl Fn(&State) -> bool) {
+        let minute = Duration::from_secs(60);
+        let waited = self.changed.wait_timeout_while(self.lock(), minute, |state| !done(state));
+        let (state, waited) = waited.unwrap_or_else(PoisonError::into_inner);
+        assert!(!waited.timed_out(), "pod `{}` still waits for its clients: {state:?}", self.name);
     }
 
     fn write_status(&self, state: &str) -> io::Result<()> {
@@ -264,13 +235,19 @@ impl Shared {
                 continue;
             }
             state.connections += 1;
-            let wire = format!("pod {} #{}", self.name, state.connections);
+            let connection = state.connections;
+            let wire = format!("pod {} #{connection}", self.name);
             if let Ok(handle) = stream.try_clone() {
-                state.open.push(handle);
+                state.open.insert(connection, handle);
             }
             drop(state);
             let of_thread = self.clone();
-            std::thread::spawn(move || of_thread.serve(&stream, &wire));
+            std::thread::spawn(move || {
+                of_thread.serve(&stream, &wire);
+                drop(stream);
+                of_thread.lock().open.remove(&connection);
+                of_thread.changed.notify_all();
+            });
         }
     }
 

@@ -69,7 +69,7 @@ pub const CASES: &[Case] = &[
         let _first = UnixStream::connect(t.place().socket("worker"))?;
         t.option("--op-timeout", "300ms");
         for answer in [t.read("worker")?, t.send("worker", "hello")?] {
-            answer.fails("execution-failed", "socket-timeout")?.naming("--op-timeout")?;
+            answer.fails("execution-failed", "socket-timeout")?.naming("--op-timeout")?.naming("300ms")?;
         }
         Ok(())
     })
@@ -80,7 +80,7 @@ pub const CASES: &[Case] = &[
         t.option("--op-timeout", "300ms");
         t.send("worker", &"x".repeat(8 << 20))?
             .fails("execution-failed", "socket-timeout")?
-            .naming("--op-timeout")?;
+            .naming("--op-timeout")?.naming("300ms")?;
         Ok(())
     })
     .needs(&[Need::OpTimeout])
@@ -200,7 +200,7 @@ pub const CASES: &[Case] = &[
     .needs(&[Need::CpuTime])
     .catches(&[Flaw::NoLimits]),
     Case::new("limits/memory", "a plugin that needs more memory is ended; one that needs less is not", |t| {
-        let text = "x".repeat(3 << 20);
+        let text = "x".repeat(16 << 20);
         let _pod = t.pod("worker", with_history(&[assistant(&text)]))?;
         let _small = t.pod("small", with_history(&[assistant("text")]))?;
         let answer = trips(t, "--memory", "8388608", |t| {

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::case::Case;
 use crate::cases::tools::read::with_history;
-use crate::failure::same;
+use crate::failure::{same, same_json};
 use crate::flaw::Flaw;
 use crate::need::Need;
 use crate::script::{Script, Step, assistant, history};
@@ -49,8 +49,8 @@ pub const CASES: &[Case] = &[
         t.place().record(json!({ "pod_name": 7, "note": "not ours" }))?;
         t.list()?.says("2 pod(s) known; 1 record could not be read")?;
         t.stop("worker")?.output()?;
-        let records: Vec<Value> = serde_json::from_str(&std::fs::read_to_string(t.place().registry())?)?;
-        same("the registry", &records[1..], &[json!({ "pod_name": 7, "note": "not ours" })][..])
+        let records: Value = serde_json::from_str(&std::fs::read_to_string(t.place().registry())?)?;
+        same_json("the bad record", &records[1], &json!({ "pod_name": 7, "note": "not ours" }))
     })
     .catches(&[Flaw::DropsUnknown]),
     Case::new(
@@ -63,7 +63,7 @@ pub const CASES: &[Case] = &[
             t.place().record(other.clone())?;
             t.stop("worker")?.output()?;
             let records: Value = serde_json::from_str(&std::fs::read_to_string(t.place().registry())?)?;
-            same("the registry", records, json!([other]))
+            same_json("the registry", &records, &json!([other]))
         },
     )
     .catches(&[Flaw::DropsUnknown, Flaw::KeepsRecords]),

@@ -8,7 +8,7 @@ use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 use serde_json::{Value, json};
 
 use crate::case::Case;
-use crate::failure::{Failure, holds, same};
+use crate::failure::{Failure, holds, same, same_json};
 use crate::flaw::Flaw;
 use crate::need::Need;
 use crate::script::Script;
@@ -151,7 +151,7 @@ pub const CASES: &[Case] = &[
         let table: Value = serde_json::from_str(&std::fs::read_to_string(t.place().scope_lock())?)?;
         let expected =
             [allocation(t, "top", own, Value::Null), allocation(t, "grandchild", own, json!("top"))];
-        same("the scope table", table, json!({ "allocations": expected }))
+        same_json("the scope table", &table, &json!({ "allocations": expected }))
     })
     .needs(&[Need::ScopeLock])
     .catches(&[Flaw::KeepsScope, Flaw::TearsTable]),

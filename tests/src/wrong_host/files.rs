@@ -1,0 +1,125 @@
+//! What wrong hosts do to the files beneath them, before and after a call.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::PathBuf;
+
+use pod_tools_conformance::flaw::Flaw;
+use rustix::fs::{FlockOperation, OFlags, flock};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketType};
+use serde_json::Value;
+
+/// The files of state, as they were before the call.
+pub struct Files {
+    registry: PathBuf,
+    cursors: PathBuf,
+    table: PathBuf,
+    before: Option<Vec<u8>>,
+    held: Option<File>,
+}
+
+impl Files {
+    pub fn new(runtime_dir: PathBuf, scope_lock: PathBuf) -> Self {
+        Self {
+            registry: runtime_dir.join("spawned_pods.json"),
+            cursors: runtime_dir.join("read_cursors.json"),
+            table: scope_lock,
+            before: None,
+            held: None,
+        }
+    }
+
+    pub fn before(&mut self, flaw: Option<Flaw>) -> io::Result<()> {
+        match flaw {
+            Some(Flaw::LosesCursors) => drop(there(fs::remove_file(&self.cursors))?),
+            Some(Flaw::FollowsLinks) => self.follow_links()?,
+            Some(Flaw::KeepsScope) => self.before = there(fs::read(&self.table))?,
+            Some(Flaw::KeepsRecords) => self.before = there(fs::read(&self.registry))?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    pub fn after(&mut self, flaw: Option<Flaw>) -> io::Result<()> {
+        match (flaw, self.before.take()) {
+            (Some(Flaw::KeepsScope), Some(before)) => fs::write(&self.table, before),
+            (Some(Flaw::KeepsRecords), Some(before)) => fs::write(&self.registry, before),
+            (Some(Flaw::LeaksLock), _) if self.held.is_none() => {
+                self.held = there(File::open(&self.table))?;
+                Ok(self.held.iter().try_for_each(|file| flock(file, FlockOperation::LockExclusive))?)
+            }
+            (Some(Flaw::ReplacesTable), _) => {
+                let Some(table) = there(fs::read(&self.table))? else { return Ok(()) };
+                let new = self.table.with_extension("new");
+                fs::write(&new, table)?;
+                fs::rename(new, &self.table)
+            }
+            (Some(Flaw::TearsTable), _) => {
+                let Some(table) = there(fs::read(&self.table))? else { return Ok(()) };
+                fs::write(&self.table, &table[..table.len() / 2])
+            }
+            (Some(Flaw::DropsUnknown), _) => self.drop_unknown(),
+            _ => Ok(()),
+        }
+    }
+
+    /// The names in the registry.
+    pub fn recorded(&self) -> io::Result<Vec<String>> {
+        let records = self.records()?;
+        Ok(records.iter().filter_map(|record| record["pod_name"].as_str().map(str::to_owned)).collect())
+    }
+
+    /// The pods whose backlog is full.
+    pub fn stuck(&self) -> io::Result<Vec<String>> {
+        let mut stuck = Vec::new();
+        for record in self.records()? {
+            let (Some(name), Some(path)) = (record["pod_name"].as_str(), record["socket_path"].as_str())
+            else {
+                continue;
+            };
+            let socket = rustix::net::socket(AddressFamily::UNIX, SocketType::STREAM, None)?;
+            rustix::fs::fcntl_setfl(&socket, OFlags::NONBLOCK)?;
+            if rustix::net::connect(&socket, &SocketAddrUnix::new(path)?) == Err(Errno::AGAIN) {
+                stuck.push(name.to_owned());
+            }
+        }
+        Ok(stuck)
+    }
+
+    /// The records, as far as there are any.
+    fn records(&self) -> io::Result<Vec<Value>> {
+        let text = there(fs::read(&self.registry))?.unwrap_or_default();
+        Ok(serde_json::from_slice(&text).unwrap_or_default())
+    }
+
+    fn follow_links(&self) -> io::Result<()> {
+        let mut records = self.records()?;
+        for record in &mut records {
+            let path = record["socket_path"].as_str().map(fs::canonicalize);
+            if let Some(Ok(path)) = path {
+                record["socket_path"] = path.to_string_lossy().into();
+            }
+        }
+        fs::write(&self.registry, serde_json::to_vec_pretty(&records)?)
+    }
+
+    fn drop_unknown(&self) -> io::Result<()> {
+        const KNOWN: [&str; 4] = ["pod_name", "socket_path", "scope_delegated", "callback_address"];
+        let Some(text) = there(fs::read(&self.registry))? else { return Ok(()) };
+        let Ok(mut records) = serde_json::from_slice::<Vec<Value>>(&text) else { return Ok(()) };
+        records.retain(|record| record["pod_name"].is_string());
+        for record in records.iter_mut().filter_map(Value::as_object_mut) {
+            record.retain(|field, _| KNOWN.contains(&field.as_str()));
+        }
+        fs::write(&self.registry, serde_json::to_vec_pretty(&records)?)
+    }
+}
+
+/// `None` for a file that there is not.
+fn there<T>(done: io::Result<T>) -> io::Result<Option<T>> {
+    match done {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        done => done.map(Some),
+    }
+}

@@ -1,0 +1,97 @@
+//! What wrong hosts do to the lines that go through them.
+
+use crate::files::Files;
+use pod_tools_conformance::flaw::Flaw;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code, reason = "only whether it can be decoded is asked")]
+struct Call {
+    tool: String,
+    input: Option<Value>,
+    input_json: Option<String>,
+}
+
+/// Whether a host could make a call of the line.
+pub fn is_a_call(line: &[u8]) -> bool {
+    serde_json::from_slice::<Call>(line).is_ok()
+}
+
+/// The answer as this wrong host gives it; `None` where it gives none.
+pub fn rewrite(
+    flaw: Option<Flaw>,
+    request: &[u8],
+    answer: Vec<u8>,
+    files: &Files,
+) -> anyhow::Result<Option<Vec<u8>>> {
+    let Some(flaw) = flaw else { return Ok(Some(answer)) };
+    let mut answer: Value = serde_json::from_slice(&answer)?;
+    let request: Value = serde_json::from_slice(request).unwrap_or_default();
+    let name = request["input"]["name"].as_str().unwrap_or_default();
+    let reason = answer["err"]["reason"].as_str().unwrap_or_default().to_owned();
+    let kind = answer["err"]["kind"].as_str().unwrap_or_default().to_owned();
+    let failed = answer.get("err").is_some();
+    match flaw {
+        Flaw::WrongWording if !failed => {
+            let summary = answer["ok"]["summary"].as_str().unwrap_or_default();
+            answer["ok"]["summary"] = format!("Done: {summary}").into();
+        }
+        Flaw::CutsText if answer["ok"]["content"].is_string() => {
+            let content = answer["ok"]["content"].as_str().unwrap_or_default();
+            answer["ok"]["content"] = content.lines().next().unwrap_or_default().into();
+        }
+        Flaw::WrongKinds if failed => {
+            answer["err"]["kind"] = "execution-failed".into();
+            answer["err"]["reason"] = Value::Null;
+        }
+        Flaw::HidesFaults if kind == "execution-failed" && request["tool"] == "ReadPodOutput" => {
+            answer = success(&format!("pod `{name}` is stopped (unreachable)"));
+        }
+        Flaw::BelievesInStops if reason == "still-running" => {
+            answer = success(&format!("stopped pod `{name}`; reclaimed scope: write:/work/{name}"));
+        }
+        Flaw::BelievesInTurns if reason == "already-running" => {
+            answer = success(&format!("sent message to `{name}`"));
+        }
+        Flaw::TellsOfPods if reason == "not-granted" && !files.recorded()?.iter().any(|pod| pod == name) => {
+            answer["err"]["kind"] = "invalid-argument".into();
+            answer["err"]["reason"] = "unknown-pod".into();
+        }
+        Flaw::CallsStuckStopped if answer["ok"]["content"].is_string() => {
+            let content = answer["ok"]["content"].as_str().unwrap_or_default().to_owned();
+            let stuck = files.stuck()?;
+            answer["ok"]["content"] = stuck
+                .iter()
+                .fold(content, |content, pod| {
+                    content.replace(&format!("{pod} [alive]"), &format!("{pod} [stopped]"))
+                })
+                .into();
+        }
+        Flaw::SkipsRewritten if answer["ok"]["data"]["rewritten"] == true => {
+            answer["ok"]["summary"] = format!("pod `{name}` idle; no new assistant text").into();
+            answer["ok"]["content"] = Value::Null;
+        }
+        Flaw::ShowsControls => {
+            for text in ["/ok/summary", "/ok/content", "/err/message"] {
+                if let Some(Value::String(text)) = answer.pointer_mut(text) {
+                    *text = text.replace("\\n", "\n");
+                }
+            }
+        }
+        Flaw::WaitsForEver
+            if kind == "timeout" || matches!(&*reason, "socket-timeout" | "still-running" | "lock-busy") =>
+        {
+            return Ok(None);
+        }
+        _ => {}
+    }
+    let mut line = serde_json::to_vec(&answer)?;
+    line.push(b'\n');
+    Ok(Some(line))
+}
+
+fn success(summary: &str) -> Value {
+    json!({ "ok": { "summary": summary, "content": null, "data": {} } })
+}
