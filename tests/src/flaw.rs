@@ -48,6 +48,18 @@ flaws! {
     CutsText = "cuts-text";
     /// Takes a pod that answers wrongly for a stopped one.
     HidesFaults = "hides-faults";
+    /// Takes any turn for its own: reports messages as sent that the pod rejected.
+    BelievesInTurns = "believes-in-turns";
+    /// Takes a pod whose backlog is full for a stopped one.
+    CallsStuckStopped = "calls-stuck-stopped";
+    /// Goes on where a cursor stands, though the history was rewritten.
+    SkipsRewritten = "skips-rewritten";
+    /// Shows control characters as they are.
+    ShowsControls = "shows-controls";
+    /// Asks the registry before the grants: a refusal tells whether a pod exists.
+    TellsOfPods = "tells-of-pods";
+    /// Follows symbolic links to wherever a socket is.
+    FollowsLinks = "follows-links";
     /// Says that a pod was stopped when it was not.
     BelievesInStops = "believes-in-stops";
     /// Never answers where an operation takes too long.

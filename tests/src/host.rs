@@ -129,6 +129,15 @@ impl Host {
         }
     }
 
+    /// Writes a line without a line break, and ends the input.
+    pub fn ask_last(&mut self, line: impl Into<Vec<u8>>) {
+        let line = line.into();
+        self.transcript.add(&self.name, "receives at the end of its input", &line);
+        if let Some(requests) = self.requests.take() {
+            let _ = requests.send(line);
+        }
+    }
+
     /// The next answer; a failure when none comes within the limit.
     pub fn answer(&mut self) -> Result<Answer, Failure> {
         match self.answers.recv_timeout(self.limit) {

@@ -8,6 +8,7 @@ pub mod failure;
 pub mod flaw;
 pub mod harness;
 pub mod host;
+mod listening;
 pub mod need;
 mod place;
 mod pod;

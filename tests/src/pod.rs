@@ -12,6 +12,7 @@ use std::time::Duration;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketType};
 use serde_json::json;
 
+use crate::listening::{address, listen};
 use crate::place::Place;
 use crate::script::{Script, Step};
 use crate::transcript::Transcript;
@@ -38,6 +39,9 @@ struct State {
     /// Every line that any client sent, in the order of arrival.
     received: Vec<String>,
     connections: usize,
+    /// The number of the last look that was made, and of the last one that was accepted.
+    looks_made: usize,
+    looks: usize,
     answered: BTreeMap<String, usize>,
     gates: HashSet<String>,
     /// To end connections that wait for their client, or for nothing. By the count of connections.
@@ -66,7 +70,7 @@ impl FakePod {
     fn start_noting(transcript: Transcript, socket: &Path, name: &str, script: Script) -> io::Result<Self> {
         let directory = socket.parent().ok_or(io::ErrorKind::InvalidInput)?.to_owned();
         fs::create_dir_all(&directory)?;
-        let listener = listen(socket, script.backlog)?;
+        let listener = listen(socket, script.backlog, script.user)?;
         let accept = script.accept;
         let state = State { listening: true, ..State::default() };
         let shared = Shared {
@@ -100,8 +104,16 @@ impl FakePod {
         self.received().iter().map(|line| method(line)).collect()
     }
 
-    /// How many connections were accepted so far, probes included.
+    /// How many connections were made so far, probes included.
     pub fn connections(&self) -> usize {
+        // Connections are accepted in the order in which they were made: a look of the kit's own, which is
+        // not counted, is accepted behind all of them.
+        if self.shared.script.accept
+            && let Ok((look, number)) = self.shared.look()
+        {
+            drop(self.shared.until(|state| state.looks >= number || state.ended || !state.listening));
+            drop(look);
+        }
         self.shared.lock().connections
     }
 
@@ -155,29 +167,18 @@ impl Drop for FakePod {
     }
 }
 
+/// How the sockets are named by which the kit looks after its pods; a number follows.
+const LOOK: &str = "look-of-the-kit-";
+
+/// Which look of the kit's a connection is, if it is one.
+fn look(stream: &UnixStream) -> Option<usize> {
+    let peer = stream.peer_addr().ok()?;
+    peer.as_pathname()?.file_name()?.to_str()?.strip_prefix(LOOK)?.parse().ok()
+}
+
 fn method(line: &str) -> String {
     let value: serde_json::Value = serde_json::from_str(line).unwrap_or_default();
     value["method"].as_str().unwrap_or("").to_owned()
-}
-
-/// Binds and listens, with a backlog of one's choice; a path that is too long for an address is no obstacle.
-fn listen(socket: &Path, backlog: i32) -> io::Result<UnixListener> {
-    let (_directory, address) = address(socket)?;
-    let listener: OwnedFd = rustix::net::socket(AddressFamily::UNIX, SocketType::STREAM, None)?;
-    rustix::io::fcntl_setfd(&listener, rustix::io::FdFlags::CLOEXEC)?;
-    rustix::net::bind(&listener, &SocketAddrUnix::new(address)?)?;
-    rustix::net::listen(&listener, backlog)?;
-    Ok(listener.into())
-}
-
-/// Another path to a socket, short enough for an address for as long as the directory is open.
-fn address(socket: &Path) -> io::Result<(fs::File, PathBuf)> {
-    use std::os::fd::AsRawFd;
-
-    let directory = fs::File::open(socket.parent().ok_or(io::ErrorKind::InvalidInput)?)?;
-    let name = socket.file_name().ok_or(io::ErrorKind::InvalidInput)?;
-    let address = Path::new("/proc/self/fd").join(directory.as_raw_fd().to_string()).join(name);
-    Ok((directory, address))
 }
 
 impl Shared {
@@ -203,12 +204,35 @@ impl Shared {
         fs::rename(temporary, self.directory.join("status.json"))
     }
 
+    /// Connects as the kit itself, which the name of the connecting socket tells; and which look this is.
+    fn look(&self) -> io::Result<(OwnedFd, usize)> {
+        let number = {
+            let mut state = self.lock();
+            state.looks_made += 1;
+            state.looks_made
+        };
+        let (_directory, address) = address(&self.directory.join("sock"))?;
+        let own = address.with_file_name(format!("{LOOK}{number}"));
+        let socket = rustix::net::socket(AddressFamily::UNIX, SocketType::STREAM, None)?;
+        rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC)?;
+        rustix::net::bind(&socket, &SocketAddrUnix::new(&own)?)?;
+        let connected = rustix::net::connect(&socket, &SocketAddrUnix::new(address)?);
+        fs::remove_file(own)?;
+        connected?;
+        Ok((socket, number))
+    }
+
     fn accept(self: &Arc<Self>, listener: &UnixListener) {
         // The one that wakes this thread when it is to stop is not counted.
         for stream in listener.incoming().flatten() {
             let mut state = self.lock();
             if !state.listening {
                 return;
+            }
+            if let Some(number) = look(&stream) {
+                state.looks = number;
+                self.changed.notify_all();
+                continue;
             }
             state.connections += 1;
             let connection = state.connections;

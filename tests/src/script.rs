@@ -59,6 +59,9 @@ pub struct Script {
     /// Whether connections are accepted at all. Default: yes.
     #[serde(default = "default_accept")]
     pub accept: bool,
+    /// As which user it listens, if not as the kit's. Needs to be root.
+    #[serde(default)]
+    pub user: Option<u32>,
 }
 
 fn default_backlog() -> i32 {
@@ -94,6 +97,13 @@ impl Script {
     pub fn never_accepting(mut self, backlog: i32) -> Self {
         self.backlog = backlog;
         self.accept = false;
+        self
+    }
+
+    /// Listens as that user. Needs to be root.
+    #[must_use]
+    pub fn listening_as(mut self, user: u32) -> Self {
+        self.user = Some(user);
         self
     }
 

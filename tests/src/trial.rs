@@ -2,6 +2,7 @@
 //! called.
 
 use std::ffi::OsString;
+use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::time::Duration;
 
@@ -69,6 +70,29 @@ impl Trial {
         Ok(FakePod::start_at(&self.place, socket, name, script)?)
     }
 
+    /// A pod of any name, which need not be fit for a path: it listens beneath `directory` of the base, and
+    /// is recorded.
+    pub fn pod_in(&self, directory: &str, name: &str, script: Script) -> Result<FakePod, Failure> {
+        let socket = self.place.socket(directory);
+        self.record_at(name, &socket)?;
+        self.pod_at(&socket, name, script)
+    }
+
+    /// A record of a pod of that name whose socket is said to be at `socket`.
+    pub fn record_at(&self, name: &str, socket: &Path) -> Verdict {
+        let mut record = self.place.native_record(name);
+        record["socket_path"] = json!(socket);
+        Ok(self.place.record(record)?)
+    }
+
+    /// A record of a pod that has died and left its socket behind.
+    pub fn crashed_pod(&self, name: &str) -> Verdict {
+        let socket = self.place.socket(name);
+        std::fs::create_dir_all(self.place.base().join(name))?;
+        drop(UnixListener::bind(socket)?);
+        self.dead_pod(name)
+    }
+
     /// A record of a pod that is no more.
     pub fn dead_pod(&self, name: &str) -> Verdict {
         Ok(self.place.record(self.place.native_record(name))?)
@@ -77,6 +101,13 @@ impl Trial {
     /// Gives an option to host processes that are started from here on.
     pub fn option(&mut self, option: &str, value: impl Into<OsString>) -> &mut Self {
         self.options.extend([option.into(), value.into()]);
+        self
+    }
+
+    /// Takes an option back, however often it was given, from host processes that are started from here on.
+    pub fn without_option(&mut self, option: &str) -> &mut Self {
+        let pairs = self.options.chunks(2).filter(|pair| pair[0] != *option);
+        self.options = pairs.flatten().cloned().collect();
         self
     }
 

@@ -5,7 +5,9 @@ use std::io;
 use std::path::PathBuf;
 
 use pod_tools_conformance::flaw::Flaw;
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, OFlags, flock};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketType};
 use serde_json::Value;
 
 /// The files of state, as they were before the call.
@@ -31,6 +33,7 @@ impl Files {
     pub fn before(&mut self, flaw: Option<Flaw>) -> io::Result<()> {
         match flaw {
             Some(Flaw::LosesCursors) => drop(there(fs::remove_file(&self.cursors))?),
+            Some(Flaw::FollowsLinks) => self.follow_links()?,
             Some(Flaw::KeepsScope) => self.before = there(fs::read(&self.table))?,
             Some(Flaw::KeepsRecords) => self.before = there(fs::read(&self.registry))?,
             _ => {}
@@ -59,6 +62,46 @@ impl Files {
             (Some(Flaw::DropsUnknown), _) => self.drop_unknown(),
             _ => Ok(()),
         }
+    }
+
+    /// The names in the registry.
+    pub fn recorded(&self) -> io::Result<Vec<String>> {
+        let records = self.records()?;
+        Ok(records.iter().filter_map(|record| record["pod_name"].as_str().map(str::to_owned)).collect())
+    }
+
+    /// The pods whose backlog is full.
+    pub fn stuck(&self) -> io::Result<Vec<String>> {
+        let mut stuck = Vec::new();
+        for record in self.records()? {
+            let (Some(name), Some(path)) = (record["pod_name"].as_str(), record["socket_path"].as_str())
+            else {
+                continue;
+            };
+            let socket = rustix::net::socket(AddressFamily::UNIX, SocketType::STREAM, None)?;
+            rustix::fs::fcntl_setfl(&socket, OFlags::NONBLOCK)?;
+            if rustix::net::connect(&socket, &SocketAddrUnix::new(path)?) == Err(Errno::AGAIN) {
+                stuck.push(name.to_owned());
+            }
+        }
+        Ok(stuck)
+    }
+
+    /// The records, as far as there are any.
+    fn records(&self) -> io::Result<Vec<Value>> {
+        let text = there(fs::read(&self.registry))?.unwrap_or_default();
+        Ok(serde_json::from_slice(&text).unwrap_or_default())
+    }
+
+    fn follow_links(&self) -> io::Result<()> {
+        let mut records = self.records()?;
+        for record in &mut records {
+            let path = record["socket_path"].as_str().map(fs::canonicalize);
+            if let Some(Ok(path)) = path {
+                record["socket_path"] = path.to_string_lossy().into();
+            }
+        }
+        fs::write(&self.registry, serde_json::to_vec_pretty(&records)?)
     }
 
     fn drop_unknown(&self) -> io::Result<()> {

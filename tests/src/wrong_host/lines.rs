@@ -1,5 +1,6 @@
 //! What wrong hosts do to the lines that go through them.
 
+use crate::files::Files;
 use pod_tools_conformance::flaw::Flaw;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -19,7 +20,12 @@ pub fn is_a_call(line: &[u8]) -> bool {
 }
 
 /// The answer as this wrong host gives it; `None` where it gives none.
-pub fn rewrite(flaw: Option<Flaw>, request: &[u8], answer: Vec<u8>) -> serde_json::Result<Option<Vec<u8>>> {
+pub fn rewrite(
+    flaw: Option<Flaw>,
+    request: &[u8],
+    answer: Vec<u8>,
+    files: &Files,
+) -> anyhow::Result<Option<Vec<u8>>> {
     let Some(flaw) = flaw else { return Ok(Some(answer)) };
     let mut answer: Value = serde_json::from_slice(&answer)?;
     let request: Value = serde_json::from_slice(request).unwrap_or_default();
@@ -45,6 +51,34 @@ pub fn rewrite(flaw: Option<Flaw>, request: &[u8], answer: Vec<u8>) -> serde_jso
         }
         Flaw::BelievesInStops if reason == "still-running" => {
             answer = success(&format!("stopped pod `{name}`; reclaimed scope: write:/work/{name}"));
+        }
+        Flaw::BelievesInTurns if reason == "already-running" => {
+            answer = success(&format!("sent message to `{name}`"));
+        }
+        Flaw::TellsOfPods if reason == "not-granted" && !files.recorded()?.iter().any(|pod| pod == name) => {
+            answer["err"]["kind"] = "invalid-argument".into();
+            answer["err"]["reason"] = "unknown-pod".into();
+        }
+        Flaw::CallsStuckStopped if answer["ok"]["content"].is_string() => {
+            let content = answer["ok"]["content"].as_str().unwrap_or_default().to_owned();
+            let stuck = files.stuck()?;
+            answer["ok"]["content"] = stuck
+                .iter()
+                .fold(content, |content, pod| {
+                    content.replace(&format!("{pod} [alive]"), &format!("{pod} [stopped]"))
+                })
+                .into();
+        }
+        Flaw::SkipsRewritten if answer["ok"]["data"]["rewritten"] == true => {
+            answer["ok"]["summary"] = format!("pod `{name}` idle; no new assistant text").into();
+            answer["ok"]["content"] = Value::Null;
+        }
+        Flaw::ShowsControls => {
+            for text in ["/ok/summary", "/ok/content", "/err/message"] {
+                if let Some(Value::String(text)) = answer.pointer_mut(text) {
+                    *text = text.replace("\\n", "\n");
+                }
+            }
         }
         Flaw::WaitsForEver
             if kind == "timeout" || matches!(&*reason, "socket-timeout" | "still-running" | "lock-busy") =>

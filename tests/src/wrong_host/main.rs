@@ -60,6 +60,9 @@ fn run() -> anyhow::Result<ExitCode> {
         if line.trim_ascii().is_empty() {
             continue;
         }
+        if line.last() != Some(&b'\n') {
+            line.push(b'\n');
+        }
         if flaw == Some(Flaw::DiesOfBadLines) && !lines::is_a_call(&line) {
             bail!("a line that is not a call");
         }
@@ -73,7 +76,7 @@ fn run() -> anyhow::Result<ExitCode> {
             answer = right.call(&line)?;
         }
         files.after(flaw)?;
-        let Some(answer) = lines::rewrite(flaw, &line, answer)? else {
+        let Some(answer) = lines::rewrite(flaw, &line, answer, &files)? else {
             // For ever, or until the kit loses patience.
             loop {
                 std::thread::park();
@@ -95,7 +98,7 @@ fn value_of(words: &[OsString], option: &str) -> anyhow::Result<PathBuf> {
 fn with_flaw(words: Vec<OsString>, flaw: Option<Flaw>) -> Vec<OsString> {
     let left_out: &[&str] = match flaw {
         Some(Flaw::IgnoresGrants) => &["--grant"],
-        Some(Flaw::IgnoresDirectories) => &["--allow-sockets"],
+        Some(Flaw::IgnoresDirectories | Flaw::FollowsLinks) => &["--allow-sockets"],
         Some(Flaw::NoLimits) => &LIMITS,
         _ => &[],
     };
@@ -108,7 +111,7 @@ fn with_flaw(words: Vec<OsString>, flaw: Option<Flaw>) -> Vec<OsString> {
             kept.push(word);
         }
     }
-    if flaw == Some(Flaw::IgnoresDirectories) {
+    if let Some(Flaw::IgnoresDirectories | Flaw::FollowsLinks) = flaw {
         kept.extend(["--allow-sockets", "/"].map(OsString::from));
     }
     kept

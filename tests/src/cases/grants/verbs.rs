@@ -1,20 +1,18 @@
-//! Verbs and patterns.
+//! Verbs: each tool needs its own.
+
+use serde_json::json;
 
 use crate::answer::Answer;
 use crate::case::Case;
 use crate::failure::{Failure, Verdict, same};
 use crate::flaw::Flaw;
 use crate::need::Need;
-use crate::script::{Script, assistant};
+use crate::script::{Script, Step, event};
 use crate::trial::Trial;
 
 /// A pod that does whatever it is asked.
 fn obliging() -> Script {
-    let script = crate::cases::tools::read::with_history(&[assistant("text")]).stopping();
-    Script {
-        answers: script.answers.into_iter().chain(crate::cases::tools::send::obliging().answers).collect(),
-        ..script
-    }
+    crate::cases::tools::names::obliging("text")
 }
 
 type Call = fn(&mut Trial) -> Result<Answer, Failure>;
@@ -38,6 +36,14 @@ fn allowed_with(t: &mut Trial, verb: &str, call: Call) -> Verdict {
     call(t)?.output()?;
     Ok(())
 }
+
+/// Each verb, and the tool that needs it.
+const TOOLS: [(&str, Call); 4] = [
+    ("list", Trial::list),
+    ("send", |t| t.send("worker", "hello")),
+    ("read", |t| t.read("worker")),
+    ("stop", |t| t.stop("worker")),
+];
 
 /// The cases.
 pub const CASES: &[Case] = &[
@@ -88,13 +94,79 @@ pub const CASES: &[Case] = &[
     )
     .needs(&[Need::Grants])
     .catches(&[Flaw::IgnoresGrants]),
+    Case::new("grants/each-verb-alone", "one verb opens one tool, and none of the others", |t| {
+        let pod = t.pod("worker", obliging())?;
+        for (verb, _) in TOOLS {
+            t.without_option("--grant").grant(verb);
+            for (_, other) in TOOLS.iter().filter(|(other, _)| *other != verb) {
+                other(t)?.fails("denied", "not-granted")?;
+            }
+            same("connections before the tool that is granted", pod.connections(), 0)?;
+            t.restart()?;
+        }
+        Ok(())
+    })
+    .needs(&[Need::Grants])
+    .catches(&[Flaw::IgnoresGrants, Flaw::WrongKinds]),
+    Case::new("grants/state-for-send", "who may send may know whether the pod is idle", |t| {
+        let turn = event("turn_start", json!({ "turn": 0 }));
+        let refusal = event("error", json!({ "code": "already_running", "message": "another client's" }));
+        let _pod = t.pod("worker", Script::new().on("run", [Step::text(format!("{turn}\n{refusal}\n"))]))?;
+        t.grant("send");
+        t.send("worker", "hello")?.says("sent message to `worker`")?;
+        Ok(())
+    })
+    .needs(&[Need::Grants]),
+    Case::new(
+        "grants/list-asks-what-is-granted",
+        "a pod that ListPods does not show sees no connection",
+        |t| {
+            let shown = t.pod("build-1", Script::new())?;
+            let hidden = t.pod("secret", Script::new())?;
+            t.grant("list:build-*");
+            t.list()?.with_content("build-1 [alive] scope=write:/work/build-1")?;
+            same("connections to the pod that is shown", shown.connections(), 1)?;
+            same("connections to the pod that is not", hidden.connections(), 0)
+        },
+    )
+    .needs(&[Need::Grants])
+    .catches(&[Flaw::IgnoresGrants]),
     Case::new("grants/refusal-tells-nothing", "a refusal is the same whether the pod exists or not", |t| {
-        t.dead_pod("secret-1")?;
-        t.grant("read:build-*");
-        let there = t.read("secret-1")?.fails("denied", "not-granted")?;
-        let not_there = t.read("secret-2")?.fails("denied", "not-granted")?;
-        let (Answer::Err(there), Answer::Err(not_there)) = (there, not_there) else { return Ok(()) };
-        same("the refusal", not_there.message.replace("secret-2", "secret-1"), there.message)
+        let _pod = t.pod("secret-1", obliging())?;
+        t.grant("list,send,read,stop:build-*");
+        let refusals = |t: &mut Trial, name: &str| {
+            let answers = [t.send(name, "hello")?, t.read(name)?, t.stop(name)?];
+            let refusals = answers.map(|answer| match answer.fails("denied", "not-granted")? {
+                Answer::Err(error) => Ok::<_, Failure>(error.message.replace(name, "NAME")),
+                Answer::Ok(_) => Ok(String::new()),
+            });
+            refusals.into_iter().collect::<Result<Vec<_>, _>>()
+        };
+        let there = refusals(t, "secret-1")?;
+        same("the refusals for a pod that there is not", &refusals(t, "secret-2")?, &there)?;
+        t.read("build-1")?.fails("invalid-argument", "unknown-pod")?;
+        // Not even a registry that cannot be read is told to who may not read.
+        t.place().write_registry("garbled")?;
+        same("the refusals when the registry is damaged", &refusals(t, "secret-1")?, &there)
+    })
+    .needs(&[Need::Grants])
+    .catches(&[Flaw::IgnoresGrants, Flaw::TellsOfPods]),
+    Case::new("grants/revoked", "two processes at the same place have each their own grants", |t| {
+        let pod = t.pod("worker", obliging())?;
+        t.grant("read,send");
+        t.read("worker")?.with_content("text")?;
+        t.without_option("--grant").grant("read:other").grant("list");
+        let mut revoked = t.start()?;
+        let before = pod.connections();
+        let input = json!({ "name": "worker", "message": "hello" });
+        for tool in ["ReadPodOutput", "SendToPod", "StopPod"] {
+            revoked.call(tool, input.clone())?.fails("denied", "not-granted")?;
+        }
+        same("connections to the pod", pod.connections(), before)?;
+        t.send("worker", "hello")?.says("sent message to `worker`")?;
+        revoked.call("ReadPodOutput", input)?.fails("denied", "not-granted")?;
+        revoked.finish()?;
+        same("methods", pod.methods(), ["get_history", "run"])
     })
     .needs(&[Need::Grants])
     .catches(&[Flaw::IgnoresGrants]),

@@ -1,6 +1,11 @@
 //! What the four tools mean, and their wording to the letter.
 
+pub mod broadcast;
+pub mod ending;
+pub mod history;
 pub mod list;
+pub mod listing;
+pub mod names;
 pub mod protocol;
 pub mod read;
 pub mod send;

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::case::Case;
-use crate::failure::Failure;
+use crate::failure::{Failure, same};
 use crate::flaw::Flaw;
 
 /// The cases.
@@ -59,6 +59,87 @@ pub const CASES: &[Case] = &[
     Case::new("tools/unknown-tool", "a tool that there is not is an error of its own kind", |t| {
         t.call("listpods", json!({}))?.fails("unknown-tool", None)?;
         Ok(())
+    })
+    .catches(&[Flaw::WrongKinds]),
+    Case::new("tools/batch-no-input", "a call without input, or with `null`, has no arguments", |t| {
+        let host = t.host()?;
+        for line in [r#"{"tool":"ListPods"}"#, r#"{"tool":"ListPods","input":null}"#] {
+            host.ask(line);
+            host.answer()?.says("no spawned pods")?;
+        }
+        host.ask(r#"{"tool":"StopPod"}"#);
+        host.answer()?.fails("invalid-argument", None)?.naming("invalid StopPod input: ")?;
+        Ok(())
+    })
+    .catches(&[Flaw::WrongKinds]),
+    Case::new("tools/batch-last-line", "a last line without a line break is answered", |t| {
+        let mut host = t.start()?;
+        host.ask_last(r#"{"tool":"ListPods"}"#);
+        host.answer()?.says("no spawned pods")?;
+        host.finish()
+    }),
+    Case::new("tools/batch-long-line", "a line of 8 MiB is a call like any other", |t| {
+        let pod = t.pod("worker", super::send::obliging())?;
+        let message = "\n\\\"ä".repeat((8 << 20) / 5);
+        t.send("worker", &message)?.says("sent message to `worker`")?;
+        let received: serde_json::Value = serde_json::from_str(&pod.received()[0])?;
+        same("whether the pod got it as it was", received["params"]["input"] == message, true)
+    }),
+    Case::new(
+        "tools/input-text-raw",
+        "a text goes to the tool as it is: ListPods ignores it, others parse it",
+        |t| {
+            let host = t.host()?;
+            for text in ["not JSON", "{", "[]", "7", "\u{0}"] {
+                host.ask(json!({ "tool": "ListPods", "input_json": text }).to_string());
+                host.answer()?.says("no spawned pods")?;
+            }
+            for (tool, text) in [
+                ("ReadPodOutput", r#"{"name":"a","name":"b"}"#),
+                ("ReadPodOutput", r#"{"name":"a"} {}"#),
+                ("SendToPod", r#"{"name":"a","message":"b""#),
+                ("StopPod", r#"{'name':'a'}"#),
+            ] {
+                host.ask(json!({ "tool": tool, "input_json": text }).to_string());
+                host.answer()?.fails("invalid-argument", None)?.naming(&format!("invalid {tool} input: "))?;
+            }
+            host.ask(
+                json!({ "tool": "ReadPodOutput", "input_json": " \r\n{\"name\":\"\\u0061\"}\t" }).to_string(),
+            );
+            host.answer()?.with_message("no spawned pod named `a`")?;
+            Ok(())
+        },
+    )
+    .catches(&[Flaw::WrongKinds]),
+    Case::new(
+        "tools/input-more-fields",
+        "fields of the input that the tool does not know are passed over",
+        |t| {
+            let pod = t.pod("worker", super::send::obliging())?;
+            let input =
+                json!({ "message": "hello", "priority": 7, "name": "worker", "of": { "name": "other" } });
+            t.call("SendToPod", input)?.says("sent message to `worker`")?;
+            same("methods", pod.methods(), ["run"])
+        },
+    )
+    .catches(&[Flaw::CallsTwice]),
+    Case::new("tools/input-wrong", "what a tool does not take is refused before any pod is asked", |t| {
+        let pod = t.pod("worker", super::names::obliging("text"))?;
+        for tool in ["ReadPodOutput", "StopPod"] {
+            for input in [
+                json!(null),
+                json!({}),
+                json!({ "name": null }),
+                json!(["worker"]),
+                json!("worker"),
+                json!(true),
+            ] {
+                t.call(tool, input)?
+                    .fails("invalid-argument", None)?
+                    .naming(&format!("invalid {tool} input: "))?;
+            }
+        }
+        same("connections to the pod", pod.connections(), 0)
     })
     .catches(&[Flaw::WrongKinds]),
 ];

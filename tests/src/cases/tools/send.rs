@@ -7,7 +7,8 @@ use crate::failure::{same, same_json};
 use crate::flaw::Flaw;
 use crate::script::{Script, Step, event};
 
-fn turn_start() -> Step {
+/// A turn begins.
+pub(crate) fn turn_start() -> Step {
     Step::line(event("turn_start", json!({ "turn": 0 })))
 }
 
