@@ -197,10 +197,6 @@ impl Attack {
     /// behind, and that nobody was reached who was not granted.
     pub fn run(self) -> Aftermath {
         let name = self.name;
-        let raw = match self.target {
-            Target::Tool => None,
-            _ => Some(load(pod_tools_hostile::raw_component(name).expect("the attack is listed"))),
-        };
         let (honest_tools, hostile) = (&*HONEST, &*HOSTILE);
 
         let alone = self.alone;
@@ -237,6 +233,11 @@ impl Attack {
 
         let logged = process::logged();
         let descriptors = process::descriptors();
+        // A component holds descriptors of its own, and is gone with them when they are counted again.
+        let raw = match self.target {
+            Target::Tool => None,
+            _ => Some(load(pod_tools_hostile::raw_component(name).expect("the attack is listed"))),
+        };
         let before = files(&place.base());
         let memory = process::reset_peak_memory();
         let meanwhile = self.meanwhile;

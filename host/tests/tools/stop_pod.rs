@@ -222,7 +222,7 @@ async fn the_scope_of_another_living_pod_of_that_name_is_not_given_away() {
     allocation["socket"] = json!(namesake);
     spawner.place.write_table(&[allocation]).unwrap();
     let before = state(&spawner);
-    let expected = "stop `child`: pod `child` still takes connections; its scope was not released";
+    let expected = "stop `child`: pod `child` still takes connections; nothing was released";
     assert_eq!(spawner.stop_fails("child").await, failed(Reason::StillRunning, expected));
     assert_eq!(state(&spawner), before);
 }

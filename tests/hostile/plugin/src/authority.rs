@@ -65,7 +65,7 @@ pub fn releases_a_living_pod(name: &str) -> Found {
     let pod = pods::find(name, Verb::Stop)?;
     Ok(json!([
         outcome(scope_lock::release(&pod, None)),
-        outcome(scope_lock::release(&pod, Some(0))),
+        outcome(scope_lock::release(&pod, Some(1_000))),
         outcome(pods::forget(&pod)),
     ]))
 }
