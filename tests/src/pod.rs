@@ -1,6 +1,6 @@
 //! A pod that follows a script: real sockets, a thread a connection.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::fd::OwnedFd;
@@ -38,10 +38,10 @@ struct State {
     /// Every line that any client sent, in the order of arrival.
     received: Vec<String>,
     connections: usize,
-    answered: std::collections::BTreeMap<String, usize>,
+    answered: BTreeMap<String, usize>,
     gates: HashSet<String>,
-    /// To end connections that wait for their client, or for nothing.
-    open: Vec<UnixStream>,
+    /// By number: to end connections that wait for their client, or for nothing.
+    open: BTreeMap<usize, UnixStream>,
     listening: bool,
     ended: bool,
 }
@@ -139,7 +139,7 @@ impl Drop for FakePod {
             std::mem::take(&mut state.open)
         };
         self.shared.changed.notify_all();
-        for stream in open {
+        for stream in open.into_values() {
             let _ = stream.shutdown(std::net::Shutdown::Both);
         }
         if let Some(thread) = self.accepting.take() {
@@ -198,13 +198,16 @@ impl Shared {
                 return;
             }
             state.connections += 1;
-            let wire = format!("pod {} #{}", self.name, state.connections);
+            let number = state.connections;
             if let Ok(handle) = stream.try_clone() {
-                state.open.push(handle);
+                state.open.insert(number, handle);
             }
             drop(state);
             let of_thread = self.clone();
-            std::thread::spawn(move || of_thread.serve(&stream, &wire));
+            std::thread::spawn(move || {
+                of_thread.serve(&stream, &format!("pod {} #{number}", of_thread.name));
+                of_thread.lock().open.remove(&number);
+            });
         }
     }
 
@@ -242,6 +245,10 @@ impl Shared {
         });
         if let Err(error) = end {
             self.transcript.add(wire, "closes:", error.to_string());
+            if error.kind() == io::ErrorKind::ConnectionReset {
+                // The client is told when the last handle is closed.
+                return;
+            }
         }
         let _ = stream.shutdown(std::net::Shutdown::Both);
     }
@@ -306,6 +313,10 @@ impl Shared {
                     self.stop_listening();
                 }
                 Step::Close => return Err(io::ErrorKind::ConnectionAborted.into()),
+                Step::Reset => {
+                    rustix::net::recv(stream, &mut [0_u8; 1][..], rustix::net::RecvFlags::PEEK)?;
+                    return Err(io::ErrorKind::ConnectionReset.into());
+                }
                 Step::Hang => {
                     note("does nothing more", &[]);
                     drop(self.until(|state| state.ended));

@@ -22,9 +22,14 @@ const LISTS: &[&[Case]] = &[
     grants::verbs::CASES,
     grants::paths::CASES,
     limits::CASES,
-    faults::CASES,
-    lock::CASES,
-    state::CASES,
+    faults::pieces::CASES,
+    faults::lines::CASES,
+    faults::silence::CASES,
+    faults::generations::CASES,
+    faults::clients::CASES,
+    faults::restart::CASES,
+    lock::busy::CASES,
+    state::registry::CASES,
 ];
 
 /// All cases, in the order of reports.

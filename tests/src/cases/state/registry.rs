@@ -1,4 +1,4 @@
-//! The registry and the read cursors on disk.
+//! The list of pods: read anew at each call, changed with care, kept where it cannot be understood.
 
 use serde_json::{Value, json};
 

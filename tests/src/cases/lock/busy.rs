@@ -1,4 +1,4 @@
-//! The scope table and its lock.
+//! The lock itself: held by nobody between calls, waited for, and the table changed beneath it.
 
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;

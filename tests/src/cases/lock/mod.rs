@@ -1,0 +1,3 @@
+//! The scope table and its lock.
+
+pub mod busy;

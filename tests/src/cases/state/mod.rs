@@ -1,0 +1,3 @@
+//! The registry and the read cursors on disk.
+
+pub mod registry;
