@@ -5,6 +5,7 @@
 
 pub mod faults;
 pub mod grants;
+mod killing;
 pub mod limits;
 pub mod lock;
 pub mod state;
@@ -29,7 +30,15 @@ const LISTS: &[&[Case]] = &[
     faults::clients::CASES,
     faults::restart::CASES,
     lock::busy::CASES,
+    lock::table::CASES,
+    lock::stale::CASES,
+    lock::recovery::CASES,
+    lock::crash::CASES,
+    lock::disk::CASES,
     state::registry::CASES,
+    state::cursors::CASES,
+    state::writers::CASES,
+    state::crash::CASES,
 ];
 
 /// All cases, in the order of reports.

@@ -4,12 +4,15 @@ use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 
 use rustix::fs::{FlockOperation, flock};
+use serde_json::json;
 
+use super::native::{Holder, registrar};
 use crate::case::Case;
+use crate::cases::tools::read::with_history;
 use crate::failure::{Verdict, holds, same};
 use crate::flaw::Flaw;
 use crate::need::Need;
-use crate::script::Script;
+use crate::script::{Script, Step, assistant, event};
 use crate::trial::Trial;
 
 /// A pod that can be stopped, with an allocation of this process.
@@ -23,6 +26,10 @@ fn lock_is_free(t: &Trial) -> Verdict {
     let file = File::open(t.place().scope_lock())?;
     let locked = flock(&file, FlockOperation::NonBlockingLockExclusive);
     holds(locked.is_ok(), "the scope lock to be free while no call is running", locked)
+}
+
+fn turn_start() -> Step {
+    Step::line(event("turn_start", json!({ "turn": 0 })))
 }
 
 /// The cases.
@@ -53,7 +60,7 @@ pub const CASES: &[Case] = &[
         same("the scope table", t.place().allocated()?, Vec::<String>::new())
     })
     .needs(&[Need::ScopeLock, Need::OpTimeout])
-    .catches(&[Flaw::WaitsForEver, Flaw::WrongKinds, Flaw::KeepsScope]),
+    .catches(&[Flaw::IgnoresLock, Flaw::WaitsForEver, Flaw::WrongKinds, Flaw::KeepsScope]),
     Case::new(
         "lock/same-file",
         "the table is changed in place: who waits for the lock has the right file",
@@ -66,31 +73,111 @@ pub const CASES: &[Case] = &[
     )
     .needs(&[Need::ScopeLock])
     .catches(&[Flaw::ReplacesTable]),
-    Case::new("lock/damaged", "a table that is none is named, and left as it is", |t| {
-        let _pod = t.pod("worker", Script::new().stopping())?;
-        std::fs::write(t.place().scope_lock(), "{\"allocations\":")?;
-        t.stop("worker")?.fails("execution-failed", "lock-damaged")?.naming("scope.lock")?;
-        same("the table", std::fs::read_to_string(t.place().scope_lock())?, "{\"allocations\":")?;
-        same("the registry", t.place().recorded()?, ["worker"])
+    Case::new("lock/holder-dies", "a lock whose holder is killed is free, and the call goes on", |t| {
+        let pod = with_allocation(t)?;
+        let holder = Holder::start(&t.place().scope_lock())?;
+        t.host()?.ask(json!({ "tool": "StopPod", "input": { "name": "worker" } }).to_string());
+        pod.await_lines(1);
+        holder.kill();
+        t.host()?.answer()?.says("stopped pod `worker`; reclaimed scope: write:/work/worker")?;
+        same("the scope table", t.place().allocated()?, Vec::<String>::new())
     })
-    .needs(&[Need::ScopeLock])
-    .catches(&[Flaw::TearsTable, Flaw::WrongKinds]),
+    .needs(&[Need::ScopeLock, Need::Flock])
+    .catches(&[Flaw::KeepsScope]),
     Case::new(
-        "lock/stale",
-        "an entry whose process cannot be is released when a pod is found stopped",
+        "lock/holder-stays",
+        "a lock that another process never lets go is named, each time, and nothing is forgotten",
         |t| {
-            t.dead_pod("worker")?;
-            let allocation = |name, pid| t.place().native_allocation(name, pid);
-            let own = i64::from(std::process::id());
-            t.place().write_table(&[
-                allocation("worker", 4_294_967_295),
-                allocation("zero", 0),
-                allocation("own", own),
-            ])?;
-            t.list()?.says("1 pod(s) known")?;
-            same("the scope table", t.place().allocated()?, ["own"])
+            let _pod = with_allocation(t)?;
+            t.option("--op-timeout", "300ms");
+            let holder = Holder::start(&t.place().scope_lock())?;
+            for _ in 0..2 {
+                t.stop("worker")?
+                    .fails("execution-failed", "lock-busy")?
+                    .naming("stop `worker`: ")?
+                    .naming("scope.lock")?;
+                same("the registry", t.place().recorded()?, ["worker"])?;
+                same("the scope table", t.place().allocated()?, ["worker"])?;
+            }
+            holder.kill();
+            t.stop("worker")?.says("stopped pod `worker`; reclaimed scope: write:/work/worker")?;
+            same("the scope table", t.place().allocated()?, Vec::<String>::new())
         },
     )
-    .needs(&[Need::ScopeLock])
-    .catches(&[Flaw::KeepsScope]),
+    .needs(&[Need::ScopeLock, Need::OpTimeout, Need::Flock])
+    .catches(&[Flaw::IgnoresLock, Flaw::WaitsForEver, Flaw::WrongKinds, Flaw::KeepsScope]),
+    Case::new(
+        "lock/listed-while-held",
+        "ListPods answers although the lock is held, and says what it left undone",
+        |t| {
+            t.dead_pod("worker")?;
+            t.place().write_table(&[t.place().native_allocation("worker", 0)])?;
+            let holder = Holder::start(&t.place().scope_lock())?;
+            t.list()?
+                .says("1 pod(s) known; scope lock busy, stale entries not reclaimed")?
+                .with_content("worker [stopped] scope=write:/work/worker")?;
+            same("the scope table", t.place().allocated()?, ["worker"])?;
+            holder.kill();
+            t.list()?.says("1 pod(s) known")?;
+            same("the scope table", t.place().allocated()?, Vec::<String>::new())
+        },
+    )
+    .needs(&[Need::ScopeLock, Need::Flock])
+    .catches(&[Flaw::IgnoresLock, Flaw::WrongWording, Flaw::KeepsScope]),
+    Case::new("lock/not-needed", "messages and reads have nothing to do with the lock", |t| {
+        let script = with_history(&[assistant("text")]).on("run", [turn_start()]);
+        let _pod = t.pod("worker", script)?;
+        t.place().write_table(&[])?;
+        let _holder = Holder::start(&t.place().scope_lock())?;
+        t.option("--op-timeout", "20s");
+        t.send("worker", "hello")?.says("sent message to `worker`")?;
+        t.read("worker")?.with_content("text")?;
+        t.list()?.says("1 pod(s) known")?;
+        Ok(())
+    })
+    .needs(&[Need::ScopeLock, Need::Flock]),
+    Case::new(
+        "lock/native-contention",
+        "hosts and native processes that change the table at the same time lose nothing",
+        |t| {
+            const PODS: usize = 8;
+            let own = std::process::id();
+            let mut table = vec![t.place().native_allocation("keeper", own.into())];
+            for host in 0..2 {
+                for n in 0..PODS {
+                    let name = format!("pod-{host}-{n}");
+                    t.dead_pod(&name)?;
+                    table.push(t.place().native_allocation(&name, own.into()));
+                }
+            }
+            t.place().write_table(&table)?;
+            let lock = t.place().scope_lock();
+            let mut natives = [registrar(&lock, "a", own, 20)?, registrar(&lock, "b", own, 20)?];
+            let mut hosts = [t.start()?, t.start()?];
+            for n in 0..PODS {
+                for (index, host) in hosts.iter_mut().enumerate() {
+                    let name = format!("pod-{index}-{n}");
+                    host.ask(json!({ "tool": "StopPod", "input": { "name": name } }).to_string());
+                }
+            }
+            for host in &mut hosts {
+                for _ in 0..PODS {
+                    host.answer()?.output()?;
+                }
+            }
+            for native in &mut natives {
+                let ended = native.wait()?;
+                holds(ended.success(), "a native process to end in good order", ended)?;
+            }
+            let mut left = t.place().allocated()?;
+            left.sort();
+            let added = ["a", "b"].into_iter().flat_map(|name| (1..=20).map(move |n| format!("{name}-{n}")));
+            let mut expected: Vec<String> = added.chain(["keeper".to_owned()]).collect();
+            expected.sort();
+            same("the scope table, sorted", left, expected)?;
+            same("the registry", t.place().recorded()?, Vec::<String>::new())
+        },
+    )
+    .needs(&[Need::ScopeLock, Need::Flock])
+    .catches(&[Flaw::KeepsScope, Flaw::KeepsRecords]),
 ];
