@@ -1,80 +1,12 @@
 //! Compiles the guest crate to the component that this library bundles.
-//!
-//! A cargo inside a cargo: with a target directory of its own, so that neither waits for the other's lock,
-//! and without what the outer one put into the environment for its own compilation.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::{env, fs};
+use std::path::Path;
 
-const TARGET: &str = "wasm32-wasip2";
-/// `simd128` is part of every engine that runs components; scanning and hashing a history live on it.
-const RUSTFLAGS: &str = "-Ctarget-feature=+simd128";
+#[path = "build/component.rs"]
+mod component;
 
 fn main() {
-    let manifest_dir = PathBuf::from(variable("CARGO_MANIFEST_DIR"));
-    let out_dir = PathBuf::from(variable("OUT_DIR"));
-    let workspace = manifest_dir.parent().expect("the crate lies in the workspace").to_path_buf();
-    for input in ["guest/src", "guest/Cargo.toml", "wit", "Cargo.toml", "Cargo.lock", "rust-toolchain.toml"] {
-        println!("cargo::rerun-if-changed={}", workspace.join(input).display());
-    }
-
-    if let Err(reason) = target_is_installed(&workspace) {
-        println!("cargo::error={reason}");
-        return;
-    }
-    let component = compile(&workspace, &out_dir.join("guest"));
-    fs::copy(&component, out_dir.join("pod_tools_guest.wasm"))
-        .unwrap_or_else(|error| panic!("copy {} to the build's output: {error}", component.display()));
-}
-
-fn variable(name: &str) -> String {
-    env::var(name).unwrap_or_else(|_| panic!("cargo sets {name} for build scripts"))
-}
-
-/// Whether the standard library for [`TARGET`] is there; else what to do about it, in one line.
-fn target_is_installed(workspace: &Path) -> Result<(), String> {
-    let rustc = variable("RUSTC");
-    let output = Command::new(&rustc)
-        .args(["--print", "target-libdir", "--target", TARGET])
-        .current_dir(workspace)
-        .output()
-        .map_err(|error| format!("run {rustc}: {error}"))?;
-    let directory = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
-    if output.status.success() && directory.is_dir() {
-        return Ok(());
-    }
-    Err(format!(
-        "the plugin is compiled for the target {TARGET}, which this toolchain lacks; install it with: rustup target add {TARGET}"
-    ))
-}
-
-/// Builds the guest and gives the path of the component.
-fn compile(workspace: &Path, target_dir: &Path) -> PathBuf {
-    let mut cargo = Command::new(variable("CARGO"));
-    cargo
-        .args(["build", "--package", "pod-tools-guest", "--lib", "--profile", "guest", "--target", TARGET])
-        .arg("--manifest-path")
-        .arg(workspace.join("Cargo.toml"))
-        .arg("--target-dir")
-        .arg(target_dir)
-        .current_dir(workspace);
-    for (name, _) in env::vars_os() {
-        let name = name.to_string_lossy();
-        let of_the_outer_build = name.starts_with("CARGO_PROFILE_")
-            || name.starts_with("CARGO_TARGET_")
-            || name.starts_with("CARGO_BUILD_")
-            || name.starts_with("CARGO_FEATURE_")
-            || name.starts_with("CARGO_CFG_")
-            || name.starts_with("CARGO_PKG_")
-            || matches!(&*name, "RUSTFLAGS" | "RUSTC_WRAPPER" | "RUSTC_WORKSPACE_WRAPPER" | "CLIPPY_ARGS");
-        if of_the_outer_build {
-            cargo.env_remove(&*name);
-        }
-    }
-    cargo.env("CARGO_ENCODED_RUSTFLAGS", RUSTFLAGS);
-
-    let status = cargo.status().unwrap_or_else(|error| panic!("run cargo for the guest: {error}"));
-    assert!(status.success(), "compiling the guest for {TARGET} failed; its output is above");
-    target_dir.join(TARGET).join("guest").join("pod_tools_guest.wasm")
+    let manifest_dir = component::variable("CARGO_MANIFEST_DIR");
+    let workspace = Path::new(&manifest_dir).parent().expect("the crate lies in the workspace");
+    component::build(workspace, "pod-tools-guest", &["guest/src", "guest/Cargo.toml"]);
 }

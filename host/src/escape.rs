@@ -3,12 +3,20 @@
 use std::fmt::{self, Write};
 use std::path::Path;
 
-/// Shows a text with its control characters escaped (`\n`, `\t`, `\u{1b}`), invisible direction marks too.
+/// The most characters of a text that are shown. A plugin may ask for a pod by a name of megabytes, and what
+/// is shown of it should not be a multiple of that.
+const MAX_SHOWN: usize = 4096;
+
+/// Shows a text with its control characters escaped (`\n`, `\t`, `\u{1b}`), invisible direction marks too;
+/// what is beyond [`MAX_SHOWN`] is `…`.
 pub(crate) struct Escaped<'a>(pub &'a str);
 
 impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for c in self.0.chars() {
+        for (i, c) in self.0.chars().enumerate() {
+            if i == MAX_SHOWN {
+                return f.write_char('…');
+            }
             let steers = c.is_control()
                 || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
             if steers {
@@ -40,5 +48,11 @@ mod tests {
             Escaped("a\nb\tc\u{1b}[2J\u{202e}d \"e\" \\ é").to_string(),
             "a\\nb\\tc\\u{1b}[2J\\u{202e}d \"e\" \\ é"
         );
+    }
+
+    #[test]
+    fn a_name_without_end_is_not_shown_without_end() {
+        assert_eq!(Escaped(&"\n".repeat(MAX_SHOWN)).to_string(), "\\n".repeat(MAX_SHOWN));
+        assert_eq!(Escaped(&"é".repeat(MAX_SHOWN + 1)).to_string(), "é".repeat(MAX_SHOWN) + "…");
     }
 }

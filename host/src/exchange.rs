@@ -1,6 +1,8 @@
 //! One exchange: a connection, the one request that goes out on it, and what comes back.
 
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::io::Interest;
@@ -28,25 +30,47 @@ pub struct Exchange {
     /// Why nothing can be read any more.
     broken: Option<ToolError>,
     /// Keeps the exchange counted as open for as long as it lives.
-    _open: OpenExchange,
+    open: OpenExchange,
 }
 
-/// Counts an open exchange until it is dropped.
+/// Counts an open exchange, and the bytes that it still has to send, until it is dropped.
 #[derive(Debug)]
-pub(crate) struct OpenExchange(#[expect(dead_code, reason = "its count is what counts")] std::sync::Arc<()>);
+pub(crate) struct OpenExchange {
+    /// Shared by all of a call.
+    unsent: Arc<AtomicUsize>,
+    own: usize,
+}
 
-/// How many exchanges a call has open.
+/// How many exchanges a call has open, and how many bytes they have to send.
 #[derive(Debug, Default)]
-pub(crate) struct OpenExchanges(std::sync::Arc<()>);
+pub(crate) struct OpenExchanges(Arc<AtomicUsize>);
 
 impl OpenExchanges {
     /// Takes a place for one more, if fewer than `limit` are taken.
     pub(crate) fn take(&self, limit: usize) -> Result<OpenExchange, LimitReached> {
         // One of the counted is this one.
-        if std::sync::Arc::strong_count(&self.0) > limit {
+        if Arc::strong_count(&self.0) > limit {
             return Err(LimitReached::Exchanges(limit));
         }
-        Ok(OpenExchange(self.0.clone()))
+        Ok(OpenExchange { unsent: self.0.clone(), own: 0 })
+    }
+}
+
+impl OpenExchange {
+    /// How many bytes it may have to send, where all of a call together may have `limit`.
+    pub(crate) fn room(&self, limit: usize) -> usize {
+        limit.saturating_sub(self.unsent.load(Ordering::Relaxed))
+    }
+
+    fn set_unsent(&mut self, bytes: usize) {
+        self.unsent.fetch_add(bytes, Ordering::Relaxed);
+        self.unsent.fetch_sub(std::mem::replace(&mut self.own, bytes), Ordering::Relaxed);
+    }
+}
+
+impl Drop for OpenExchange {
+    fn drop(&mut self) {
+        self.set_unsent(0);
     }
 }
 
@@ -56,8 +80,9 @@ impl Exchange {
         request: Vec<u8>,
         deadline: Option<Instant>,
         max_line: u64,
-        open: OpenExchange,
+        mut open: OpenExchange,
     ) -> io::Result<Self> {
+        open.set_unsent(request.len());
         Ok(Self {
             stream: UnixStream::from_std(stream)?,
             unsent: request,
@@ -66,7 +91,7 @@ impl Exchange {
             line: 0,
             max_line,
             broken: None,
-            _open: open,
+            open,
         })
     }
 
@@ -137,6 +162,7 @@ impl Exchange {
         // A message may be large, and the answer to it larger: not both are held.
         self.unsent = Vec::new();
         self.sent = 0;
+        self.open.set_unsent(0);
     }
 
     /// Counts the bytes of the lines that pass.

@@ -180,6 +180,10 @@ fn matches_pattern(pattern: &str, name: &str) -> bool {
         match (pattern.next(), name.next()) {
             (None, None) => return true,
             (Some('*'), _) => {
+                // Whatever follows, however much of it there is.
+                if pattern.as_str().is_empty() {
+                    return true;
+                }
                 retry = Some((pattern.clone(), before_name.clone()));
                 name = before_name;
             }

@@ -14,11 +14,13 @@ sources=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$sources/../.." && pwd)
 place=${CARGO_TARGET_DIR:-$root/target}/hosts
 language=${1:?python or node}
-component=${2:-$place/pod-tools.wasm}
 mkdir -p "$place"
 place=$(cd "$place" && pwd)
 
-if [ $# -lt 2 ]; then
+if [ $# -ge 2 ]; then
+    component=$(realpath "$2")
+else
+    component=$place/pod-tools.wasm
     cargo run --quiet --manifest-path "$root/Cargo.toml" --package pod-tools-host --bin pod-tools -- \
         inspect --save "$component" >&2
 fi

@@ -3,6 +3,8 @@
 use std::fmt::Debug;
 use std::io;
 
+use serde_json::Value;
+
 use crate::transcript::excerpt;
 
 /// Why a case failed. The report adds the transcript.
@@ -42,11 +44,19 @@ pub fn same<A: Debug + PartialEq<B>, B: Debug>(what: &str, came: A, expected: B)
     if came == expected {
         return Ok(());
     }
-    let shown = |value: String| excerpt(value.as_bytes());
-    Err(Failure::new(
-        format!("{what}: {}", shown(format!("{expected:?}"))),
-        shown(format!("{came:?}")).to_string(),
-    ))
+    Err(differing(what, &format!("{came:?}"), &format!("{expected:?}")))
+}
+
+/// [`same`], for JSON: it is shown as JSON.
+pub fn same_json(what: &str, came: &Value, expected: &Value) -> Verdict {
+    if came == expected {
+        return Ok(());
+    }
+    Err(differing(what, &came.to_string(), &expected.to_string()))
+}
+
+fn differing(what: &str, came: &str, expected: &str) -> Failure {
+    Failure::new(format!("{what}: {}", excerpt(expected.as_bytes())), excerpt(came.as_bytes()))
 }
 
 /// Passes if it is so; else `expected` says what should have been so, and `came` what was.

@@ -49,7 +49,7 @@ pub fn main(command: HostCommand, profile: &Profile) -> ExitCode {
 /// ```
 ///
 /// The host is a command that takes JSON lines; the profile, which may be left out, the path of a file as
-/// [`Profile`](crate::Profile) describes it.
+/// [`Profile`] describes it.
 ///
 /// ```
 /// # mod test_target { macro_rules! env { ($name:literal) => { "my-host" } }

@@ -157,8 +157,11 @@ impl Host {
                 Err(Failure::new("an answer", format!("none within {:?}: the host was killed", self.limit)))
             }
             Err(RecvTimeoutError::Disconnected) => {
-                let status = self.wait()?;
-                Err(Failure::new("an answer", format!("the end of the host: {status}")))
+                let came = match self.wait() {
+                    Ok(status) => format!("the end of the host: {status}"),
+                    Err(_) => "the end of its standard output; the host was killed".to_owned(),
+                };
+                Err(Failure::new("an answer", came))
             }
         }
     }

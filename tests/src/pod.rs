@@ -40,7 +40,7 @@ struct State {
     connections: usize,
     answered: BTreeMap<String, usize>,
     gates: HashSet<String>,
-    /// By number: to end connections that wait for their client, or for nothing.
+    /// To end connections that wait for their client, or for nothing. By the count of connections.
     open: BTreeMap<usize, UnixStream>,
     listening: bool,
     ended: bool,
@@ -106,8 +106,22 @@ impl FakePod {
     }
 
     /// Waits until clients have sent that many lines in all.
+    ///
+    /// # Panics
+    ///
+    /// Panics after a minute: a test that fails tells more than one that hangs.
     pub fn await_lines(&self, lines: usize) {
-        drop(self.shared.until(|state| state.received.len() >= lines));
+        self.shared.within_a_minute(|state| state.received.len() >= lines);
+    }
+
+    /// Waits until that many connections were accepted in all, probes included, and every one of them is
+    /// closed at both ends: no descriptor is held for them any more.
+    ///
+    /// # Panics
+    ///
+    /// Panics after a minute.
+    pub fn await_closed(&self, connections: usize) {
+        self.shared.within_a_minute(|state| state.connections >= connections && state.open.is_empty());
     }
 
     /// Waits until clients have sent that many lines in all; `false` when that took longer than `limit`.
@@ -183,6 +197,13 @@ impl Shared {
         self.changed.wait_while(self.lock(), |state| !done(state)).unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn within_a_minute(&self, done: impl Fn(&State) -> bool) {
+        let minute = Duration::from_secs(60);
+        let waited = self.changed.wait_timeout_while(self.lock(), minute, |state| !done(state));
+        let (state, waited) = waited.unwrap_or_else(PoisonError::into_inner);
+        assert!(!waited.timed_out(), "pod `{}` still waits for its clients: {state:?}", self.name);
+    }
+
     fn write_status(&self, state: &str) -> io::Result<()> {
         let status = json!({ "pod_name": self.name, "session_id": "0", "state": state });
         let temporary = self.directory.join("status.json.tmp");
@@ -198,15 +219,18 @@ impl Shared {
                 return;
             }
             state.connections += 1;
-            let number = state.connections;
+            let connection = state.connections;
+            let wire = format!("pod {} #{connection}", self.name);
             if let Ok(handle) = stream.try_clone() {
-                state.open.insert(number, handle);
+                state.open.insert(connection, handle);
             }
             drop(state);
             let of_thread = self.clone();
             std::thread::spawn(move || {
-                of_thread.serve(&stream, &format!("pod {} #{number}", of_thread.name));
-                of_thread.lock().open.remove(&number);
+                of_thread.serve(&stream, &wire);
+                drop(stream);
+                of_thread.lock().open.remove(&connection);
+                of_thread.changed.notify_all();
             });
         }
     }

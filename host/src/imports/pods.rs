@@ -66,7 +66,12 @@ impl wit::Host for PodCtxView<'_> {
         }
         let (parts, wait) = (self.ctx.parts().clone(), self.ctx.wait(None));
         let name = record.pod_name.clone();
-        blocking(move || parts.registry.remove(&record, wait.left())).await??;
+        blocking(move || {
+            // It may have come back since.
+            super::scope_lock::refuse_if_living(&parts, &record, &record.socket_path, true)?;
+            Ok::<_, ToolError>(parts.registry.remove(&record, wait.left())?)
+        })
+        .await??;
         self.ctx.drop_staged_cursor(&name);
         Ok(())
     }

@@ -60,7 +60,7 @@ fn release(parts: &Arc<Parts>, record: &Record, wait: std::time::Duration) -> Re
 }
 
 /// Fails while `socket` takes connections; and, where the socket cannot be asked, while `process_lives`.
-fn refuse_if_living(
+pub(super) fn refuse_if_living(
     parts: &Parts,
     record: &Record,
     socket: &Path,
@@ -70,7 +70,7 @@ fn refuse_if_living(
         Err(ConnectError::Unreachable(_)) => Ok(()),
         Ok(_) | Err(ConnectError::BacklogFull) => {
             let name = Escaped(&record.pod_name);
-            let message = format!("pod `{name}` still takes connections; its scope was not released");
+            let message = format!("pod `{name}` still takes connections; nothing was released");
             Err(ToolError::failed(Reason::StillRunning, message))
         }
         Err(ConnectError::Refused(_)) if !process_lives => Ok(()),

@@ -30,6 +30,10 @@ impl wit::Host for PodCtxView<'_> {
         let (parts, wait) = (self.ctx.parts().clone(), self.ctx.wait(within_ms));
         let place = self.ctx.exchanges.take(parts.limits.exchanges).map_err(ToolError::from)?;
 
+        let line = request::encode(&request, place.room(parts.limits.transfer))
+            .ok_or_else(|| ToolError::from(LimitReached::Transfer(parts.limits.transfer)))?;
+        drop(request);
+
         let stream = match connect_until(&parts.directories, &record.socket_path, wait.until).await {
             Ok(stream) => stream,
             Err(ConnectError::BacklogFull) => return Err(self.timed_out("connect", wait.length).into()),
@@ -40,10 +44,8 @@ impl wit::Host for PodCtxView<'_> {
             Err(ConnectError::DescriptorsExhausted) => return Err(descriptors_exhausted().into()),
         };
         let deadline = within_ms.map(|_| wait.until);
-        let exchange = Exchange::new(stream, request::encode(&request), deadline, parts.limits.line, place)
-            .map_err(|error| {
-            ToolError::failed(Reason::DescriptorsExhausted, format!("connect: {error}"))
-        })?;
+        let exchange = Exchange::new(stream, line, deadline, parts.limits.line, place)
+            .map_err(|error| ToolError::failed(Reason::DescriptorsExhausted, format!("connect: {error}")))?;
         self.table
             .push(exchange)
             .map_err(|_| HostError::Trap(LimitReached::Handles(parts.limits.handles).into()))

@@ -75,7 +75,10 @@ impl Answer {
     }
 }
 
+/// On one line: a line break in JSON is nothing but space between its tokens, but who writes answers as JSON
+/// lines must not write what looks like two of them.
 fn json(what: &str, text: String) -> Result<Box<RawValue>, ToolError> {
+    let text = if text.contains(['\n', '\r']) { text.replace(['\n', '\r'], " ") } else { text };
     RawValue::from_string(text)
         .map_err(|error| ToolError::internal(format!("the plugin's {what} is not JSON: {error}")))
 }

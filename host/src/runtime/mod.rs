@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use tokio::sync::Semaphore;
 use tokio::time::timeout_at;
-use wasmtime::component::{Linker, ResourceTable};
+use wasmtime::component::{Linker, ResourceTable, ResourceTableError};
 use wasmtime::{Engine, Store};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
@@ -40,15 +40,29 @@ pub struct PodTools {
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct PodToolsBuilder {
-    component: Option<PathBuf>,
+    component: Source,
     cache_dir: Option<PathBuf>,
     concurrent_calls: u32,
+}
+
+/// Where a component comes from.
+#[derive(Debug, Clone)]
+enum Source {
+    Bundled,
+    File(PathBuf),
+    Bytes(Vec<u8>),
 }
 
 impl PodToolsBuilder {
     /// Loads the component in this file. Default: the one that is built into the library.
     pub fn component_file(mut self, path: impl AsRef<Path>) -> Self {
-        self.component = Some(path.as_ref().to_owned());
+        self.component = Source::File(path.as_ref().to_owned());
+        self
+    }
+
+    /// Loads this component, in the binary format.
+    pub fn component_bytes(mut self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.component = Source::Bytes(bytes.into());
         self
     }
 
@@ -77,11 +91,12 @@ impl PodToolsBuilder {
             .map_err(|error| LoadError::Engine(format!("{error:#}")))?;
         let read;
         let (name, bytes) = match &self.component {
-            Some(path) => {
+            Source::Bundled => ("the bundled component".to_owned(), BUNDLED),
+            Source::File(path) => {
                 read = component::read(path)?;
                 (path.display().to_string(), &*read)
             }
-            None => ("the bundled component".to_owned(), BUNDLED),
+            Source::Bytes(bytes) => ("the given component".to_owned(), &**bytes),
         };
         let component = component::compile(&engine, &name, bytes)?;
         let plugin = link(&engine)
@@ -112,7 +127,11 @@ impl PodTools {
 
     /// To load another component, or another way.
     pub fn builder() -> PodToolsBuilder {
-        PodToolsBuilder { component: None, cache_dir: engine::default_cache_dir(), concurrent_calls: 128 }
+        PodToolsBuilder {
+            component: Source::Bundled,
+            cache_dir: engine::default_cache_dir(),
+            concurrent_calls: 128,
+        }
     }
 
     /// What a component file imports and exports; the bundled one for `None`. Nothing of it is run.
@@ -246,7 +265,9 @@ fn explain(trap: &wasmtime::Error, state: &CallState) -> ToolError {
     if message.contains("fuel allocated for hostcalls has been exhausted") {
         return LimitReached::Transfer(limits.transfer).into();
     }
-    if message.contains("store handle limit exceeded") {
+    if message.contains("store handle limit exceeded")
+        || matches!(trap.downcast_ref(), Some(ResourceTableError::Full))
+    {
         return LimitReached::Handles(limits.handles).into();
     }
     if message.contains("resource limit exceeded") || trap.is::<wasmtime::PoolConcurrencyLimitError>() {

@@ -32,7 +32,8 @@ export class Grant {
     if (pattern === '') throw new Error(`the grant \`${text}\` has an empty pattern`);
     this.verbs = (colon < 0 ? text : text.slice(0, colon)).split(',').map((verb) => verb.trim());
     for (const verb of this.verbs) {
-      if (!VERBS.includes(verb)) throw new Error(`\`${verb}\` is no verb of a grant; the verbs are ${VERBS.join(', ')}`);
+      if (!VERBS.includes(verb))
+        throw new Error(`\`${verb}\` is no verb of a grant; the verbs are ${VERBS.join(', ')}`);
     }
     const words = { '*': '.*', '?': '.' };
     const expression = [...pattern].map((c) => words[c] ?? c.replace(/[\\^$.*+?()[\]{}|/]/, '\\$&')).join('');
@@ -88,7 +89,9 @@ export class Call {
     this.#hostCalls += 1;
     const { hostCalls } = this.limits;
     if (this.#hostCalls > hostCalls) {
-      throw new EndOfCall(limit(`the plugin made more than ${hostCalls} host calls (raise it with --host-calls)`));
+      throw new EndOfCall(
+        limit(`the plugin made more than ${hostCalls} host calls (raise it with --host-calls)`),
+      );
     }
   }
 

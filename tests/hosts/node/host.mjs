@@ -11,6 +11,7 @@
 //     sockets.mjs     granted directories, connections, exchanges
 //     registry.mjs    spawned_pods.json and read_cursors.json
 //     scope_lock.mjs  scope.lock
+//     state_file.mjs  opening, locking and reading what these two keep; json_text.mjs: writing it back untouched
 //
 // profile.json says what it does not support.
 
@@ -118,7 +119,8 @@ function request(line) {
   try {
     const members = json.members(json.decode(line));
     for (const name of members.keys()) {
-      if (!['tool', 'input', 'input_json'].includes(name)) throw new Error(`unknown field \`${escape(name)}\``);
+      if (!['tool', 'input', 'input_json'].includes(name))
+        throw new Error(`unknown field \`${escape(name)}\``);
     }
     const tool = JSON.parse(members.get('tool') ?? 'null');
     const text = JSON.parse(members.get('input_json') ?? 'null');
@@ -133,9 +135,10 @@ function request(line) {
   }
 }
 
+/** The output as a line. The plugin's data is read and written anew: it may hold line breaks, or be no JSON. */
 function render({ summary, content, data }) {
   try {
-    return { ok: { summary, content: content ?? null, data: JSON.parse(data) } };
+    return JSON.stringify({ ok: { summary, content: content ?? null, data: JSON.parse(data) } });
   } catch (error) {
     throw new ToolError('internal', null, `the plugin's data is not JSON: ${error.message}`);
   }
@@ -169,10 +172,10 @@ async function main(args) {
     } catch (error) {
       if (!(error instanceof ToolError)) throw error;
       const { kind, reason, message } = error;
-      answer = { err: { kind, reason, message } };
+      answer = JSON.stringify({ err: { kind, reason, message } });
       call = null;
     }
-    await write(`${JSON.stringify(answer)}\n`);
+    await write(`${answer}\n`);
     // Now the caller has the answer, and not before: a kill in between repeats text, and loses none.
     await call?.delivered().catch((error) => {
       console.error(`host.mjs: warning: the read cursor was not stored: ${error.message}`);

@@ -13,7 +13,8 @@ import { BacklogFull, Exchange, Refused, Unreachable, refused, timedOut } from '
 
 const MAX_DIGEST = 128;
 const MAX_STATUS = 64 << 10;
-const PROBES_AT_ONCE = 128;
+/** Each takes two descriptors for a moment. */
+const PROBES_AT_ONCE = 32;
 
 /** What a handle stands for: one record of the registry. */
 export class Pod {
@@ -101,7 +102,10 @@ export async function forget(call, pod) {
 export function bounds(call) {
   call.count();
   const { opTimeout, maxOutput } = call.limits;
-  return { operationMs: Math.floor(opTimeout), maxOutput: maxOutput === undefined ? undefined : BigInt(maxOutput) };
+  return {
+    operationMs: Math.floor(opTimeout),
+    maxOutput: maxOutput === undefined ? undefined : BigInt(maxOutput),
+  };
 }
 
 // ---- unix-socket
@@ -218,7 +222,10 @@ async function refuseIfLiving(call, record, socket, processLives) {
     }
     if (!(error instanceof BacklogFull)) throw error;
   }
-  throw failed('still-running', `pod \`${escape(record.name)}\` still takes connections; its scope was not released`);
+  throw failed(
+    'still-running',
+    `pod \`${escape(record.name)}\` still takes connections; its scope was not released`,
+  );
 }
 
 export function reclaimStale(call, withinMs) {

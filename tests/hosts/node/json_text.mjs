@@ -13,19 +13,28 @@ export function elements(text) {
 /** The members of an object, each value as its text; where a name repeats, the last one counts. */
 export function members(text) {
   const value = JSON.parse(text);
-  if (value === null || typeof value !== 'object' || Array.isArray(value)) throw new SyntaxError('it is no JSON object');
+  if (value === null || typeof value !== 'object' || Array.isArray(value))
+    throw new SyntaxError('it is no JSON object');
   return new Map(parts(text));
 }
 
-export const renderList = (texts) => (texts.length ? `[\n  ${texts.join(',\n  ')}\n]` : '[]');
+/** Pretty-printed, as it stands `depth` levels within something else. The texts are not touched. */
+export const renderList = (texts, depth = 0) => render('[', texts, ']', depth);
 
-export function renderObject(members) {
-  const lines = [...members].map(([name, text]) => `${JSON.stringify(name)}: ${text}`);
-  return lines.length ? `{\n  ${lines.join(',\n  ')}\n}` : '{}';
+export const renderObject = (members, depth = 0) =>
+  render(
+    '{',
+    [...members].map(([name, text]) => `${JSON.stringify(name)}: ${text}`),
+    '}',
+    depth,
+  );
+
+function render(opening, lines, closing, depth) {
+  const inner = `\n${'  '.repeat(depth + 1)}`;
+  return lines.length
+    ? `${opening}${inner}${lines.join(`,${inner}`)}\n${'  '.repeat(depth)}${closing}`
+    : opening + closing;
 }
-
-/** A rendered list or object one level further in. JSON texts hold no line breaks within strings. */
-export const indent = (text) => text.replaceAll('\n', '\n  ');
 
 /** Splits a list or an object that is known to be well formed: pairs of a name, in an object, and a text. */
 function parts(text) {
@@ -65,7 +74,8 @@ function endOf(text, at) {
       if (c === ']' || c === '}') depth -= 1;
       at += 1;
       // A number or a word ends where something else begins.
-      if (depth === 0 && !']}'.includes(c)) while (at < text.length && !' \t\r\n,]}'.includes(text[at])) at += 1;
+      if (depth === 0 && !']}'.includes(c))
+        while (at < text.length && !' \t\r\n,]}'.includes(text[at])) at += 1;
     }
   } while (depth > 0);
   return at;

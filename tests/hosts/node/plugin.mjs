@@ -21,7 +21,9 @@ const WITHOUT_HANDLE = ['find', 'list', 'bounds', 'reclaimStale'];
 /** Transpiles a component file, once for each content; the directory of the result. */
 export async function transpiled(file) {
   const bytes = readFileSync(file);
-  const hash = createHash('sha256').update(readFileSync(join(import.meta.dirname, 'package.json'))).update(bytes);
+  const hash = createHash('sha256')
+    .update(readFileSync(join(import.meta.dirname, 'package.json')))
+    .update(bytes);
   const cache = join(import.meta.dirname, 'node_modules', '.cache', 'pod-tools');
   const directory = join(cache, hash.digest('hex'));
   try {
@@ -50,11 +52,8 @@ export async function transpiled(file) {
 /** A component's thread. Every call gets an instance of its own in it. */
 export class Plugin {
   #directory;
-  #worker = null;
-  #port;
-  #answered;
-  #call = null;
-  #end = null;
+  /** The thread, and what is shared with it; null where there is none. */
+  #sandbox = null;
 
   constructor(directory) {
     this.#directory = directory;
@@ -62,58 +61,59 @@ export class Plugin {
 
   /** Starts the thread, and says why it does not start. */
   async start() {
-    const { port1, port2 } = new MessageChannel();
-    this.#port = port1;
-    this.#answered = new Int32Array(new SharedArrayBuffer(4));
-    port1.on('message', (message) => this.#answer(port1, message));
-    port1.unref();
-    this.#worker = new Worker(new URL('./sandbox.mjs', import.meta.url), {
-      workerData: { directory: this.#directory, port: port2, answered: this.#answered },
+    const { port1: port, port2 } = new MessageChannel();
+    const answered = new Int32Array(new SharedArrayBuffer(4));
+    const worker = new Worker(new URL('./sandbox.mjs', import.meta.url), {
+      workerData: { directory: this.#directory, port: port2, answered },
       transferList: [port2],
       env: {},
     });
-    this.#worker.unref();
-    await this.#said(this.#worker);
+    const sandbox = { worker, port, answered, call: null, end: null };
+    port.on('message', (message) => this.#answer(sandbox, message));
+    port.unref();
+    this.#sandbox = sandbox;
+    await this.#said(sandbox);
   }
 
   /** The tool's output; a ToolError where it failed. */
   async call(call, tool, input) {
-    if (!this.#worker) await this.start();
-    this.#call = call;
-    this.#end = null;
+    if (!this.#sandbox) await this.start();
+    const sandbox = this.#sandbox;
+    Object.assign(sandbox, { call, end: null });
     const timeIsUp = callTimeIsUp(call.limits.callTimeout);
     let timer;
     const deadline = new Promise((_, reject) => {
       timer = setTimeout(() => reject(timeIsUp), call.deadline - performance.now());
     });
     try {
-      const said = this.#said(this.#worker);
-      this.#worker.postMessage({ tool, input });
+      const said = this.#said(sandbox);
+      sandbox.worker.postMessage({ tool, input });
       const { output, error, trap } = await Promise.race([said, deadline]);
-      if (this.#end) throw this.#end;
+      if (sandbox.end) throw sandbox.end;
       if (error) throw new ToolError(error.kind, error.reason ?? null, error.message);
       if (trap) throw new ToolError('internal', null, `the plugin failed: ${trap}`);
       return output;
     } catch (error) {
-      if (!(error instanceof ToolError)) throw new ToolError('internal', null, `the plugin failed: ${error.message}`);
+      if (!(error instanceof ToolError))
+        throw new ToolError('internal', null, `the plugin failed: ${error.message}`);
       if (error === timeIsUp) await this.#stop();
       throw error;
     } finally {
       clearTimeout(timer);
-      this.#call = null;
+      call.isOver = true;
       for (const held of call.handles.values()) if (held instanceof Exchange) held.close();
     }
   }
 
   async #stop() {
-    const worker = this.#worker;
-    this.#worker = null;
-    this.#port.close();
+    const { worker, port } = this.#sandbox;
+    this.#sandbox = null;
+    port.close();
     await worker.terminate();
   }
 
   /** The next message of the thread, or the error that ended it. */
-  #said(worker) {
+  #said({ worker }) {
     worker.ref();
     return new Promise((resolve, reject) => {
       const done = (settle) => (value) => {
@@ -123,16 +123,16 @@ export class Plugin {
       };
       const said = done(resolve);
       const broke = done((error) => {
-        this.#worker = null;
+        this.#sandbox = null;
         reject(error);
       });
       worker.on('message', said).on('error', broke);
     });
   }
 
-  /** Answers one import. */
-  async #answer(port, { name, given }) {
-    const call = this.#call;
+  /** Answers one import. It may take longer than the call and its thread last. */
+  async #answer(sandbox, { name, given }) {
+    const { port, answered, call } = sandbox;
     let answer;
     try {
       answer = { value: name === 'drop' ? drop(call, given[0]) : await this.#run(call, name, given) };
@@ -142,17 +142,23 @@ export class Plugin {
         answer = { error: { kind, reason: reason ?? undefined, message } };
       } else {
         const broken = `the host failed in the middle of a call: ${error.message}`;
-        this.#end = error instanceof EndOfCall ? error.error : new ToolError('internal', null, broken);
+        sandbox.end = error instanceof EndOfCall ? error.error : new ToolError('internal', null, broken);
         answer = { end: true };
       }
     }
     port.postMessage(answer);
-    Atomics.store(this.#answered, 0, 1);
-    Atomics.notify(this.#answered, 0);
+    Atomics.store(answered, 0, 1);
+    Atomics.notify(answered, 0);
   }
 
   async #run(call, name, given) {
-    const lift = (value) => (Array.isArray(value) ? value.map(lift) : call.handles.get(value));
+    const kind = name === 'read' ? Exchange : imports.Pod;
+    const lift = (value) => {
+      if (Array.isArray(value)) return value.map(lift);
+      const held = call.handles.get(value);
+      if (held instanceof kind) return held;
+      throw new EndOfCall(new ToolError('internal', null, 'the plugin used a handle that it does not hold'));
+    };
     const [first, ...rest] = given;
     const args = WITHOUT_HANDLE.includes(name) ? given : [lift(first), ...rest];
     return lower(call, await imports[name](call, ...args));
@@ -171,10 +177,13 @@ function drop(call, handle) {
 /** What the component gets to see: a handle in the place of an object of ours. */
 function lower(call, value) {
   if (value instanceof imports.Pod || value instanceof Exchange) {
+    // A connection may be made just when the call has ended.
+    if (call.isOver && value instanceof Exchange) value.close();
     const handle = call.nextHandle++;
     call.handles.set(handle, value);
     return handle;
   }
-  if (value?.pods) return { ...value, pods: value.pods.map((one) => ({ ...one, pod: lower(call, one.pod) })) };
+  if (value?.pods)
+    return { ...value, pods: value.pods.map((one) => ({ ...one, pod: lower(call, one.pod) })) };
   return value;
 }

@@ -3,7 +3,16 @@
 // Both are read without a lock and replaced whole, under the `flock` on `spawned_pods.lock`: a new file takes the
 // old one's name, so that a reader finds one of the two. What is not understood is kept as it stands.
 
-import { closeSync, constants as o, fstatSync, lstatSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  constants as o,
+  fstatSync,
+  lstatSync,
+  openSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 
 import { ToolError, escape, failed, isOutOfDescriptors } from './errors.mjs';
 import * as json from './json_text.mjs';
@@ -25,7 +34,9 @@ export const areRules = (value) =>
   Array.isArray(value) &&
   value.every(
     (rule) =>
-      isText(rule?.target) && ['read', 'write'].includes(rule.permission) && typeof rule.recursive === 'boolean',
+      isText(rule?.target) &&
+      ['read', 'write'].includes(rule.permission) &&
+      typeof rule.recursive === 'boolean',
   );
 
 /** What stands in one element: a record, or none that can be read; and its name, where it has one all the same. */
@@ -123,7 +134,8 @@ export class Registry {
       const members = json.members(pods.get(name));
       const [items, digest] = [members.get('items'), JSON.parse(members.get('digest'))];
       // As a text, since a number that large is none in JavaScript.
-      if (/^\d+$/.test(items) && BigInt(items) < 1n << 64n && isText(digest)) return { items: BigInt(items), digest };
+      if (/^\d+$/.test(items) && BigInt(items) < 1n << 64n && isText(digest))
+        return { items: BigInt(items), digest };
     } catch {
       // The same as one whose members are something else.
     }
@@ -140,7 +152,10 @@ export class Registry {
       if (error.code === 'ENOENT') {
         // A spawner that ends takes its directory along.
         if (fstatSync(this.#directory).nlink > 0) return null;
-        throw failed('registry-damaged', `the runtime directory \`${this.#path}\` was removed since it was opened`);
+        throw failed(
+          'registry-damaged',
+          `the runtime directory \`${this.#path}\` was removed since it was opened`,
+        );
       }
       if (isOutOfDescriptors(error)) throw this.#noDescriptor(name);
       throw this.#damaged(name, error.message);
@@ -159,7 +174,10 @@ export class Registry {
   }
 
   #noDescriptor(name) {
-    return failed('descriptors-exhausted', `there is no file descriptor left to open \`${this.#path}/${name}\` with`);
+    return failed(
+      'descriptors-exhausted',
+      `there is no file descriptor left to open \`${this.#path}/${name}\` with`,
+    );
   }
 
   /** Puts a new content in the place of the file's. No `fsync`: pods do not outlive a power cut. */
@@ -191,7 +209,8 @@ export class Registry {
       let fd;
       try {
         fd = openRegular(this.#directory, LOCK, o.O_RDWR | o.O_CREAT);
-        if ((await flockUntil(fd, deadline)) && isSameFile(fd, lstatSync(within(this.#directory, LOCK)))) return work();
+        if ((await flockUntil(fd, deadline)) && isSameFile(fd, lstatSync(within(this.#directory, LOCK))))
+          return work();
       } catch (error) {
         if (isOutOfDescriptors(error)) throw this.#noDescriptor(LOCK);
         if (error instanceof ToolError) throw error;
@@ -205,4 +224,4 @@ export class Registry {
   }
 }
 
-const renderCursors = (top, pods) => json.renderObject(new Map(top).set('pods', json.indent(json.renderObject(pods))));
+const renderCursors = (top, pods) => json.renderObject(new Map(top).set('pods', json.renderObject(pods, 1)));

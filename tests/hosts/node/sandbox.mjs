@@ -7,14 +7,15 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 
-import { WASI } from './wasi.mjs';
+import { withoutWasi } from './wasi.mjs';
 
 const { directory, port, answered } = workerData;
 
 function ask(name, ...given) {
   Atomics.store(answered, 0, 0);
   port.postMessage({ name, given });
-  Atomics.wait(answered, 0, 0);
+  // More than once: the call that wakes a waiter may come late, when the next one waits already.
+  while (Atomics.load(answered, 0) === 0) Atomics.wait(answered, 0, 0);
   const { value, error, end } = receiveMessageOnPort(port).message;
   // An error object would be a trap; a plain one is the contract's `error`.
   if (error) throw error;
@@ -53,8 +54,7 @@ class Exchange extends Handle {
   }
 }
 
-const imports = {
-  ...WASI,
+const imports = withoutWasi({
   'pod:tools/types': {},
   'pod:tools/pods': {
     Pod,
@@ -69,14 +69,18 @@ const imports = {
   'pod:tools/unix-socket': {
     Exchange,
     open: ({ handle }, request, withinMs) => new Exchange(ask('open', handle, request, withinMs)),
-    probe: (pods) => ask('probe', pods.map(({ handle }) => handle)),
+    probe: (pods) =>
+      ask(
+        'probe',
+        pods.map(({ handle }) => handle),
+      ),
     awaitClosed: ({ handle }, withinMs) => ask('awaitClosed', handle, withinMs),
   },
   'pod:tools/scope-lock': {
     release: ({ handle }, withinMs) => ask('release', handle, withinMs),
     reclaimStale: (withinMs) => ask('reclaimStale', withinMs),
   },
-};
+});
 
 const { instantiate } = await import(join(directory, 'plugin.js'));
 const modules = new Map();

@@ -5,7 +5,16 @@
 // Rust host left behind.
 
 import {
-  closeSync, constants as o, existsSync, fdatasyncSync, ftruncateSync, mkdirSync, openSync, readFileSync, realpathSync, statSync,
+  closeSync,
+  constants as o,
+  existsSync,
+  fdatasyncSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  realpathSync,
+  statSync,
   writeSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
@@ -20,7 +29,10 @@ function readAllocation(text) {
   const value = JSON.parse(text);
   const parent = value?.delegated_from ?? null;
   const whole =
-    isText(value?.pod_name) && isText(value.socket) && areRules(value.scope_allow) && (parent === null || isText(parent));
+    isText(value?.pod_name) &&
+    isText(value.socket) &&
+    areRules(value.scope_allow) &&
+    (parent === null || isText(parent));
   // As a text, since not every integer is one in JavaScript.
   const pid = whole ? json.members(text).get('pid') : undefined;
   // One that cannot be understood has no name, and stays as it is.
@@ -71,7 +83,10 @@ export class ScopeLock {
 
   /** Truncates, then writes with one call: whatever is torn is a prefix. */
   #write(fd, top, table) {
-    const texts = json.indent(json.renderList(table.map((entry) => entry.text)));
+    const texts = json.renderList(
+      table.map((entry) => entry.text),
+      1,
+    );
     const old = readAll(fd);
     try {
       overwrite(fd, Buffer.from(json.renderObject(new Map(top).set('allocations', texts))));
@@ -156,7 +171,9 @@ function overwrite(fd, data) {
 function without(table, gone) {
   const left = table.filter((entry) => !gone.includes(entry));
   const names = new Set(left.map((entry) => entry.name));
-  const parents = new Map(gone.filter((entry) => !names.has(entry.name)).map((entry) => [entry.name, entry.parent]));
+  const parents = new Map(
+    gone.filter((entry) => !names.has(entry.name)).map((entry) => [entry.name, entry.parent]),
+  );
   for (const entry of left) {
     const passed = new Set();
     let { parent } = entry;
@@ -165,7 +182,7 @@ function without(table, gone) {
     // A circle of those that are gone, or one that would close on the child itself, has no parent.
     const next = passed.has(parent) || parent === entry.name ? null : parent;
     const members = json.members(entry.text).set('delegated_from', JSON.stringify(next));
-    entry.text = json.indent(json.indent(json.renderObject(members)));
+    entry.text = json.renderObject(members, 2);
   }
   return left;
 }
@@ -184,7 +201,10 @@ export function isAlive(pid) {
   } catch {
     return true;
   }
-  const fields = stat.slice(stat.lastIndexOf(')') + 1).trim().split(' ');
+  const fields = stat
+    .slice(stat.lastIndexOf(')') + 1)
+    .trim()
+    .split(' ');
   // A process whose first thread has ended shows as a zombie as long as others run.
   return !(/^[Xx]$/.test(fields[0]) || (fields[0] === 'Z' && Number(fields[17]) <= 1));
 }

@@ -5,7 +5,15 @@ import { connect } from 'node:net';
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { ToolError, descriptorsExhausted, escape, failed, isOutOfDescriptors, limit, showTime } from './errors.mjs';
+import {
+  ToolError,
+  descriptorsExhausted,
+  escape,
+  failed,
+  isOutOfDescriptors,
+  limit,
+  showTime,
+} from './errors.mjs';
 import { openDirectory, within } from './state_file.mjs';
 
 /** Linux's flag for a descriptor that stands for a place and can do nothing else; Node has no name for it. */
@@ -69,9 +77,10 @@ export class Directories {
     const fd = this.#resolve(path, flags);
     const stat = fstatSync(fd);
     let why;
-    if (stat.isSymbolicLink()) why = 'lies behind a symbolic link';
+    if (stat.isSymbolicLink()) why = 'is a symbolic link';
     else if (!isKind(stat)) why = `is not ${kind}`;
-    else if (stat.uid !== process.geteuid()) why = `belongs to user ${stat.uid}, not to user ${process.geteuid()}`;
+    else if (stat.uid !== process.geteuid())
+      why = `belongs to user ${stat.uid}, not to user ${process.geteuid()}`;
     else return fd;
     closeSync(fd);
     throw new Refused(why);
@@ -100,7 +109,11 @@ export class Directories {
       // A pod removes its directory when it ends.
       if (error.code === 'ENOENT' || error.code === 'ENOTDIR') throw new Unreachable('ENOENT');
       if (isOutOfDescriptors(error)) throw descriptorsExhausted();
-      throw new Refused(error.code === 'ELOOP' ? 'lies behind a symbolic link' : `cannot be opened: ${error.message}`);
+      if (error.code === 'ERR_INVALID_ARG_VALUE')
+        throw new Refused('cannot be opened: its path holds a NUL byte');
+      throw new Refused(
+        error.code === 'ELOOP' ? 'lies behind a symbolic link' : `cannot be opened: ${error.message}`,
+      );
     } finally {
       opened.forEach((fd) => closeSync(fd));
     }
@@ -234,7 +247,9 @@ export class Exchange {
     }
     this.#line += piece.length - start;
     if (Math.max(longest, this.#line) > this.#maxLine) {
-      this.#broken = limit(`the pod sent a line of more than ${this.#maxLine} bytes (raise it with --max-line)`);
+      this.#broken = limit(
+        `the pod sent a line of more than ${this.#maxLine} bytes (raise it with --max-line)`,
+      );
       throw this.#broken;
     }
   }

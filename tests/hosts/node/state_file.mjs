@@ -31,7 +31,7 @@ export function openRegular(directory, name, access) {
 /** The whole content of an open file. */
 export function readAll(fd) {
   const pieces = [];
-  for (let size = 0; ; ) {
+  for (let size = 0; ;) {
     const piece = Buffer.alloc(64 << 10);
     const got = readSync(fd, piece, 0, piece.length, size);
     if (got === 0) return Buffer.concat(pieces);
@@ -49,7 +49,9 @@ export function readAll(fd) {
  */
 export function flockUntil(fd, deadline) {
   const seconds = (Math.max(deadline - performance.now(), 0) / 1000).toFixed(3);
-  const flock = spawn('flock', ['--exclusive', '--timeout', seconds, '3'], { stdio: ['ignore', 'ignore', 'ignore', fd] });
+  const flock = spawn('flock', ['--exclusive', '--timeout', seconds, '3'], {
+    stdio: ['ignore', 'ignore', 'ignore', fd],
+  });
   return new Promise((resolve, reject) => {
     flock.on('error', (error) => reject(new Fault(`the program flock cannot be run: ${error.message}`)));
     flock.on('exit', (code) => {

@@ -85,7 +85,9 @@ class Call:
     def count(self):
         self.host_calls += 1
         if self.host_calls > self.limits.host_calls:
-            message = f"the plugin made more than {self.limits.host_calls} host calls (raise it with --host-calls)"
+            message = (
+                f"the plugin made more than {self.limits.host_calls} host calls (raise it with --host-calls)"
+            )
             raise EndOfCall(limit(message))
 
     def wait(self, within_ms):

@@ -1,7 +1,7 @@
 """What a call can end in besides an answer, and how names and times are shown in it."""
 
 import os
-import unicodedata
+import re
 
 
 class ToolError(Exception):
@@ -48,13 +48,10 @@ def show_time(seconds):
     return f"{seconds:g}s" if seconds >= 1 else f"{seconds * 1000:g}ms"
 
 
+_STEERS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_SHORT = {"\t": "\\t", "\r": "\\r", "\n": "\\n"}
+
+
 def escape(text):
     """A name as it is shown: what could forge a line or steer a terminal is escaped."""
-    return "".join(map(_escape_character, text))
-
-
-def _escape_character(c):
-    if c in "\t\r\n":
-        return {"\t": "\\t", "\r": "\\r", "\n": "\\n"}[c]
-    steers = unicodedata.category(c) == "Cc" or c in "\u2028\u2029" or "\u202a" <= c <= "\u202e" or "\u2066" <= c <= "\u2069"
-    return f"\\u{{{ord(c):x}}}" if steers else c
+    return _STEERS.sub(lambda c: _SHORT.get(c[0]) or f"\\u{{{ord(c[0]):x}}}", text)

@@ -4,12 +4,13 @@
 It loads the same component as the Rust host and implements its imports with Python's standard library:
 
     host.py        the command line and the batch
-    plugin.py      the component, by wasmtime
+    plugin.py      the component, by wasmtime (and fast_bytes.py, for long histories)
     imports.py     the imports, one function each
     authority.py   grants, the gate that every import passes, the state of a call
     sockets.py     granted directories, checked connections, exchanges
     registry.py    spawned_pods.json and read_cursors.json
     scope_lock.py  scope.lock
+    state_file.py  opening, locking and reading what these two keep; json_text.py: writing it back untouched
 
 profile.json says what it does not support.
 """
@@ -86,7 +87,9 @@ def authority(args):
         directories = Directories(args.allow_sockets or [base, runtime])
         registry = Registry(runtime)
     except OSError as error:
-        raise ToolError("execution-failed", None, f"cannot open the directory {error.filename}: {error}") from error
+        raise ToolError(
+            "execution-failed", None, f"cannot open the directory {error.filename}: {error}"
+        ) from error
     path = args.scope_lock or os.environ.get("INSOMNIA_SCOPE_LOCK") or os.path.join(base, "scope.lock")
     names = ("op_timeout", "call_timeout", "max_line", "max_output", "host_calls", "exchanges")
     limits = SimpleNamespace(**{name: getattr(args, name) for name in names})

@@ -114,7 +114,9 @@ def open_exchange(call, pod, request, within_ms):
     }[request.tag]
     call.admit(authority.FIND[needs], pod.record.name)
     if call.exchanges >= call.limits.exchanges:
-        raise limit(f"the plugin has {call.limits.exchanges} exchanges open already (raise it with --exchanges)")
+        raise limit(
+            f"the plugin has {call.limits.exchanges} exchanges open already (raise it with --exchanges)"
+        )
     seconds, until = call.wait(within_ms)
     try:
         connection = call.authority.directories.connect_until(pod.record.socket, until)

@@ -31,18 +31,20 @@ def members(text):
     return dict(_parts(text, "{", dict))
 
 
-def render_list(texts):
-    return "[\n  " + ",\n  ".join(texts) + "\n]" if texts else "[]"
+def render_list(texts, depth=0):
+    """Pretty-printed, as it stands `depth` levels within something else. The texts are not touched."""
+    return _render("[", texts, "]", depth)
 
 
-def render_object(members):
-    lines = [f"{json.dumps(name, ensure_ascii=False)}: {text}" for name, text in members.items()]
-    return "{\n  " + ",\n  ".join(lines) + "\n}" if lines else "{}"
+def render_object(members, depth=0):
+    return _render(
+        "{", [f"{json.dumps(name, ensure_ascii=False)}: {text}" for name, text in members.items()], "}", depth
+    )
 
 
-def indent(text):
-    """A rendered list or object one level further in. JSON texts hold no line breaks within strings."""
-    return text.replace("\n", "\n  ")
+def _render(opening, lines, closing, depth):
+    inner, outer = "\n" + "  " * (depth + 1), "\n" + "  " * depth
+    return opening + inner + f",{inner}".join(lines) + outer + closing if lines else opening + closing
 
 
 def _parts(text, opening, kind):

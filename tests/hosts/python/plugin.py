@@ -10,7 +10,9 @@ import time
 from wasmtime import Config, Engine, Store, WasiConfig, WasmtimeError
 from wasmtime.component import Component, Linker, Record, ResourceAny, ResourceHost, ResourceType, Variant
 
+import fast_bytes
 import imports
+import json_text
 from errors import EndOfCall, ToolError, call_time_is_up
 
 POD, EXCHANGE = 1, 2
@@ -44,6 +46,7 @@ FUNCTIONS = {
     },
 }
 RESOURCES = {"pods": ("pod", POD), "unix-socket": ("exchange", EXCHANGE)}
+fast_bytes.install()
 
 
 class Plugin:
@@ -56,6 +59,7 @@ class Plugin:
         self._component = Component.from_file(self._engine, path)
         self._linker = Linker(self._engine)
         self._linker.add_wasip2()
+        self._linker.allow_shadowing = True
         self._call = None
         with self._linker.root() as root:
             with root.add_instance(PACKAGE.format("types")):
@@ -67,6 +71,10 @@ class Plugin:
                         instance.add_resource(name, ResourceType.host(kind), self._drop)
                     for name, (function, way) in functions.items():
                         instance.add_func(name, self._import(function, way))
+            for name in self._component.type.imports(self._engine):
+                if name.startswith("wasi:clocks/monotonic-clock@"):
+                    with root.add_instance(name) as instance:
+                        _stop_the_clock(instance)
 
     def call(self, call, tool, input_json):
         """The tool's output; ToolError where it failed."""
@@ -91,7 +99,9 @@ class Plugin:
             cause = str(error).strip().splitlines()[-1].strip()
             raise ToolError("internal", None, f"the plugin failed: {cause}") from error
         except Exception as error:
-            raise ToolError("internal", None, f"the host failed in the middle of a call: {error!r}") from error
+            raise ToolError(
+                "internal", None, f"the host failed in the middle of a call: {error!r}"
+            ) from error
         finally:
             watchdog.cancel()
             # So that it cannot fire into the next call.
@@ -106,7 +116,9 @@ class Plugin:
     def _import(self, function, way):
         def run(store, *arguments):
             try:
-                value = _lower(self._call, function(self._call, *(self._lift(store, one) for one in arguments)))
+                value = _lower(
+                    self._call, function(self._call, *(self._lift(store, one) for one in arguments))
+                )
                 return Variant("ok", value) if way is TAGGED else value
             except ToolError as error:
                 if way in (END, INFALLIBLE):
@@ -123,10 +135,24 @@ class Plugin:
         return [self._lift(store, one) for one in value] if isinstance(value, list) else value
 
     def _drop(self, _store, handle):
-        held = self._call.handles.pop(handle)
+        held = self._call.handles.pop(handle, None)
         if isinstance(held, imports.Exchange):
             held.close()
             self._call.exchanges -= 1
+
+
+def _stop_the_clock(instance):
+    """The clock of WASI, standing still: nothing ends a sleep inside wasmtime, not even the end of the call."""
+
+    def no_sleep(_store, _when):
+        raise EndOfCall(
+            ToolError("internal", None, "the plugin wants to sleep, and this host has no clock for it")
+        )
+
+    instance.add_func("now", lambda _store: 0)
+    instance.add_func("resolution", lambda _store: 1_000_000_000)
+    instance.add_func("subscribe-instant", no_sleep)
+    instance.add_func("subscribe-duration", no_sleep)
 
 
 def _lower(call, value):
@@ -151,10 +177,9 @@ def _record(**members):
 
 
 def render(output):
-    """An output as the JSON line that the caller gets."""
+    """An output as a line. The plugin's data is read and written anew: it may hold line breaks, or be no JSON."""
     try:
-        data = json.loads(output.data)
-    except ValueError as error:
+        answer = {"summary": output.summary, "content": output.content, "data": json_text.parse(output.data)}
+        return json.dumps({"ok": answer}, ensure_ascii=False, separators=(",", ":"))
+    except (ValueError, RecursionError) as error:
         raise ToolError("internal", None, f"the plugin's data is not JSON: {error}") from error
-    answer = {"summary": output.summary, "content": output.content, "data": data}
-    return json.dumps({"ok": answer}, ensure_ascii=False, separators=(",", ":"))

@@ -48,7 +48,11 @@ def rules(value):
 
 def _rule(value):
     match value:
-        case {"target": str(target), "permission": "read" | "write" as permission, "recursive": bool(recursive)}:
+        case {
+            "target": str(target),
+            "permission": "read" | "write" as permission,
+            "recursive": bool(recursive),
+        }:
             return Rule(target, permission, recursive)
     raise ValueError("a scope rule cannot be read")
 
@@ -156,7 +160,9 @@ class Registry:
         if name not in pods:
             return None
         match json_text.parse(pods[name]):
-            case {"items": int(items), "digest": str(digest)} if not isinstance(items, bool) and 0 <= items < 2**64:
+            case {"items": int(items), "digest": str(digest)} if (
+                not isinstance(items, bool) and 0 <= items < 2**64
+            ):
                 return Cursor(items, digest)
         raise self._damaged(CURSORS, f"the cursor of pod `{escape(name)}` cannot be read")
 
@@ -186,7 +192,9 @@ class Registry:
             PODS: "repair it, or delete it to forget all pods",
             CURSORS: "delete it, and every pod's output is given from its start again",
         }[name]
-        message = f"the registry file `{self.path}/{name}` is damaged: {detail}; it was left as it is; {remedy}"
+        message = (
+            f"the registry file `{self.path}/{name}` is damaged: {detail}; it was left as it is; {remedy}"
+        )
         return _Damaged("execution-failed", "registry-damaged", message)
 
     def _replace(self, name, text):
@@ -227,7 +235,9 @@ class Registry:
                     pass
             file.close()
             if time.monotonic() >= deadline:
-                message = f"the registry lock `{self.path}/{LOCK}` was held by another process for {seconds:.1f} s"
+                message = (
+                    f"the registry lock `{self.path}/{LOCK}` was held by another process for {seconds:.1f} s"
+                )
                 raise failed("lock-busy", f"{message}; nothing was changed, try again")
 
 
@@ -243,4 +253,4 @@ def _members_or_none(text):
 
 
 def _render_cursors(top, pods):
-    return json_text.render_object(top | {"pods": json_text.indent(json_text.render_object(pods))})
+    return json_text.render_object(top | {"pods": json_text.render_object(pods, 1)})

@@ -44,7 +44,7 @@ class Allocation:
     def set_parent(self, parent):
         self.parent = parent
         members = json_text.members(self.text) | {"delegated_from": json.dumps(parent, ensure_ascii=False)}
-        self.text = json_text.indent(json_text.indent(json_text.render_object(members)))
+        self.text = json_text.render_object(members, 2)
 
 
 class ScopeLock:
@@ -72,7 +72,9 @@ class ScopeLock:
     def _read(self, fd):
         try:
             if os.path.lexists(os.path.realpath(self.path) + ".next"):
-                raise ValueError("a killed process left a change undone; any command of pod-tools finishes it")
+                raise ValueError(
+                    "a killed process left a change undone; any command of pod-tools finishes it"
+                )
             text = state_file.read_all(fd).decode()
             if not text.strip(" \t\r\n"):
                 return {}, []
@@ -85,7 +87,7 @@ class ScopeLock:
 
     def _write(self, fd, top, table):
         """Truncates, then writes with one call: whatever is torn is a prefix."""
-        texts = json_text.indent(json_text.render_list([entry.text for entry in table]))
+        texts = json_text.render_list([entry.text for entry in table], 1)
         data = json_text.render_object(top | {"allocations": texts}).encode()
         old = state_file.read_all(fd)
         try:
@@ -122,7 +124,9 @@ class ScopeLock:
         try:
             return state_file.open_regular(directory, name, os.O_RDWR | os.O_CREAT)
         except state_file.OutOfDescriptors as error:
-            message = f"there is no file descriptor left to open `{self.path}` with; raise the limit (ulimit -n)"
+            message = (
+                f"there is no file descriptor left to open `{self.path}` with; raise the limit (ulimit -n)"
+            )
             raise failed("descriptors-exhausted", message) from error
         except (OSError, state_file.Fault) as fault:
             raise self._damaged(str(fault)) from fault

@@ -47,7 +47,7 @@ class Directories:
         fd = self._resolve(names, flags)
         found = os.fstat(fd)
         if stat.S_ISLNK(found.st_mode):
-            why = "lies behind a symbolic link"
+            why = "is a symbolic link"
         elif not is_kind(found.st_mode):
             why = f"is not {kind}"
         elif found.st_uid != os.geteuid():
@@ -86,7 +86,7 @@ class Directories:
                 raise Refused("lies behind a symbolic link") from error
             raise Refused(f"cannot be opened: {os_error(error)}") from error
         except ValueError as error:
-            raise Refused(f"cannot be opened: {error}") from error
+            raise Refused("cannot be opened: its path holds a NUL byte") from error
         finally:
             for fd in opened:
                 os.close(fd)

@@ -133,5 +133,5 @@ pub const CASES: &[Case] = &[
             same("methods", pod.methods(), ["shutdown"])
         },
     )
-    .catches(&[Flaw::WrongWording]),
+    .catches(&[Flaw::HangsUp, Flaw::WrongWording]),
 ];

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::case::Case;
 use crate::cases::killing::kill_everywhere;
-use crate::failure::{Failure, Verdict, holds, same};
+use crate::failure::{Failure, Verdict, holds, same, same_json};
 use crate::flaw::Flaw;
 use crate::need::Need;
 use crate::trial::Trial;
@@ -58,7 +58,7 @@ fn check(t: &mut Trial, old: &Value, new: &Value) -> Result<bool, Failure> {
     } else {
         again.fails("invalid-argument", "unknown-pod")?;
     }
-    same("the table in the end", t.place().table()?, new.clone())?;
+    same_json("the table in the end", &t.place().table()?, new)?;
     same("the registry in the end", t.place().recorded()?, ["other"])?;
     t.restart()?;
     Ok(table == *new)

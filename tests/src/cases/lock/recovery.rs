@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::case::Case;
-use crate::failure::{Verdict, holds, same};
+use crate::failure::{Verdict, holds, same, same_json};
 use crate::flaw::Flaw;
 use crate::need::Need;
 use crate::trial::Trial;
@@ -91,7 +91,7 @@ pub const CASES: &[Case] = &[
             visit(t, &native.to_string(), &journal("old", &format!("{lost:#}")))?;
             let entries = [&native["allocations"][0], &lost["allocations"][0], &lost["allocations"][2]]
                 .map(Value::clone);
-            same("the table", t.place().table()?["allocations"].clone(), json!(entries))
+            same_json("the table", &t.place().table()?["allocations"], &json!(entries))
         },
     )
     .needs(&[Need::ScopeLock, Need::ScopeRecovery])

@@ -5,7 +5,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::case::Case;
-use crate::failure::{holds, same};
+use crate::failure::{holds, same, same_json};
 use crate::flaw::Flaw;
 use crate::script::{Script, Step, event};
 
@@ -27,8 +27,8 @@ pub const CASES: &[Case] = &[
         t.place().record(json!({ "pod_name": 7, "note": "not ours" }))?;
         t.list()?.says("2 pod(s) known; 1 record could not be read")?;
         t.stop("worker")?.output()?;
-        let records: Vec<Value> = serde_json::from_str(&std::fs::read_to_string(t.place().registry())?)?;
-        same("the bad record", records.get(1), Some(&json!({ "pod_name": 7, "note": "not ours" })))
+        let records: Value = serde_json::from_str(&std::fs::read_to_string(t.place().registry())?)?;
+        same_json("the bad record", &records[1], &json!({ "pod_name": 7, "note": "not ours" }))
     })
     .catches(&[Flaw::DropsUnknown]),
     Case::new(
@@ -41,7 +41,7 @@ pub const CASES: &[Case] = &[
             t.place().record(other.clone())?;
             t.stop("worker")?.output()?;
             let records: Value = serde_json::from_str(&std::fs::read_to_string(t.place().registry())?)?;
-            same("the registry", records, json!([other]))
+            same_json("the registry", &records, &json!([other]))
         },
     )
     .catches(&[Flaw::DropsUnknown, Flaw::KeepsRecords]),
@@ -100,7 +100,7 @@ pub const CASES: &[Case] = &[
         t.list()?.says("1 pod(s) known; 7 records could not be read")?.with_data("/unreadable", 7)?;
         t.stop("worker")?.output()?;
         let records: Value = serde_json::from_str(&std::fs::read_to_string(t.place().registry())?)?;
-        same("the registry", records, json!(bad))
+        same_json("the registry", &records, &json!(bad))
     })
     .catches(&[Flaw::DropsUnknown, Flaw::WrongWording]),
     Case::new(
@@ -119,7 +119,7 @@ pub const CASES: &[Case] = &[
             same("methods of the first", first.methods(), ["run"])?;
             t.stop("worker")?.output()?;
             let records: Value = serde_json::from_str(&std::fs::read_to_string(t.place().registry())?)?;
-            same("the registry", records, json!([record]))?;
+            same_json("the registry", &records, &json!([record]))?;
             t.send("worker", "hello")?.output()?;
             same("methods of the second", second.methods(), ["run"])
         },

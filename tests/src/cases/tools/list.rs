@@ -11,14 +11,16 @@ pub const CASES: &[Case] = &[
     Case::new("tools/list-empty", "a spawner without pods is told so, without content", |t| {
         t.list()?.says("no spawned pods")?.without_content()?;
         Ok(())
-    }),
+    })
+    .catches(&[Flaw::WrongWording]),
     Case::new("tools/list-alive-and-stopped", "each pod has a line: name, reachability, scope", |t| {
         let _alive = t.pod("one", Script::new())?;
         t.dead_pod("two")?;
         let lines = "one [alive] scope=write:/work/one\ntwo [stopped] scope=write:/work/two";
         t.list()?.says("2 pod(s) known")?.with_content(lines)?;
         Ok(())
-    }),
+    })
+    .catches(&[Flaw::CutsText]),
     Case::new("tools/list-scope", "scope rules are shown in order, and none as `(none)`", |t| {
         let mut record = t.place().native_record("one");
         record["scope_delegated"] = json!([

@@ -39,8 +39,7 @@ pub const CASES: &[Case] = &[
             host.answer()?.with_message(&format!("no spawned pod named `pod-{n}`"))?;
             Ok::<(), Failure>(())
         })
-    })
-    .catches(&[Flaw::DiesOfBadLines]),
+    }),
     Case::new(
         "tools/batch-input-text",
         "input may be a text; empty, `null` and `{}` mean no arguments",

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::case::Case;
-use crate::failure::same;
+use crate::failure::{same, same_json};
 use crate::flaw::Flaw;
 use crate::script::{Script, Step, event};
 
@@ -22,9 +22,11 @@ pub const CASES: &[Case] = &[
         let pod = t.pod("worker", obliging())?;
         let message = "line\n{\"method\":\"shutdown\"}\n\"quoted\" \\ \u{0}\u{1b}";
         t.send("worker", message)?.says("sent message to `worker`")?.without_content()?;
-        let received: Vec<Value> =
-            pod.received().iter().map(|line| serde_json::from_str(line)).collect::<Result<_, _>>()?;
-        same("what the pod received", received, [json!({ "method": "run", "params": { "input": message } })])
+        let received = pod.received();
+        let lines: Vec<Value> =
+            received.iter().map(|line| serde_json::from_str(line)).collect::<Result<_, _>>()?;
+        let run = json!({ "method": "run", "params": { "input": message } });
+        same_json("what the pod received", &lines.into(), &json!([run]))
     })
     .catches(&[Flaw::CallsTwice, Flaw::WrongWording]),
     Case::new("tools/send-already-running", "a pod that is executing a turn is not sent a second one", |t| {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::case::Case;
-use crate::failure::same;
+use crate::failure::{same, same_json};
 use crate::flaw::Flaw;
 use crate::need::Need;
 use crate::script::{Script, Step, event};
@@ -31,7 +31,11 @@ pub const CASES: &[Case] = &[
         t.stop("worker")?.says("stopped pod `worker`; reclaimed scope: write:/work/worker")?;
         same("the scope table", t.place().allocated()?, ["spawner", "child"])?;
         let table: Value = serde_json::from_str(&std::fs::read_to_string(t.place().scope_lock())?)?;
-        same("whom the child is delegated from", &table["allocations"][1]["delegated_from"], "spawner")
+        same_json(
+            "whom the child is delegated from",
+            &table["allocations"][1]["delegated_from"],
+            &json!("spawner"),
+        )
     })
     .needs(&[Need::ScopeLock])
     .catches(&[Flaw::KeepsScope, Flaw::TearsTable]),

@@ -1,15 +1,13 @@
 //! The socket of a record, from the outside (row 18 of the list of the native tools' faults): what is not
 //! plainly a socket of ours beneath a granted directory is refused by every tool, and is not connected.
 
-mod support;
-
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
+use crate::support::{Spawner, connections_so_far, data, over, patient, tools};
 use pod_tools_conformance::{FakePod, Script, Step, assistant, event, history};
 use pod_tools_host::{Authority, ErrorKind, Reason, ToolError};
 use serde_json::json;
-use support::{Spawner, connections_so_far, patient, tools};
 
 /// A pod that does whatever it is asked for.
 fn obliging() -> Script {
@@ -36,8 +34,8 @@ async fn assert_refused(spawner: &Spawner, socket: impl AsRef<Path>, why: &str) 
     let list = spawner.list().await;
     assert_eq!(list.summary, "1 pod(s) known");
     assert_eq!(list.content.as_deref(), Some("child [denied] scope=write:/work/child"));
-    assert_eq!(support::data(&list)["pods"][0]["state"], "denied");
-    assert_eq!(support::data(&list)["stale_reclaimed"], json!(null), "it is not a stopped pod");
+    assert_eq!(data(&list)["pods"][0]["state"], "denied");
+    assert_eq!(data(&list)["stale_reclaimed"], json!(null), "it is not a stopped pod");
     assert_eq!(spawner.send_fails("child", "hello").await, expected);
     assert_eq!(spawner.read_fails("child").await, expected);
     assert_eq!(spawner.stop_fails("child").await, expected);
@@ -232,7 +230,7 @@ async fn a_second_granted_directory_is_as_good_as_the_first() {
     let socket = spawner.place.root().join("elsewhere/sock");
     record(&spawner, &socket);
     let _pod = FakePod::start_unrecorded(&socket, "child", obliging()).unwrap();
-    let authority = support::over(&spawner.place, &["read"])
+    let authority = over(&spawner.place, &["read"])
         .allow_sockets(spawner.place.root().join("elsewhere"))
         .limits(patient())
         .build()

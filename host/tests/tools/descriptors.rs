@@ -4,17 +4,15 @@
 //! The limit is a process's, and pods need descriptors as well. So each test runs itself again: the pods
 //! are in the first process, the calls in the second.
 
-mod support;
-
 use std::fs::File;
 use std::path::PathBuf;
 use std::process::Command;
 
+use crate::support::patient;
 use pod_tools_conformance::{FakePod, Place, Script, Step, assistant, event, history};
 use pod_tools_host::{Authority, ErrorKind, Output, PodTools, Reason, ToolError};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::{Value, json};
-use support::patient;
 
 const ROOT: &str = "POD_TOOLS_TEST_CALLS_WITHIN";
 
@@ -106,7 +104,8 @@ async fn for_want_of_descriptors_every_tool_fails_and_no_pod_is_called_stopped_o
         let _pod = FakePod::start(&place, "child", obliging()).unwrap();
         let own = i64::from(std::process::id());
         place.write_table(&[place.native_allocation("child", own)]).unwrap();
-        let test = "for_want_of_descriptors_every_tool_fails_and_no_pod_is_called_stopped_or_forgotten";
+        let test =
+            "descriptors::for_want_of_descriptors_every_tool_fails_and_no_pod_is_called_stopped_or_forgotten";
         return run_caller(test, &place);
     };
     let list = caller.call_with_ever_more_room("ListPods").await;
@@ -130,7 +129,7 @@ async fn many_pods_are_listed_with_few_descriptors() {
         let pods = (0..PODS)
             .map(|i| FakePod::start(&place, &format!("pod-{i}"), Script::new().never_accepting(16)).unwrap());
         let _pods: Vec<FakePod> = pods.collect();
-        return run_caller("many_pods_are_listed_with_few_descriptors", &place);
+        return run_caller("descriptors::many_pods_are_listed_with_few_descriptors", &place);
     };
     let answer = caller.call("ListPods", 200).await.unwrap();
     assert_eq!(answer.summary, format!("{PODS} pod(s) known"));

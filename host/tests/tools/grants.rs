@@ -1,12 +1,10 @@
 //! Grants, from the outside: each tool needs its verb, a refusal reaches no socket, changes nothing and does
 //! not tell whether a pod exists, and patterns bound what is seen.
 
-mod support;
-
+use crate::support::{Spawner, connections_so_far, data, patient, tools};
 use pod_tools_conformance::{FakePod, Script, Step, assistant, event, history};
 use pod_tools_host::{Authority, ErrorKind, Reason, ToolError};
 use serde_json::{Value, json};
-use support::{Spawner, connections_so_far, data, patient, tools};
 
 const VERBS: [&str; 4] = ["list", "send", "read", "stop"];
 

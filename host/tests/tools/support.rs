@@ -1,8 +1,5 @@
-//! What the tests of the four tools share: the bundled plugin, loaded once a test binary, and a [`Spawner`]:
+//! What the tests of the four tools share: the bundled plugin, loaded once, and a [`Spawner`]:
 //! a place for pods together with the authority over it.
-
-// Each test binary uses its own part of this.
-#![allow(dead_code, clippy::unwrap_used)]
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
@@ -16,8 +13,7 @@ use pod_tools_host::{
 };
 use serde_json::{Value, json};
 
-/// The bundled plugin. Compiled code is kept beneath the target directory, so that the test binaries do not
-/// compile it one by one.
+/// The bundled plugin. Compiled code is kept beneath the target directory, for the next run.
 pub fn tools() -> &'static PodTools {
     static TOOLS: OnceLock<PodTools> = OnceLock::new();
     TOOLS.get_or_init(|| {
@@ -156,6 +152,10 @@ pub fn connections_so_far(pod: &FakePod, socket: &Path) -> usize {
 pub fn dead_socket(path: &Path) {
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     drop(std::os::unix::net::UnixListener::bind(path).unwrap());
+    // A process that another test is just starting may hold a copy until it runs.
+    while UnixStream::connect(path).is_ok() {
+        std::thread::yield_now();
+    }
 }
 
 /// The number of a process that has ended and has been waited for.

@@ -1,12 +1,10 @@
 //! Odd records in the registry, from the outside (rows 16 and 17 of the list of the native tools' faults):
 //! names that hold anything, names that repeat, records that cannot be read, a registry that is none.
 
-mod support;
-
+use crate::support::{Spawner, data};
 use pod_tools_conformance::{FakePod, Script, Step, assistant, event, history};
 use pod_tools_host::{ErrorKind, Reason};
 use serde_json::{Value, json};
-use support::{Spawner, data};
 
 /// A pod that does whatever it is asked for, and says its name.
 fn obliging(name: &str) -> Script {

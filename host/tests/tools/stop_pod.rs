@@ -1,16 +1,14 @@
 //! StopPod, from the outside: the seed's wording, and what it does better (rows 1, 8, 9, 11, 13, 14, 19 and
 //! 22 of the list of the native tools' faults).
 
-mod support;
-
 use std::fs::File;
 use std::path::Path;
 use std::time::Duration;
 
+use crate::support::{Spawner, connections_so_far, data, dead_pid, dead_socket, failed, hasty, patient};
 use pod_tools_conformance::{FakePod, Script, Step, event};
 use pod_tools_host::{ErrorKind, Reason, ToolError};
 use serde_json::{Value, json};
-use support::{Spawner, data, dead_pid, dead_socket, failed, hasty, patient};
 
 /// A pod with an allocation in the table.
 fn allocated(spawner: &Spawner, name: &str, script: Script) -> FakePod {
@@ -363,5 +361,5 @@ async fn input_that_the_tool_does_not_take_is_an_invalid_argument() {
         assert_eq!(error.kind, ErrorKind::InvalidArgument, "{input}");
         assert!(error.message.starts_with("invalid StopPod input: "), "{input}: {error}");
     }
-    assert_eq!(support::connections_so_far(&pod, &spawner.place.socket("child")), 0);
+    assert_eq!(connections_so_far(&pod, &spawner.place.socket("child")), 0);
 }

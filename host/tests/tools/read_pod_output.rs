@@ -1,12 +1,10 @@
 //! ReadPodOutput, from the outside: the seed's wording, and what it does better (rows 3, 4, 5, 7, 8, 9, 19
 //! and 20 of the list of the native tools' faults). Cursors have a file of their own, `read_cursor.rs`.
 
-mod support;
-
+use crate::support::{Spawner, data, dead_socket, failed, hasty, patient};
 use pod_tools_conformance::{FakePod, Script, Step, assistant, event, history, user};
 use pod_tools_host::{ErrorKind, Reason, ToolError};
 use serde_json::{Value, json};
-use support::{Spawner, data, dead_socket, failed, hasty, patient};
 
 /// A pod with that history.
 fn with_history(spawner: &Spawner, items: &[Value]) -> FakePod {

@@ -1,16 +1,14 @@
 //! The read cursor, from the outside (rows 5, 6 and 20 of the list of the native tools' faults): it moves
 //! when the answer has been delivered, outlives the process, and neither of two readers misses anything.
 
-mod support;
-
 use std::fs::File;
 
+use crate::support::{Spawner, data, delivered, over, patient, tools};
 use pod_tools_conformance::{FakePod, Script, Step, assistant, history};
 use pod_tools_host::registry::{MemoryRegistry, Record};
 use pod_tools_host::scope::{Permission, ScopeRule};
 use pod_tools_host::{Authority, Reason};
 use serde_json::{Value, json};
-use support::{Spawner, data, delivered, over, patient, tools};
 
 /// A pod whose history has one item more each time it is asked for it; the last one then stays.
 fn growing(spawner: &Spawner, items: &[&str]) -> FakePod {

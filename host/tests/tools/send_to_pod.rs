@@ -1,12 +1,10 @@
 //! SendToPod, from the outside: the seed's wording, and what it does better (rows 2, 3, 8, 9 and 19 of the
 //! list of the native tools' faults).
 
-mod support;
-
+use crate::support::{Spawner, connections_so_far, data, dead_socket, failed, hasty, patient};
 use pod_tools_conformance::{FakePod, Script, Step, event};
 use pod_tools_host::{ErrorKind, Reason, ToolError};
 use serde_json::{Value, json};
-use support::{Spawner, data, dead_socket, failed, hasty, patient};
 
 fn turn_start() -> Step {
     Step::line(event("turn_start", json!({ "turn": 0 })))
@@ -178,7 +176,7 @@ async fn input_that_the_tool_does_not_take_is_an_invalid_argument() {
         assert_eq!(error.kind, ErrorKind::InvalidArgument, "{input}");
         assert!(error.message.starts_with("invalid SendToPod input: "), "{input}: {error}");
     }
-    assert_eq!(support::connections_so_far(&pod, &spawner.place.socket("child")), 0);
+    assert_eq!(connections_so_far(&pod, &spawner.place.socket("child")), 0);
 }
 
 #[tokio::test]

@@ -1,15 +1,13 @@
 //! ListPods, from the outside: the seed's wording, and what it does better (rows 10, 11, 13, 15 and 21 of
 //! the list of the native tools' faults). Odd records have a file of their own, `odd_records.rs`.
 
-mod support;
-
 use std::fs::File;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
+use crate::support::{Spawner, Zombie, connections_so_far, data, dead_pid, dead_socket, patient, tools};
 use pod_tools_conformance::{FakePod, Script};
 use serde_json::{Value, json};
-use support::{Spawner, Zombie, data, dead_pid, dead_socket, patient, tools};
 
 fn record(spawner: &Spawner, name: &str, scope: Value) {
     let mut record = spawner.place.native_record(name);
@@ -92,7 +90,7 @@ async fn a_probe_asks_nothing_of_the_pod() {
     let spawner = Spawner::new();
     let pod = FakePod::start(&spawner.place, "child", Script::new()).unwrap();
     spawner.list().await;
-    assert_eq!(support::connections_so_far(&pod, &spawner.place.socket("child")), 1);
+    assert_eq!(connections_so_far(&pod, &spawner.place.socket("child")), 1);
     assert_eq!(pod.methods(), ["a test looks in"], "but for the test itself");
 }
 

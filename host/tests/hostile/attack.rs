@@ -1,0 +1,409 @@
+//! One attack: the place it happens in, and what must hold after each of them.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use pod_tools_conformance::{FakePod, Place, Script, Step, assistant, history};
+use pod_tools_host::{Answer, Authority, ErrorKind, Limits, PodTools, Reason, ToolError};
+use serde_json::Value;
+
+use crate::honest::{HONEST, HOSTILE, Honest, authority, load};
+use crate::process;
+use crate::tree::{changed, files};
+
+/// What the pods of a place answer when they are asked for their history.
+pub const TEXT: &str = "nothing to see here";
+/// Far more than any attack takes: it tells "bounded" from "for ever".
+const LONG: Duration = Duration::from_secs(60);
+const MIB: u64 = 1 << 20;
+/// What the host may log of one attack, with all that it has to say itself.
+const MAX_LOGGED: usize = 256 << 10;
+/// The line of the client that comes last.
+const LAST: &str = "that was all";
+
+/// One attack at a time, from its preparation until nothing of it is left: descriptors and memory are those of
+/// the whole process.
+static ALONE: Mutex<()> = Mutex::new(());
+
+/// Limits that an attack reaches soon.
+pub fn limits() -> Limits {
+    let mut limits = Limits::default();
+    limits.cpu_time = Duration::from_millis(400);
+    limits.memory = 64 << 20;
+    limits.transfer = 8 << 20;
+    limits.host_calls = 20_000;
+    limits.handles = 5_000;
+    limits
+}
+
+/// A pod that answers `get_history`, and `run` with a turn.
+pub fn answering() -> Script {
+    Script::new()
+        .on("get_history", [Step::line(history(&[assistant(TEXT)]))])
+        .on("run", [Step::text("{\"event\":\"turn_start\",\"data\":{\"turn\":0}}\n")])
+}
+
+/// What happens during an attack.
+type Meanwhile = Box<dyn FnOnce(&FakePod) + Send>;
+
+/// What is called.
+enum Target {
+    /// A tool of the plugin that has them all.
+    Tool,
+    /// `call` of a component of its own.
+    RawCall,
+    /// `definitions` of a component of its own.
+    RawDefinitions,
+}
+
+/// An attack that is about to happen.
+pub struct Attack {
+    name: &'static str,
+    target: Target,
+    input: String,
+    grants: Vec<&'static str>,
+    limits: Limits,
+    granted: Script,
+    extra: Vec<FakePod>,
+    place: Place,
+    expected: Vec<&'static str>,
+    may_change: Vec<&'static str>,
+    lock_is_held: bool,
+    delivered: bool,
+    meanwhile: Option<Meanwhile>,
+    alone: MutexGuard<'static, ()>,
+}
+
+/// What has become of it.
+pub struct Aftermath {
+    /// The plugin's data, or the call's error.
+    pub result: Result<Value, ToolError>,
+    /// What the pod `granted` was sent.
+    pub received: Vec<String>,
+    /// Goes on as long as this does.
+    _granted: FakePod,
+    /// Where it happened.
+    pub place: Place,
+    _alone: MutexGuard<'static, ()>,
+}
+
+impl Attack {
+    /// Calls the tool of that name, with the name of a pod that it was granted everything with.
+    pub fn new(name: &'static str) -> Self {
+        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        Self {
+            alone,
+            name,
+            target: Target::Tool,
+            input: "granted".into(),
+            grants: vec!["list,send,read,stop:granted", "list,send,read,stop:outside"],
+            limits: limits(),
+            granted: answering(),
+            place: Place::new().unwrap(),
+            extra: Vec::new(),
+            expected: Vec::new(),
+            may_change: Vec::new(),
+            lock_is_held: false,
+            delivered: false,
+            meanwhile: None,
+        }
+    }
+
+    /// Calls a component of its own.
+    pub fn raw(name: &'static str) -> Self {
+        Self { target: Target::RawCall, ..Self::new(name) }
+    }
+
+    /// Asks a component of its own for its definitions.
+    pub fn raw_definitions(name: &'static str) -> Self {
+        // They are asked for with no authority, and the default limits.
+        Self { target: Target::RawDefinitions, limits: Limits::default(), ..Self::new(name) }
+    }
+
+    pub fn input(mut self, input: impl Into<String>) -> Self {
+        self.input = input.into();
+        self
+    }
+
+    pub fn grants(mut self, grants: &[&'static str]) -> Self {
+        self.grants = grants.to_vec();
+        self
+    }
+
+    pub fn limit(mut self, set: impl FnOnce(&mut Limits)) -> Self {
+        set(&mut self.limits);
+        self
+    }
+
+    /// What the pod `granted` does.
+    pub fn script(mut self, script: Script) -> Self {
+        self.granted = script;
+        self
+    }
+
+    /// One more pod, which is granted only if a grant says so.
+    pub fn pod(mut self, name: &'static str, script: Script) -> Self {
+        let pod = FakePod::start(&self.place, name, script).unwrap();
+        self.extra.push(pod);
+        self
+    }
+
+    /// A pod that has a record and an allocation, and is gone.
+    pub fn gone(self, name: &str) -> Self {
+        self.place.record(self.place.native_record(name)).unwrap();
+        self
+    }
+
+    /// The methods that `granted` will have seen, in any order of connections. None otherwise.
+    pub fn sends(mut self, methods: &[&'static str]) -> Self {
+        self.expected = methods.to_vec();
+        self
+    }
+
+    /// Files beneath the base that will have changed; the others have not.
+    pub fn changes(mut self, files: &[&'static str]) -> Self {
+        self.may_change = files.to_vec();
+        self
+    }
+
+    /// Another process holds the scope lock all the time.
+    pub fn under_a_held_lock(mut self) -> Self {
+        self.lock_is_held = true;
+        self
+    }
+
+    /// The answer is delivered, so what the plugin has staged is kept.
+    pub fn delivered(mut self) -> Self {
+        self.delivered = true;
+        self
+    }
+
+    /// What happens at the same time, with the pod `granted` at hand.
+    pub fn meanwhile(mut self, what: impl FnOnce(&FakePod) + Send + 'static) -> Self {
+        self.meanwhile = Some(Box::new(what));
+        self
+    }
+
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// Attacks, and checks that the host lives, that other calls were not disturbed, that nothing is left
+    /// behind, and that nobody was reached who was not granted.
+    pub fn run(self) -> Aftermath {
+        let name = self.name;
+        let raw = match self.target {
+            Target::Tool => None,
+            _ => Some(load(pod_tools_hostile::raw_component(name).expect("the attack is listed"))),
+        };
+        let (honest_tools, hostile) = (&*HONEST, &*HOSTILE);
+
+        let alone = self.alone;
+        let place = self.place;
+        let _extra = self.extra;
+        let start = |name: &str, script| FakePod::start(&place, name, script).unwrap();
+        let granted = start("granted", self.granted);
+        let bystanders = [("other", start("other", answering())), ("outside", outside(&place))];
+        let honest_pod = start("honest", answering());
+        place.record(place.native_record("dead")).unwrap();
+        let us = i64::from(std::process::id());
+        let allocated = place.recorded().unwrap();
+        let allocations: Vec<Value> =
+            allocated.iter().map(|name| place.native_allocation(name, us)).collect();
+        place.write_table(&allocations).unwrap();
+        let held = self.lock_is_held.then(|| {
+            let lock = fs::File::open(place.scope_lock()).unwrap();
+            lock.try_lock().unwrap();
+            lock
+        });
+
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let attacker = authority(&place, &self.grants, self.limits.clone());
+        let honest = Honest {
+            authority: authority(&place, &["list,read:honest", "list:dead"], Limits::default()),
+            lists: !self.lock_is_held,
+        };
+        // What is made once and kept, such as the image of a component's memory, is made by these.
+        runtime.block_on(async {
+            honest.calls(honest_tools).await;
+            honest.behaves(hostile).await;
+        });
+
+        let logged = process::logged();
+        let descriptors = process::descriptors();
+        let before = files(&place.base());
+        let memory = process::reset_peak_memory();
+        let meanwhile = self.meanwhile;
+        let result = std::thread::scope(|threads| {
+            threads.spawn(|| meanwhile.map(|what| what(&granted)));
+            let under_way = AtomicBool::new(true);
+            let others = async {
+                let mut rounds = 0;
+                while under_way.load(Ordering::Relaxed) || rounds == 0 {
+                    honest.calls(honest_tools).await;
+                    honest.behaves(hostile).await;
+                    rounds += 1;
+                }
+            };
+            let attack = async {
+                let result =
+                    call(&self.target, raw.as_ref().unwrap_or(hostile), &attacker, name, &self.input).await;
+                under_way.store(false, Ordering::Relaxed);
+                let answer = match result? {
+                    (data, Some(answer)) if self.delivered => {
+                        answer.delivered().await?;
+                        data
+                    }
+                    (data, _) => data,
+                };
+                Ok(answer)
+            };
+            runtime.block_on(async {
+                let both = async { tokio::join!(attack, others).0 };
+                tokio::time::timeout(LONG, both).await.expect("the call ends")
+            })
+        });
+        let peak = process::peak_memory();
+        let (memory_limit, transfer) = (self.limits.memory as u64, self.limits.transfer as u64);
+
+        drop(raw);
+
+        // The host lives: the same engine serves another call, and so does the other.
+        runtime.block_on(async {
+            honest.calls(honest_tools).await;
+            honest.behaves(hostile).await;
+        });
+
+        let deadline = Instant::now() + LONG;
+        while process::descriptors() != descriptors {
+            // What tokio's threads still finish tells nobody when it is done.
+            assert!(Instant::now() < deadline, "{:?}\nwas {descriptors:?}", process::descriptors());
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        drop(held);
+        let lock = fs::File::open(place.scope_lock()).unwrap();
+        lock.try_lock().expect("nobody holds the scope lock");
+        drop(lock);
+
+        let after = files(&place.base());
+        let mut changed = changed(&before, &after);
+        changed.retain(|file| !self.may_change.iter().any(|allowed| Path::new(allowed) == file));
+        assert_eq!(changed, Vec::<PathBuf>::new(), "files have changed");
+
+        match (memory, peak) {
+            (Some(memory), Some(peak)) => {
+                let took = peak.saturating_sub(memory);
+                let most = memory_limit + 4 * transfer + 32 * MIB;
+                assert!(took < most, "the host took {} MiB more, at most it may {}", took / MIB, most / MIB);
+            }
+            _ => eprintln!("peak memory: not run, this system does not tell it"),
+        }
+        let logged = process::logged() - logged;
+        assert!(logged < MAX_LOGGED, "the host logged {logged} bytes");
+
+        for (name, pod) in &bystanders {
+            assert_eq!(
+                seen(&socket_of(&place, name), pod),
+                Vec::<String>::new(),
+                "`{name}` was sent something"
+            );
+            assert_eq!(pod.connections(), 1, "`{name}` was connected to");
+        }
+        for method in methods(&seen(&place.socket("honest"), &honest_pod)) {
+            assert_eq!(method, "get_history");
+        }
+        let received = seen(&place.socket("granted"), &granted);
+        assert_eq!(methods(&received), self.expected, "what `granted` was sent");
+        Aftermath { result, place, received, _granted: granted, _alone: alone }
+    }
+}
+
+/// Makes the call; the plugin's data, and the answer that has not been delivered yet.
+async fn call(
+    target: &Target,
+    tools: &PodTools,
+    attacker: &Authority,
+    name: &str,
+    input: &str,
+) -> Result<(Value, Option<Answer>), ToolError> {
+    if let Target::RawDefinitions = target {
+        return Ok((tools.definitions().await?.len().into(), None));
+    }
+    let answer = tools.call(attacker, name, input).await?;
+    let line = serde_json::to_string(answer.output()).unwrap();
+    assert!(!line.contains(['\n', '\r']), "an answer is one line of JSON");
+    // Data may be nested deeper than anybody reads.
+    let data = serde_json::from_str(answer.output().data.get()).unwrap_or_default();
+    Ok((data, Some(answer)))
+}
+
+impl Aftermath {
+    /// The error that the call ended in.
+    #[track_caller]
+    pub fn error(&self) -> &ToolError {
+        self.result.as_ref().expect_err("the attack fails")
+    }
+
+    /// The call ended in an error of that kind, whose message holds these words.
+    #[track_caller]
+    pub fn fails(self, kind: ErrorKind, says: &str) {
+        let error = self.error();
+        assert_eq!(error.kind, kind, "{error}");
+        assert!(error.message.contains(says), "{error}");
+        assert!(error.message.len() < 4096, "{} bytes of message", error.message.len());
+    }
+
+    /// What the plugin has found out.
+    #[track_caller]
+    pub fn found(&self) -> &Value {
+        self.result.as_ref().expect("the attack comes back")
+    }
+}
+
+/// A pod that was granted in name, and lies beneath no granted directory.
+fn outside(place: &Place) -> FakePod {
+    let socket = socket_of(place, "outside");
+    let mut record = place.native_record("outside");
+    record["socket_path"] = socket.to_str().unwrap().into();
+    place.record(record).unwrap();
+    FakePod::start_unrecorded(&socket, "outside", answering()).unwrap()
+}
+
+fn socket_of(place: &Place, name: &str) -> PathBuf {
+    if name == "outside" { place.root().join("elsewhere").join("sock") } else { place.socket(name) }
+}
+
+/// What a pod was sent, now that all who connected to it are gone.
+fn seen(socket: &Path, pod: &FakePod) -> Vec<String> {
+    // Connections are accepted in their order, and this is the last.
+    let mut last = UnixStream::connect(socket).unwrap();
+    last.write_all(format!("{LAST}\n").as_bytes()).unwrap();
+    last.shutdown(std::net::Shutdown::Write).unwrap();
+    last.read_to_end(&mut Vec::new()).unwrap();
+    pod.await_closed(1);
+    let mut received = pod.received();
+    received.retain(|line| line != LAST);
+    received
+}
+
+fn methods(lines: &[String]) -> Vec<String> {
+    let method =
+        |line: &String| serde_json::from_str::<Value>(line).ok()?["method"].as_str().map(str::to_owned);
+    lines.iter().map(|line| method(line).unwrap_or_else(|| line.clone())).collect()
+}
+
+/// The `reason` words that a plugin has found for a request.
+pub fn reason(found: &Value) -> &str {
+    found["reason"].as_str().unwrap_or(found.as_str().unwrap_or(""))
+}
+
+/// The reason as the plugin writes it.
+pub fn word(reason: Reason) -> String {
+    format!("Reason::{reason:?}")
+}

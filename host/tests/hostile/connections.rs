@@ -1,0 +1,77 @@
+//! Plugins that misuse connections.
+
+use std::time::Duration;
+
+use pod_tools_conformance::Script;
+use pod_tools_host::{ErrorKind, Reason};
+
+use crate::attack::{Attack, reason, word};
+
+#[test]
+pub fn keeps_all_exchanges_open() {
+    let attack = Attack::new("keeps_all_exchanges_open");
+    attack.run().fails(ErrorKind::Limit, "8 exchanges open already (raise it with --exchanges)");
+}
+
+#[test]
+pub fn floods_a_pod_with_connections() {
+    let attack = Attack::new("floods_a_pod_with_connections").limit(|limits| {
+        limits.host_calls = 1000;
+        limits.cpu_time = Duration::from_secs(60);
+    });
+    attack.run().fails(ErrorKind::Limit, "more than 1000 host calls");
+}
+
+#[test]
+pub fn floods_a_pod_with_probes() {
+    let attack = Attack::new("floods_a_pod_with_probes").limit(|limits| {
+        limits.host_calls = 1000;
+        limits.cpu_time = Duration::from_secs(60);
+    });
+    attack.run().fails(ErrorKind::Limit, "more than 1000 host calls");
+}
+
+#[test]
+pub fn asks_for_longer_waits() {
+    let attack = Attack::new("asks_for_longer_waits")
+        .pod("full", Script::new().never_accepting(0))
+        .grants(&["read,stop:granted", "read,stop:full", "list:granted"])
+        .input("granted full")
+        .script(Script::new())
+        .sends(&["get_history"])
+        .under_a_held_lock()
+        .limit(|limits| limits.operation_time = Duration::from_millis(100));
+    // The backlog of `full` takes one more connection than it was asked for.
+    let _in_the_backlog = std::os::unix::net::UnixStream::connect(attack.place().socket("full")).unwrap();
+    let aftermath = attack.run();
+    let found = aftermath.found();
+    let time_is_up = word(Reason::SocketTimeout);
+    assert_eq!(reason(&found["read"]), time_is_up, "{found}");
+    assert_eq!(reason(&found["open"]), time_is_up, "{found}");
+    assert_eq!(found["await-closed"], false, "{found}");
+    assert_eq!(reason(&found["release"]), word(Reason::LockBusy), "{found}");
+    assert_eq!(reason(&found["reclaim-stale"]), word(Reason::LockBusy), "{found}");
+}
+
+#[test]
+pub fn drops_an_exchange_unread() {
+    Attack::new("drops_an_exchange_unread").run().found();
+}
+
+#[test]
+pub fn forges_a_second_method() {
+    let aftermath = Attack::new("forges_a_second_method").sends(&["run"]).run();
+    let line: serde_json::Value = serde_json::from_str(&aftermath.received[0]).unwrap();
+    assert_eq!(line, serde_json::json!({ "method": "run", "params": { "input": aftermath.found() } }));
+}
+
+#[test]
+pub fn sends_gigantic_messages() {
+    Attack::new("sends_gigantic_messages").run().fails(ErrorKind::Limit, "--max-transfer");
+}
+
+#[test]
+pub fn sends_a_message_beyond_the_limit() {
+    let attack = Attack::new("sends_a_message_beyond_the_limit");
+    attack.run().fails(ErrorKind::Limit, "more than 8388608 bytes at once (raise it with --max-transfer)");
+}

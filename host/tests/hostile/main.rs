@@ -1,0 +1,62 @@
+//! Plugins that were written to break out, and what the host makes of them.
+//!
+//! The plugins are in `tests/hostile`; each attack has a test of its name here, which reads as "a plugin that
+//! …", and [`Attack::run`](attack::Attack::run) checks after each that the host is as it was.
+//!
+//! | attack | ends in |
+//! |---|---|
+//! | endless loop, host-call flood, log flood | `limit`: CPU time, host calls |
+//! | endless sleep, endless wait for a pod | `timeout` |
+//! | memory, tables, instances, handles | `limit`, which names it |
+//! | endless recursion | `internal` |
+//! | too many exchanges | a value of kind `limit`, for the plugin to go on with |
+//! | gigantic arguments and results | `limit`: transfer |
+//! | results that are none, forged and dropped handles, traps and exits | `internal` |
+//! | what was not granted, living pods | a value: `denied`, `still-running` |
+//! | files, environment, clocks | nothing is there |
+//! | imports that the host does not have | it is not loaded |
+
+#![allow(clippy::unwrap_used, reason = "what fails here is a failed test")]
+
+mod ambient;
+mod arguments;
+mod attack;
+mod authority;
+mod connections;
+mod exhaustion;
+mod handles;
+mod honest;
+mod process;
+mod raw;
+mod results;
+mod state;
+mod traps;
+mod tree;
+
+/// An attack without a test does not compile.
+macro_rules! each_is_tested {
+    ($($module:ident { $($attack:ident)* })*) => {
+        $($(const _: fn() = $module::$attack;)*)*
+    };
+}
+pod_tools_hostile::attacks!(each_is_tested);
+
+macro_rules! each_raw_one_is_tested {
+    ($($attack:ident)*) => { $(const _: fn() = raw::$attack;)* };
+}
+pod_tools_hostile::raw_attacks!(each_raw_one_is_tested);
+
+macro_rules! names {
+    ($($module:ident { $($attack:ident)* })*) => { [$($(stringify!($attack)),*),*].as_slice() };
+}
+
+macro_rules! raw_names {
+    ($($attack:ident)*) => { [$(stringify!($attack)),*].as_slice() };
+}
+
+#[test]
+fn the_readme_tells_how_many_there_are() {
+    let count = pod_tools_hostile::attacks!(names).len() + pod_tools_hostile::raw_attacks!(raw_names).len();
+    let readme = include_str!("../../../README.md");
+    assert!(readme.contains(&format!("{count} hostile plugins")), "there are {count}");
+}

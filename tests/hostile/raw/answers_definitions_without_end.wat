@@ -1,0 +1,7 @@
+;; Ten million definitions, of empty texts: more in the host than here.
+(memory (export "memory") 8000)
+(data (i32.const 0) "\10\00\00\00" "\80\96\98\00")
+(func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 1024))
+(func (export "call") (param i32 i32 i32 i32) (result i32) unreachable)
+(func (export "after-call") (param i32))
+(func (export "definitions") (result i32) (i32.const 0))

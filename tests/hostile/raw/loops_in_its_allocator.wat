@@ -1,0 +1,5 @@
+(memory (export "memory") 1)
+(func (export "realloc") (param i32 i32 i32 i32) (result i32) (loop $again (br $again)) unreachable)
+(func (export "call") (param i32 i32 i32 i32) (result i32) unreachable)
+(func (export "after-call") (param i32))
+(func (export "definitions") (result i32) unreachable)

@@ -1,0 +1,81 @@
+//! What wrong hosts do to the lines that go through them.
+
+use std::io::{self, Write};
+use std::os::unix::net::UnixStream;
+
+use pod_tools_conformance::flaw::Flaw;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::files::Files;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code, reason = "only whether it can be decoded is asked")]
+struct Call {
+    tool: String,
+    input: Option<Value>,
+    input_json: Option<String>,
+}
+
+/// Whether a host could make a call of the line.
+pub fn is_a_call(line: &[u8]) -> bool {
+    serde_json::from_slice::<Call>(line).is_ok()
+}
+
+/// The answer as this wrong host gives it; `None` where it gives none.
+pub fn rewrite(flaw: Flaw, request: &[u8], answer: Vec<u8>) -> serde_json::Result<Option<Vec<u8>>> {
+    let mut answer: Value = serde_json::from_slice(&answer)?;
+    let request: Value = serde_json::from_slice(request).unwrap_or_default();
+    let name = request["input"]["name"].as_str().unwrap_or_default();
+    let reason = answer["err"]["reason"].as_str().unwrap_or_default().to_owned();
+    let kind = answer["err"]["kind"].as_str().unwrap_or_default().to_owned();
+    let failed = answer.get("err").is_some();
+    match flaw {
+        Flaw::WrongWording if !failed => {
+            let summary = answer["ok"]["summary"].as_str().unwrap_or_default();
+            answer["ok"]["summary"] = format!("Done: {summary}").into();
+        }
+        Flaw::CutsText if answer["ok"]["content"].is_string() => {
+            let content = answer["ok"]["content"].as_str().unwrap_or_default();
+            answer["ok"]["content"] = content.lines().next().unwrap_or_default().into();
+        }
+        Flaw::WrongKinds if failed => {
+            answer["err"]["kind"] = "execution-failed".into();
+            answer["err"]["reason"] = Value::Null;
+        }
+        Flaw::HidesFaults if kind == "execution-failed" && request["tool"] == "ReadPodOutput" => {
+            answer = success(&format!("pod `{name}` is stopped (unreachable)"));
+        }
+        Flaw::BelievesInStops if reason == "still-running" => {
+            answer = success(&format!("stopped pod `{name}`; reclaimed scope: write:/work/{name}"));
+        }
+        Flaw::WaitsForEver
+            if kind == "timeout" || matches!(&*reason, "socket-timeout" | "still-running" | "lock-busy") =>
+        {
+            return Ok(None);
+        }
+        _ => {}
+    }
+    let mut line = serde_json::to_vec(&answer)?;
+    line.push(b'\n');
+    Ok(Some(line))
+}
+
+/// Stops a pod as one does who closes the connection as soon as the request is written. `None` for other calls,
+/// and for pods that take no connection.
+pub fn hang_up(request: &[u8], files: &Files) -> io::Result<Option<Vec<u8>>> {
+    let request: Value = serde_json::from_slice(request).unwrap_or_default();
+    let name = request["input"]["name"].as_str().unwrap_or_default();
+    let socket = if request["tool"] == "StopPod" { files.socket(name)? } else { None };
+    let Some(mut pod) = socket.and_then(|socket| UnixStream::connect(socket).ok()) else { return Ok(None) };
+    pod.write_all(b"{\"method\":\"shutdown\"}\n")?;
+    drop(pod);
+    let mut answer = success(&format!("stopped pod `{name}`; reclaimed scope: write:/work/{name}"));
+    answer["ok"]["data"] = json!({ "pod": name, "confirmed": true });
+    Ok(Some(format!("{answer}\n").into_bytes()))
+}
+
+fn success(summary: &str) -> Value {
+    json!({ "ok": { "summary": summary, "content": null, "data": {} } })
+}
