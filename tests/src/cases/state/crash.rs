@@ -18,7 +18,7 @@ pub const CASES: &[Case] = &[Case::new(
         let _pod = t.pod("worker", with_history(&[assistant("one")]))?;
         let ask = json!({ "tool": "ReadPodOutput", "input": { "name": "worker" } }).to_string();
         let cursors = t.place().runtime_dir().join("read_cursors.json");
-        let kills = kill_everywhere(
+        kill_everywhere(
             t,
             &ask,
             |_| match std::fs::remove_file(&cursors) {
@@ -34,8 +34,7 @@ pub const CASES: &[Case] = &[Case::new(
                 t.read("worker")?.says("pod `worker` idle; no new assistant text")?;
                 t.restart()
             },
-        )?;
-        holds(kills > 0, "system calls that touch the registry", kills)
+        )
     },
 )
 .needs(&[Need::CursorsOnDisk, Need::Strace])
