@@ -124,14 +124,6 @@ impl FakePod {
         self.shared.within_a_minute(|state| state.connections >= connections && state.open.is_empty());
     }
 
-    /// Waits until clients have sent that many lines in all; `false` when that took longer than `limit`.
-    pub fn saw_lines_within(&self, lines: usize, limit: Duration) -> bool {
-        let state = self.shared.lock();
-        let few = |state: &mut State| state.received.len() < lines;
-        let waited = self.shared.changed.wait_timeout_while(state, limit, few);
-        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
-    }
-
     /// Lets those pass who wait at the gate, now and later.
     pub fn open_gate(&self, gate: &str) {
         self.shared.lock().gates.insert(gate.to_owned());

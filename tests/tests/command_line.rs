@@ -13,7 +13,7 @@ const STUBBORN: &str =
     r#"while read -r line; do echo '{"ok":{"summary":"no spawned pods","content":null,"data":{}}}'; done"#;
 
 fn kit(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_pod-tools-conformance")).args(args).output().unwrap()
+    Command::new(env!("CARGO_BIN_EXE_pod-tools-conformance")).args(args).output().expect("the kit starts")
 }
 
 fn run(args: &[&str], script: &str) -> Output {

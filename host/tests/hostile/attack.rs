@@ -48,8 +48,8 @@ pub fn answering() -> Script {
         .on("run", [Step::text("{\"event\":\"turn_start\",\"data\":{\"turn\":0}}\n")])
 }
 
-/// What happens during an attack.
-type Meanwhile = Box<dyn FnOnce(&FakePod) + Send>;
+/// What happens during an attack; it may start a pod.
+type Meanwhile = Box<dyn FnOnce(&FakePod) -> Option<FakePod> + Send>;
 
 /// What is called.
 enum Target {
@@ -86,7 +86,7 @@ pub struct Aftermath {
     /// What the pod `granted` was sent.
     pub received: Vec<String>,
     /// Goes on as long as this does.
-    _granted: FakePod,
+    _pods: [Option<FakePod>; 2],
     /// Where it happened.
     pub place: Place,
     _alone: MutexGuard<'static, ()>,
@@ -183,8 +183,8 @@ impl Attack {
         self
     }
 
-    /// What happens at the same time, with the pod `granted` at hand.
-    pub fn meanwhile(mut self, what: impl FnOnce(&FakePod) + Send + 'static) -> Self {
+    /// What happens at the same time, with the pod `granted` at hand. A pod that it starts stays.
+    pub fn meanwhile(mut self, what: impl FnOnce(&FakePod) -> Option<FakePod> + Send + 'static) -> Self {
         self.meanwhile = Some(Box::new(what));
         self
     }
@@ -240,8 +240,8 @@ impl Attack {
         let before = files(&place.base());
         let memory = process::reset_peak_memory();
         let meanwhile = self.meanwhile;
-        let result = std::thread::scope(|threads| {
-            threads.spawn(|| meanwhile.map(|what| what(&granted)));
+        let (result, started) = std::thread::scope(|threads| {
+            let started = threads.spawn(|| meanwhile.and_then(|what| what(&granted)));
             let under_way = AtomicBool::new(true);
             let others = async {
                 let mut rounds = 0;
@@ -264,10 +264,11 @@ impl Attack {
                 };
                 Ok(answer)
             };
-            runtime.block_on(async {
+            let result = runtime.block_on(async {
                 let both = async { tokio::join!(attack, others).0 };
                 tokio::time::timeout(LONG, both).await.expect("the call ends")
-            })
+            });
+            (result, started.join().unwrap())
         });
         let peak = process::peak_memory();
         let (memory_limit, transfer) = (self.limits.memory as u64, self.limits.transfer as u64);
@@ -320,7 +321,7 @@ impl Attack {
         }
         let received = seen(&place.socket("granted"), &granted);
         assert_eq!(methods(&received), self.expected, "what `granted` was sent");
-        Aftermath { result, place, received, _granted: granted, _alone: alone }
+        Aftermath { result, place, received, _pods: [Some(granted), started], _alone: alone }
     }
 }
 

@@ -132,7 +132,6 @@ pub fn forgets_without_release() {
 
 #[test]
 pub fn forgets_a_pod_that_came_back() {
-    let (back, came_back) = mpsc::channel();
     let messenger = Script::new().on("run", [Step::Wait("back".into()), Step::text("{}\n")]);
     let attack = Attack::new("forgets_a_pod_that_came_back").gone("gone").script(messenger);
     let socket = attack.place().socket("gone");
@@ -143,11 +142,11 @@ pub fn forgets_a_pod_that_came_back() {
         .changes(&["scope.lock", "gone", "gone/sock", "gone/status.json"])
         .meanwhile(move |granted| {
             granted.await_lines(1);
-            back.send(FakePod::start_unrecorded(&socket, "gone", answering()).unwrap()).unwrap();
+            let back = FakePod::start_unrecorded(&socket, "gone", answering()).unwrap();
             granted.open_gate("back");
+            Some(back)
         })
         .run();
-    let _pod = came_back.recv().unwrap();
     assert_eq!(reason(aftermath.found()), word(Reason::StillRunning), "{}", aftermath.found());
 }
 
@@ -162,6 +161,7 @@ pub fn hammers_the_scope_lock() {
             std::fs::File::open(&lock).unwrap().lock().unwrap();
         }
         locked.send(()).unwrap();
+        None
     });
     attack.run().fails(ErrorKind::Limit, "more than 2000 host calls");
     native.recv().unwrap();

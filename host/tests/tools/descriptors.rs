@@ -10,6 +10,7 @@ use std::process::Command;
 
 use crate::support::patient;
 use pod_tools_conformance::{FakePod, Place, Script, Step, assistant, event, history};
+use pod_tools_host::registry::{MemoryRegistry, Record};
 use pod_tools_host::{Authority, ErrorKind, Output, PodTools, Reason, ToolError};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::{Value, json};
@@ -119,6 +120,34 @@ async fn for_want_of_descriptors_every_tool_fails_and_no_pod_is_called_stopped_o
     assert_eq!(read.content.as_deref(), Some("a"));
     let stop = caller.call_with_ever_more_room("StopPod").await;
     assert!(stop.summary.starts_with("stopped pod `child`; reclaimed scope: write:/work/child"));
+}
+
+#[tokio::test]
+async fn a_registry_that_needs_no_descriptor_makes_no_difference() {
+    let Some(mut caller) = caller() else {
+        let place = Place::new().unwrap();
+        let _pod = FakePod::start(&place, "child", obliging()).unwrap();
+        return run_caller("descriptors::a_registry_that_needs_no_descriptor_makes_no_difference", &place);
+    };
+    // Then the pod's socket is the first thing that cannot be opened.
+    let record = Record {
+        pod_name: "child".into(),
+        socket_path: caller.root.join("base/child/sock"),
+        scope_delegated: Vec::new(),
+        callback_address: None,
+    };
+    caller.authority = Authority::builder()
+        .allow_sockets(caller.root.join("base"))
+        .registry([record].into_iter().collect::<MemoryRegistry>())
+        .grant("list,send,read,stop".parse().unwrap())
+        .limits(patient())
+        .build()
+        .unwrap();
+    for tool in ["ListPods", "SendToPod", "ReadPodOutput", "StopPod"] {
+        let error = caller.call(tool, 0).await.unwrap_err();
+        assert_eq!(error.reason, Some(Reason::DescriptorsExhausted), "{tool}: {error}");
+        assert!(error.message.contains("ulimit -n"), "{tool}: {error}");
+    }
 }
 
 #[tokio::test]

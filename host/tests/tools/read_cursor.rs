@@ -164,6 +164,27 @@ async fn an_answer_that_is_delivered_after_the_pod_was_stopped_leaves_no_cursor_
 }
 
 #[tokio::test]
+async fn an_answer_that_is_delivered_late_gives_no_cursor_to_the_next_pod_of_the_name() {
+    let spawner = Spawner::new();
+    let script = || {
+        Script::new()
+            .on("get_history", [Step::line(history(&[assistant("a")]))])
+            .on("get_history", [Step::line(history(&[assistant("a"), assistant("b")]))])
+            .stopping()
+    };
+    let pod = FakePod::start(&spawner.place, "child", script()).unwrap();
+    spawner.read("child").await;
+    let late = spawner.call("ReadPodOutput", name()).await.unwrap();
+    spawner.stop("child").await;
+    drop(pod);
+    let _next = FakePod::start(&spawner.place, "child", script()).unwrap();
+    late.delivered().await.unwrap();
+    let output = spawner.read("child").await;
+    assert_eq!(output.content.as_deref(), Some("a"));
+    assert_eq!(data(&output)["rewritten"], false);
+}
+
+#[tokio::test]
 async fn what_others_say_in_the_cursors_file_is_kept() {
     let spawner = Spawner::new();
     let _pod = growing(&spawner, &["a", "b"]);
