@@ -38,6 +38,8 @@ flaws! {
     NoLimits = "no-limits";
     /// Forgets its read cursors between two calls.
     LosesCursors = "loses-cursors";
+    /// Moves its read cursor before the answer has been given.
+    MovesCursorsEarly = "moves-cursors-early";
     /// Words its summaries in its own way.
     WrongWording = "wrong-wording";
     /// Reports each error as `execution-failed`, without a reason.
@@ -66,8 +68,14 @@ flaws! {
     WaitsForEver = "waits-for-ever";
     /// Ends at the first line that it cannot read.
     DiesOfBadLines = "dies-of-bad-lines";
+    /// Writes its request and closes the connection at once, whatever the pod has to say.
+    HangsUp = "hangs-up";
+    /// Changes the scope table without taking its lock.
+    IgnoresLock = "ignores-lock";
     /// Takes the scope lock and does not let go of it.
     LeaksLock = "leaks-lock";
+    /// Takes no notice of what a killed process left undone to the scope table.
+    IgnoresJournal = "ignores-journal";
     /// Replaces the scope table's file instead of changing it in place.
     ReplacesTable = "replaces-table";
     /// Leaves the scope table torn.
@@ -76,7 +84,7 @@ flaws! {
     KeepsScope = "keeps-scope";
     /// Does not forget pods that it stopped.
     KeepsRecords = "keeps-records";
-    /// Drops fields and records of the registry that it does not know.
+    /// Drops fields and entries of the registry and of the scope table that it does not know.
     DropsUnknown = "drops-unknown";
 }
 

@@ -69,6 +69,15 @@ impl HostCommand {
     }
 }
 
+/// Who hears what a host says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Hearing {
+    /// The kit.
+    Kit,
+    /// Nobody: the other end of its standard output is closed.
+    Nobody,
+}
+
 /// A running host process. Dropped, it is killed, with all processes of its group.
 #[derive(Debug)]
 pub struct Host {
@@ -92,15 +101,21 @@ impl Host {
         limit: Duration,
         elsewhere: &Path,
         transcript: &Transcript,
+        hearing: Hearing,
     ) -> Result<Self, Failure> {
         let transcript = transcript.clone();
         transcript.add(&name, "starts with", options.join(OsStr::new(" ")).as_encoded_bytes());
-        let mut child = command.command(options, elsewhere).spawn().map_err(|error| {
+        let mut process = command.command(options, elsewhere);
+        if hearing == Hearing::Nobody {
+            let (_closed, stdout) = io::pipe()?;
+            process.stdout(stdout);
+        }
+        let mut child = process.spawn().map_err(|error| {
             Failure::new(format!("`{}` to start", command.words().join(" ")), format!("an error: {error}"))
         })?;
         let missing = || Failure::new("pipes to the host", "none");
         let requests = write_requests(child.stdin.take().ok_or_else(missing)?);
-        let answers = read_answers(child.stdout.take().ok_or_else(missing)?);
+        let answers = child.stdout.take().map_or_else(|| mpsc::channel().1, read_answers);
         let stderr = child.stderr.take().ok_or_else(missing)?;
         let stderr_ended = note_stderr(stderr, name.clone(), transcript.clone());
         let ended = await_end(&child);
@@ -172,6 +187,19 @@ impl Host {
             return Ok(());
         }
         Err(Failure::new("exit status 0 at the end of input", status.to_string()))
+    }
+
+    /// Ends the host's input and waits for its end, however it comes. Gives the next answer, if there was one
+    /// before that, and how the host ended.
+    pub fn last_answer(mut self) -> Result<(Option<Answer>, ExitStatus), Failure> {
+        self.requests = None;
+        let status = self.wait()?;
+        let Ok(line) = self.answers.recv_timeout(self.limit) else { return Ok((None, status)) };
+        let line = line?;
+        self.transcript.add(&self.name, "had answered", &line);
+        // Of a line that its end cut short nobody can tell what it was to be.
+        let answer = if line.ends_with(b"\n") { Some(Answer::decode(&line)?) } else { None };
+        Ok((answer, status))
     }
 
     /// Kills the host and all processes of its group, and waits until it is gone.

@@ -91,6 +91,8 @@ needs! {
     Flock = "flock", Machine;
     /// To be root.
     Root = "root", Machine;
+    /// Not to be root, whom no permission stops.
+    Unprivileged = "unprivileged", Machine;
     /// To be able to mount a small file system in memory.
     Tmpfs = "tmpfs", Machine;
 }
@@ -130,6 +132,9 @@ impl Need {
             Self::Flock => runs("flock", &["/dev/null", "true"]),
             Self::Root if rustix::process::geteuid().is_root() => Ok(()),
             Self::Root => Err("the kit does not run as root".to_owned()),
+            Self::Unprivileged if rustix::process::geteuid().is_root() => {
+                Err("the kit runs as root".to_owned())
+            }
             // A mount namespace of its own: nothing is left behind.
             Self::Tmpfs => {
                 runs("unshare", &["--mount", "mount", "-t", "tmpfs", "-o", "size=64k", "none", "/mnt"])

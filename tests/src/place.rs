@@ -130,6 +130,16 @@ impl Place {
         })
     }
 
+    /// The scope table, which must be there and be JSON.
+    pub fn table(&self) -> io::Result<Value> {
+        Ok(serde_json::from_str(&std::fs::read_to_string(self.scope_lock())?)?)
+    }
+
+    /// The file in which a host says what it is about to do to the scope table.
+    pub fn scope_journal(&self) -> PathBuf {
+        self.base().join("scope.lock.next")
+    }
+
     /// The names in the registry, in order.
     pub fn recorded(&self) -> io::Result<Vec<String>> {
         Ok(names(&serde_json::from_str(&std::fs::read_to_string(self.registry())?)?))

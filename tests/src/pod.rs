@@ -285,6 +285,10 @@ impl Shared {
         });
         if let Err(error) = end {
             self.transcript.add(wire, "closes:", error.to_string());
+            if error.kind() == io::ErrorKind::ConnectionReset {
+                // The client is told when the last handle is closed.
+                return;
+            }
         }
         let _ = stream.shutdown(std::net::Shutdown::Both);
     }
@@ -349,6 +353,10 @@ impl Shared {
                     self.stop_listening();
                 }
                 Step::Close => return Err(io::ErrorKind::ConnectionAborted.into()),
+                Step::Reset => {
+                    rustix::net::recv(stream, &mut [0_u8; 1][..], rustix::net::RecvFlags::PEEK)?;
+                    return Err(io::ErrorKind::ConnectionReset.into());
+                }
                 Step::Hang => {
                     note("does nothing more", &[]);
                     drop(self.until(|state| state.ended));

@@ -26,6 +26,9 @@ pub enum Step {
     StopListening,
     /// Closes this connection.
     Close,
+    /// Waits until the client has sent something, and closes this connection without reading it: the client
+    /// sees a reset.
+    Reset,
     /// Does nothing more on this connection, and keeps it open.
     Hang,
 }

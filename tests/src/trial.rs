@@ -4,13 +4,14 @@
 use std::ffi::OsString;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
+use std::process::ExitStatus;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::answer::Answer;
 use crate::failure::{Failure, Verdict};
-use crate::host::{ANSWER_LIMIT, Host, HostCommand};
+use crate::host::{ANSWER_LIMIT, Hearing, Host, HostCommand};
 use crate::place::Place;
 use crate::pod::FakePod;
 use crate::script::Script;
@@ -126,6 +127,10 @@ impl Trial {
 
     /// Starts one more host process, with the options given so far.
     pub fn start(&mut self) -> Result<Host, Failure> {
+        self.start_with(Hearing::Kit)
+    }
+
+    fn start_with(&mut self, hearing: Hearing) -> Result<Host, Failure> {
         self.hosts_started += 1;
         let name = match self.hosts_started {
             1 => "host".to_owned(),
@@ -138,7 +143,31 @@ impl Trial {
             self.setting.answer_limit,
             &self.place.root().join("elsewhere"),
             self.place.transcript(),
+            hearing,
         )
+    }
+
+    /// Runs one host process by another command (see [`HostCommand::run_by`]) for one line, until it ends,
+    /// however that may be. Gives its answer, if there was one, and how it ended.
+    pub fn start_once_by<A: Into<OsString>>(
+        &mut self,
+        words: impl IntoIterator<Item = A>,
+        line: &str,
+    ) -> Result<(Option<Answer>, ExitStatus), Failure> {
+        let right = self.setting.command.clone();
+        self.run_by(words);
+        let host = self.start();
+        self.setting.command = right;
+        let mut host = host?;
+        host.ask(line);
+        host.last_answer()
+    }
+
+    /// Runs one host process that nobody hears, for one line, until it ends.
+    pub fn start_unheard(&mut self, line: &str) -> Verdict {
+        let mut host = self.start_with(Hearing::Nobody)?;
+        host.ask(line);
+        host.last_answer().map(|_| ())
     }
 
     /// The host process that calls go to; started if there is none.

@@ -5,6 +5,7 @@
 
 pub mod faults;
 pub mod grants;
+mod killing;
 pub mod limits;
 pub mod lock;
 pub mod state;
@@ -30,9 +31,22 @@ const LISTS: &[&[Case]] = &[
     grants::sockets::CASES,
     grants::swaps::CASES,
     limits::CASES,
-    faults::CASES,
-    lock::CASES,
-    state::CASES,
+    faults::pieces::CASES,
+    faults::lines::CASES,
+    faults::silence::CASES,
+    faults::generations::CASES,
+    faults::clients::CASES,
+    faults::restart::CASES,
+    lock::busy::CASES,
+    lock::table::CASES,
+    lock::stale::CASES,
+    lock::recovery::CASES,
+    lock::crash::CASES,
+    lock::disk::CASES,
+    state::registry::CASES,
+    state::cursors::CASES,
+    state::writers::CASES,
+    state::crash::CASES,
 ];
 
 /// All cases, in the order of reports.

@@ -30,36 +30,40 @@ impl Files {
         }
     }
 
-    pub fn before(&mut self, flaw: Option<Flaw>) -> io::Result<()> {
+    pub fn before(&mut self, flaw: Flaw) -> io::Result<()> {
         match flaw {
-            Some(Flaw::LosesCursors) => drop(there(fs::remove_file(&self.cursors))?),
-            Some(Flaw::FollowsLinks) => self.follow_links()?,
-            Some(Flaw::KeepsScope) => self.before = there(fs::read(&self.table))?,
-            Some(Flaw::KeepsRecords) => self.before = there(fs::read(&self.registry))?,
+            Flaw::LosesCursors => drop(there(fs::remove_file(&self.cursors))?),
+            Flaw::IgnoresLock => drop(there(fs::copy(&self.table, self.own_table()))?),
+            Flaw::IgnoresJournal => drop(there(fs::rename(self.journal(), self.hidden_journal()))?),
+            Flaw::KeepsScope => self.before = there(fs::read(&self.table))?,
+            Flaw::KeepsRecords => self.before = there(fs::read(&self.registry))?,
+            Flaw::FollowsLinks => self.follow_links()?,
             _ => {}
         }
         Ok(())
     }
 
-    pub fn after(&mut self, flaw: Option<Flaw>) -> io::Result<()> {
+    pub fn after(&mut self, flaw: Flaw) -> io::Result<()> {
         match (flaw, self.before.take()) {
-            (Some(Flaw::KeepsScope), Some(before)) => fs::write(&self.table, before),
-            (Some(Flaw::KeepsRecords), Some(before)) => fs::write(&self.registry, before),
-            (Some(Flaw::LeaksLock), _) if self.held.is_none() => {
+            (Flaw::KeepsScope, Some(before)) => fs::write(&self.table, before),
+            (Flaw::KeepsRecords, Some(before)) => fs::write(&self.registry, before),
+            (Flaw::LeaksLock, _) if self.held.is_none() => {
                 self.held = there(File::open(&self.table))?;
                 Ok(self.held.iter().try_for_each(|file| flock(file, FlockOperation::LockExclusive))?)
             }
-            (Some(Flaw::ReplacesTable), _) => {
+            (Flaw::ReplacesTable, _) => {
                 let Some(table) = there(fs::read(&self.table))? else { return Ok(()) };
                 let new = self.table.with_extension("new");
                 fs::write(&new, table)?;
                 fs::rename(new, &self.table)
             }
-            (Some(Flaw::TearsTable), _) => {
+            (Flaw::TearsTable, _) => {
                 let Some(table) = there(fs::read(&self.table))? else { return Ok(()) };
                 fs::write(&self.table, &table[..table.len() / 2])
             }
-            (Some(Flaw::DropsUnknown), _) => self.drop_unknown(),
+            (Flaw::DropsUnknown, _) => self.drop_unknown(),
+            (Flaw::IgnoresLock, _) => there(fs::copy(self.own_table(), &self.table)).map(drop),
+            (Flaw::IgnoresJournal, _) => there(fs::rename(self.hidden_journal(), self.journal())).map(drop),
             _ => Ok(()),
         }
     }
@@ -104,15 +108,51 @@ impl Files {
         fs::write(&self.registry, serde_json::to_vec_pretty(&records)?)
     }
 
+    /// Where a pod listens, as its record says.
+    pub fn socket(&self, name: &str) -> io::Result<Option<PathBuf>> {
+        let Some(text) = there(fs::read(&self.registry))? else { return Ok(None) };
+        let records: Vec<Value> = serde_json::from_slice(&text).unwrap_or_default();
+        let record = records.iter().find(|record| record["pod_name"] == name);
+        Ok(record.and_then(|record| record["socket_path"].as_str()).map(PathBuf::from))
+    }
+
+    /// A copy of the table, that nobody else locks.
+    pub fn own_table(&self) -> PathBuf {
+        self.table.with_extension("own")
+    }
+
+    fn journal(&self) -> PathBuf {
+        self.table.with_extension("lock.next")
+    }
+
+    fn hidden_journal(&self) -> PathBuf {
+        self.table.with_extension("lock.hidden")
+    }
+
     fn drop_unknown(&self) -> io::Result<()> {
-        const KNOWN: [&str; 4] = ["pod_name", "socket_path", "scope_delegated", "callback_address"];
-        let Some(text) = there(fs::read(&self.registry))? else { return Ok(()) };
-        let Ok(mut records) = serde_json::from_slice::<Vec<Value>>(&text) else { return Ok(()) };
-        records.retain(|record| record["pod_name"].is_string());
-        for record in records.iter_mut().filter_map(Value::as_object_mut) {
-            record.retain(|field, _| KNOWN.contains(&field.as_str()));
+        const OF_RECORDS: [&str; 4] = ["pod_name", "socket_path", "scope_delegated", "callback_address"];
+        const OF_ALLOCATIONS: [&str; 5] = ["pod_name", "pid", "socket", "scope_allow", "delegated_from"];
+        let parse = |text: Option<Vec<u8>>| text.and_then(|text| serde_json::from_slice::<Value>(&text).ok());
+        if let Some(Value::Array(mut records)) = parse(there(fs::read(&self.registry))?) {
+            keep_known(&mut records, &OF_RECORDS);
+            fs::write(&self.registry, serde_json::to_vec_pretty(&records)?)?;
         }
-        fs::write(&self.registry, serde_json::to_vec_pretty(&records)?)
+        if let Some(Value::Object(mut table)) = parse(there(fs::read(&self.table))?) {
+            table.retain(|field, _| field == "allocations");
+            if let Some(entries) = table.get_mut("allocations").and_then(Value::as_array_mut) {
+                keep_known(entries, &OF_ALLOCATIONS);
+            }
+            fs::write(&self.table, serde_json::to_vec_pretty(&table)?)?;
+        }
+        Ok(())
+    }
+}
+
+/// Drops entries without a name, and fields of others that are not among these.
+fn keep_known(entries: &mut Vec<Value>, known: &[&str]) {
+    entries.retain(|entry| entry["pod_name"].is_string());
+    for entry in entries.iter_mut().filter_map(Value::as_object_mut) {
+        entry.retain(|field, _| known.contains(&field.as_str()));
     }
 }
 

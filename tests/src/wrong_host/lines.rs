@@ -1,9 +1,13 @@
 //! What wrong hosts do to the lines that go through them.
 
-use crate::files::Files;
+use std::io::{self, Write};
+use std::os::unix::net::UnixStream;
+
 use pod_tools_conformance::flaw::Flaw;
 use serde::Deserialize;
 use serde_json::{Value, json};
+
+use crate::files::Files;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -21,12 +25,11 @@ pub fn is_a_call(line: &[u8]) -> bool {
 
 /// The answer as this wrong host gives it; `None` where it gives none.
 pub fn rewrite(
-    flaw: Option<Flaw>,
+    flaw: Flaw,
     request: &[u8],
     answer: Vec<u8>,
     files: &Files,
 ) -> anyhow::Result<Option<Vec<u8>>> {
-    let Some(flaw) = flaw else { return Ok(Some(answer)) };
     let mut answer: Value = serde_json::from_slice(&answer)?;
     let request: Value = serde_json::from_slice(request).unwrap_or_default();
     let name = request["input"]["name"].as_str().unwrap_or_default();
@@ -90,6 +93,20 @@ pub fn rewrite(
     let mut line = serde_json::to_vec(&answer)?;
     line.push(b'\n');
     Ok(Some(line))
+}
+
+/// Stops a pod as one does who closes the connection as soon as the request is written. `None` for other calls,
+/// and for pods that take no connection.
+pub fn hang_up(request: &[u8], files: &Files) -> io::Result<Option<Vec<u8>>> {
+    let request: Value = serde_json::from_slice(request).unwrap_or_default();
+    let name = request["input"]["name"].as_str().unwrap_or_default();
+    let socket = if request["tool"] == "StopPod" { files.socket(name)? } else { None };
+    let Some(mut pod) = socket.and_then(|socket| UnixStream::connect(socket).ok()) else { return Ok(None) };
+    pod.write_all(b"{\"method\":\"shutdown\"}\n")?;
+    drop(pod);
+    let mut answer = success(&format!("stopped pod `{name}`; reclaimed scope: write:/work/{name}"));
+    answer["ok"]["data"] = json!({ "pod": name, "confirmed": true });
+    Ok(Some(format!("{answer}\n").into_bytes()))
 }
 
 fn success(summary: &str) -> Value {

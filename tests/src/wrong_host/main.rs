@@ -8,6 +8,7 @@ mod lines;
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, BufRead, BufReader, Write};
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Stdio};
 
@@ -48,8 +49,14 @@ fn run() -> anyhow::Result<ExitCode> {
     };
     let program = words.next().context("name the command of a right host")?;
     let words: Vec<_> = words.collect();
+    let Some(flaw) = flaw else {
+        // Nothing stands between: a host that hands answers on cannot know whether they arrive.
+        return Err(Command::new(&program).args(words).exec())
+            .context(format!("start {}", program.display()));
+    };
     let mut files = Files::new(value_of(&words, "--runtime-dir")?, value_of(&words, "--scope-lock")?);
-    let mut right = Right::start(&program, &with_flaw(words, flaw))?;
+    let words = with_flaw(words, flaw, &files);
+    let mut right = Right::start(&program, &words)?;
 
     let mut requests = io::stdin().lock();
     loop {
@@ -63,17 +70,26 @@ fn run() -> anyhow::Result<ExitCode> {
         if line.last() != Some(&b'\n') {
             line.push(b'\n');
         }
-        if flaw == Some(Flaw::DiesOfBadLines) && !lines::is_a_call(&line) {
+        if flaw == Flaw::DiesOfBadLines && !lines::is_a_call(&line) {
             bail!("a line that is not a call");
         }
-        if flaw == Some(Flaw::LosesCursors) {
+        if flaw == Flaw::LosesCursors {
             // What the last call has left is on disk for sure when a line behind it has its answer.
             right.call(b"{}\n")?;
         }
         files.before(flaw)?;
-        let mut answer = right.call(&line)?;
-        if flaw == Some(Flaw::CallsTwice) {
+        let mut answer = match flaw {
+            Flaw::HangsUp => match lines::hang_up(&line, &files)? {
+                Some(answer) => answer,
+                None => right.call(&line)?,
+            },
+            _ => right.call(&line)?,
+        };
+        if flaw == Flaw::CallsTwice {
             answer = right.call(&line)?;
+        }
+        if flaw == Flaw::MovesCursorsEarly {
+            right.call(b"{}\n")?;
         }
         files.after(flaw)?;
         let Some(answer) = lines::rewrite(flaw, &line, answer, &files)? else {
@@ -94,12 +110,13 @@ fn value_of(words: &[OsString], option: &str) -> anyhow::Result<PathBuf> {
     Ok(PathBuf::from(value))
 }
 
-/// The words of the command, less the options that the flaw leaves out.
-fn with_flaw(words: Vec<OsString>, flaw: Option<Flaw>) -> Vec<OsString> {
+/// The words of the command, less the options that the flaw leaves out, and with those that it puts in.
+fn with_flaw(words: Vec<OsString>, flaw: Flaw, files: &Files) -> Vec<OsString> {
     let left_out: &[&str] = match flaw {
-        Some(Flaw::IgnoresGrants) => &["--grant"],
-        Some(Flaw::IgnoresDirectories | Flaw::FollowsLinks) => &["--allow-sockets"],
-        Some(Flaw::NoLimits) => &LIMITS,
+        Flaw::IgnoresGrants => &["--grant"],
+        Flaw::IgnoresDirectories | Flaw::FollowsLinks => &["--allow-sockets"],
+        Flaw::NoLimits => &LIMITS,
+        Flaw::IgnoresLock => &["--scope-lock"],
         _ => &[],
     };
     let mut kept = Vec::with_capacity(words.len() + 2);
@@ -111,8 +128,11 @@ fn with_flaw(words: Vec<OsString>, flaw: Option<Flaw>) -> Vec<OsString> {
             kept.push(word);
         }
     }
-    if let Some(Flaw::IgnoresDirectories | Flaw::FollowsLinks) = flaw {
+    if let Flaw::IgnoresDirectories | Flaw::FollowsLinks = flaw {
         kept.extend(["--allow-sockets", "/"].map(OsString::from));
+    }
+    if flaw == Flaw::IgnoresLock {
+        kept.extend(["--scope-lock".into(), files.own_table().into()]);
     }
     kept
 }

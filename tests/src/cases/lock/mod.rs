@@ -1,0 +1,9 @@
+//! The scope table and its lock.
+
+pub mod busy;
+pub mod crash;
+pub mod disk;
+mod native;
+pub mod recovery;
+pub mod stale;
+pub mod table;
