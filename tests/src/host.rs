@@ -190,16 +190,15 @@ impl Host {
     }
 
     /// Ends the host's input and waits for its end, however it comes. Gives the next answer, if there was one
-    /// before that, and how the host ended.
-    pub fn last_answer(mut self) -> Result<(Option<Answer>, ExitStatus), Failure> {
+    /// before that.
+    pub fn last_answer(mut self) -> Result<Option<Answer>, Failure> {
         self.requests = None;
-        let status = self.wait()?;
-        let Ok(line) = self.answers.recv_timeout(self.limit) else { return Ok((None, status)) };
+        self.wait()?;
+        let Ok(line) = self.answers.recv_timeout(self.limit) else { return Ok(None) };
         let line = line?;
         self.transcript.add(&self.name, "had answered", &line);
         // Of a line that its end cut short nobody can tell what it was to be.
-        let answer = if line.ends_with(b"\n") { Some(Answer::decode(&line)?) } else { None };
-        Ok((answer, status))
+        if line.ends_with(b"\n") { Answer::decode(&line).map(Some) } else { Ok(None) }
     }
 
     /// Kills the host and all processes of its group, and waits until it is gone.

@@ -4,7 +4,6 @@
 use std::ffi::OsString;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
-use std::process::ExitStatus;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -148,12 +147,12 @@ impl Trial {
     }
 
     /// Runs one host process by another command (see [`HostCommand::run_by`]) for one line, until it ends,
-    /// however that may be. Gives its answer, if there was one, and how it ended.
+    /// however that may be. Gives its answer, if there was one.
     pub fn start_once_by<A: Into<OsString>>(
         &mut self,
         words: impl IntoIterator<Item = A>,
         line: &str,
-    ) -> Result<(Option<Answer>, ExitStatus), Failure> {
+    ) -> Result<Option<Answer>, Failure> {
         let right = self.setting.command.clone();
         self.run_by(words);
         let host = self.start();
