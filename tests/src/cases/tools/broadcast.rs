@@ -23,10 +23,10 @@ fn turn_and_refusal() -> Step {
     Step::text(format!("{}\n{}\n", event("turn_start", json!({ "turn": 3 })), refusal()))
 }
 
-/// 8 MiB of what a pod had to say before anybody listened.
+/// What a pod had to say before anybody listened: as many notifications as it keeps, 1 MiB, several times what
+/// a socket holds.
 pub(crate) fn large_replay() -> Vec<Step> {
-    let note =
-        json!({ "level": "warn", "source": "pod", "message": "m".repeat(16 << 10), "timestamp_ms": 1 });
+    let note = json!({ "level": "warn", "source": "pod", "message": "m".repeat(2 << 10), "timestamp_ms": 1 });
     vec![Step::line(event("notification", note)); 512]
 }
 
