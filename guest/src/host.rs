@@ -77,6 +77,11 @@ impl Error {
         Self { kind: ErrorKind::ExecutionFailed, reason: Some(reason), message: message.into() }
     }
 
+    /// The pod closed the connection before it had answered.
+    pub(crate) fn closed(message: &str) -> Self {
+        Self::failed(Reason::Closed, message)
+    }
+
     /// An input that the tool does not take.
     pub fn invalid(message: impl Into<String>) -> Self {
         Self { kind: ErrorKind::InvalidArgument, reason: None, message: message.into() }

@@ -191,6 +191,12 @@ pub struct PodCtxView<'a> {
 }
 
 impl PodCtxView<'_> {
+    /// Hands the guest a new handle.
+    pub(crate) fn push<T: Send + 'static>(&mut self, entry: T) -> HostResult<Resource<T>> {
+        let limit = LimitReached::Handles(self.ctx.limits().handles);
+        self.table.push(entry).map_err(|_| HostError::Trap(limit.into()))
+    }
+
     /// The record behind a handle. A handle that is not alive is the guest's fault, and a trap.
     pub(crate) fn record(&self, pod: &Resource<Pod>) -> HostResult<Arc<Record>> {
         Ok(self.table.get(pod)?.record.clone())

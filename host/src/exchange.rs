@@ -33,6 +33,12 @@ pub struct Exchange {
     open: OpenExchange,
 }
 
+/// The error of a socket operation whose time is up.
+pub(crate) fn timed_out(operation: &str, waited: Duration) -> ToolError {
+    let message = format!("{operation} timed out after {waited:?} (allow more with --op-timeout)");
+    ToolError::failed(Reason::SocketTimeout, message)
+}
+
 /// Counts an open exchange, and the bytes that it still has to send, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct OpenExchange {
@@ -116,9 +122,7 @@ impl Exchange {
             }
             Err(_) => {
                 let operation = if self.sent < self.unsent.len() { "write" } else { "read" };
-                let message =
-                    format!("{operation} timed out after {waiting:?} (allow more with --op-timeout)");
-                return Err(ToolError::failed(Reason::SocketTimeout, message));
+                return Err(timed_out(operation, waiting));
             }
         }
         if let Err(limit) = self.count_lines(&piece) {

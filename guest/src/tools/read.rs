@@ -101,10 +101,10 @@ fn fetch<H: Host>(host: &H, pod: &H::Pod, mut transcript: Transcript) -> Result<
                 match decoder.end(Some(&mut transcript))? {
                     Ending::Event(Event::History) => Event::History,
                     Ending::WithinLine => {
-                        return Err(closed("connection closed before response, within a line"));
+                        return Err(Error::closed("connection closed before response, within a line"));
                     }
                     Ending::Event(_) | Ending::BetweenLines => {
-                        return Err(closed("connection closed before response"));
+                        return Err(Error::closed("connection closed before response"));
                     }
                 }
             } else {
@@ -180,8 +180,4 @@ fn stopped(name: &str) -> Result<Output, Error> {
         unanswered: false,
     };
     Output::new(format!("pod `{}` is stopped (unreachable)", Shown(name)), None, &data)
-}
-
-fn closed(message: &str) -> Error {
-    Error::failed(Reason::Closed, message)
 }

@@ -53,9 +53,9 @@ fn send<H: Host>(host: &H, pod: &H::Pod, message: &str) -> Result<(), Error> {
             let (event, ended) = if piece.is_empty() {
                 match decoder.end(None)? {
                     Ending::Event(event) => (event, true),
-                    Ending::BetweenLines => return Err(closed("connection closed before response")),
+                    Ending::BetweenLines => return Err(Error::closed("connection closed before response")),
                     Ending::WithinLine => {
-                        return Err(closed("connection closed before response, within a line"));
+                        return Err(Error::closed("connection closed before response, within a line"));
                     }
                 }
             } else {
@@ -72,7 +72,7 @@ fn send<H: Host>(host: &H, pod: &H::Pod, message: &str) -> Result<(), Error> {
             }
             refusal(&event)?;
             if event == Event::Shutdown {
-                return Err(closed("the pod is shutting down"));
+                return Err(Error::closed("the pod is shutting down"));
             }
         }
     }
@@ -125,8 +125,4 @@ fn await_refusal<H: Host>(
         }
     }
     Ok(())
-}
-
-fn closed(message: &str) -> Error {
-    Error::failed(Reason::Closed, message)
 }

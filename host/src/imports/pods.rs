@@ -8,10 +8,9 @@ use wasmtime::component::Resource;
 use crate::bindings::pod::tools::pods as wit;
 use crate::context::{Pod, PodCtxView, blocking, requests};
 use crate::directory::Lookup;
-use crate::error::{ErrorKind, HostError, HostResult, Reason, ToolError};
+use crate::error::{ErrorKind, HostResult, Reason, ToolError};
 use crate::escape::Escaped;
 use crate::grants::Verb;
-use crate::limits::LimitReached;
 use crate::registry::{Record, StoredCursor};
 use crate::scope::Permission;
 
@@ -34,7 +33,7 @@ impl wit::Host for PodCtxView<'_> {
             let message = format!("no spawned pod named `{}`", Escaped(&name));
             return Err(ToolError::new(ErrorKind::InvalidArgument, Reason::UnknownPod, message).into());
         };
-        self.push(record)
+        self.push(Pod::new(record))
     }
 
     fn list(&mut self) -> HostResult<wit::Listing> {
@@ -48,7 +47,7 @@ impl wit::Host for PodCtxView<'_> {
         for record in records.records {
             if may_see(&record.pod_name) {
                 let description = describe(&record);
-                pods.push(wit::Listed { pod: self.push(record)?, description });
+                pods.push(wit::Listed { pod: self.push(Pod::new(record))?, description });
             }
         }
         Ok(wit::Listing { pods, unreadable: u32::try_from(unreadable).unwrap_or(u32::MAX) })
@@ -124,14 +123,6 @@ impl wit::HostPod for PodCtxView<'_> {
     fn drop(&mut self, pod: Resource<Pod>) -> wasmtime::Result<()> {
         self.table.delete(pod)?;
         Ok(())
-    }
-}
-
-impl PodCtxView<'_> {
-    fn push(&mut self, record: Record) -> HostResult<Resource<Pod>> {
-        self.table
-            .push(Pod::new(record))
-            .map_err(|_| HostError::Trap(LimitReached::Handles(self.ctx.parts().limits.handles).into()))
     }
 }
 

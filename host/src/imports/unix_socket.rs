@@ -8,9 +8,9 @@ use wasmtime::component::Resource;
 use crate::bindings::pod::tools::unix_socket as wit;
 use crate::connect::{ConnectError, connect, connect_until};
 use crate::context::{Pod, PodCtxView, requests};
-use crate::error::{ErrorKind, HostError, HostResult, Reason, ToolError};
+use crate::error::{ErrorKind, HostResult, Reason, ToolError};
 use crate::escape::{Escaped, EscapedPath};
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, timed_out};
 use crate::limits::{LimitReached, call_time_is_up};
 use crate::registry::Record;
 use crate::request;
@@ -36,7 +36,9 @@ impl wit::Host for PodCtxView<'_> {
 
         let stream = match connect_until(&parts.directories, &record.socket_path, wait.until).await {
             Ok(stream) => stream,
-            Err(ConnectError::BacklogFull) => return Err(self.timed_out("connect", wait.length).into()),
+            Err(ConnectError::BacklogFull) => {
+                return Err(self.call_time_first(timed_out("connect", wait.length)).into());
+            }
             Err(ConnectError::Unreachable(error)) => {
                 return Err(ToolError::failed(Reason::Unreachable, format!("connect: {error}")).into());
             }
@@ -46,9 +48,7 @@ impl wit::Host for PodCtxView<'_> {
         let deadline = within_ms.map(|_| wait.until);
         let exchange = Exchange::new(stream, line, deadline, parts.limits.line, place)
             .map_err(|error| ToolError::failed(Reason::DescriptorsExhausted, format!("connect: {error}")))?;
-        self.table
-            .push(exchange)
-            .map_err(|_| HostError::Trap(LimitReached::Handles(parts.limits.handles).into()))
+        self.push(exchange)
     }
 
     async fn probe(&mut self, pods: Vec<Resource<Pod>>) -> HostResult<Vec<wit::Reachability>> {
@@ -103,15 +103,10 @@ impl wit::HostExchange for PodCtxView<'_> {
     ) -> HostResult<Vec<u8>> {
         self.ctx.admit(requests::READ_ON, None)?;
         let wait = self.ctx.wait(within_ms);
-        let call_deadline = self.ctx.deadline();
         let exchange = self.table.get_mut(&exchange)?;
         let until = exchange.deadline.map_or(wait.until, |deadline| deadline.min(wait.until));
-        match exchange.read(max as usize, until, wait.length).await {
-            Err(error) if error.reason == Some(Reason::SocketTimeout) && Instant::now() >= call_deadline => {
-                Err(call_time_is_up(self.ctx.parts().limits.call_time).into())
-            }
-            done => Ok(done?),
-        }
+        let read = exchange.read(max as usize, until, wait.length).await;
+        Ok(read.map_err(|error| self.call_time_first(error))?)
     }
 
     fn drop(&mut self, exchange: Resource<Exchange>) -> wasmtime::Result<()> {
@@ -121,13 +116,10 @@ impl wit::HostExchange for PodCtxView<'_> {
 }
 
 impl PodCtxView<'_> {
-    /// The error of an operation whose time, or the call's, is up.
-    fn timed_out(&self, operation: &str, waited: Duration) -> ToolError {
-        if Instant::now() >= self.ctx.deadline() {
-            return call_time_is_up(self.ctx.parts().limits.call_time);
-        }
-        let message = format!("{operation} timed out after {waited:?} (allow more with --op-timeout)");
-        ToolError::failed(Reason::SocketTimeout, message)
+    /// The error of an operation, or of the call where it is the call's time that is up.
+    fn call_time_first(&self, error: ToolError) -> ToolError {
+        let is_up = error.reason == Some(Reason::SocketTimeout) && Instant::now() >= self.ctx.deadline();
+        if is_up { call_time_is_up(self.ctx.limits().call_time) } else { error }
     }
 }
 
