@@ -159,4 +159,16 @@ mod tests {
              \"/bin/pod-tools\",\n      \"args\": [\n        \"mcp\"\n      ]\n    }\n  }\n}\n"
         );
     }
+
+    #[tokio::test]
+    async fn every_client_gets_its_snippet_and_is_told_where_it_goes() {
+        use clap::{Args, FromArgMatches};
+        let command = crate::options::HostArgs::augment_args(clap::Command::new("pod-tools"));
+        let matches = command.get_matches_from(["pod-tools", "--base-dir", "/base"]);
+        let host = crate::options::HostArgs::from_arg_matches(&matches).unwrap().resolve().unwrap();
+        for client in Client::value_variants() {
+            run(*client, &host).await.unwrap();
+            assert!(!client.place().is_empty());
+        }
+    }
 }

@@ -56,3 +56,60 @@ fn text(path: &Path) -> anyhow::Result<String> {
     let text = path.into_os_string().into_string();
     text.map_err(|path| anyhow::anyhow!("{} is not UTF-8, as a configuration has to be", path.display()))
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::{Args, Command, FromArgMatches};
+
+    use crate::options::HostArgs;
+
+    fn arguments(given: &[&str]) -> Vec<String> {
+        let command = HostArgs::augment_args(Command::new("pod-tools"));
+        let matches = command.get_matches_from([&["pod-tools", "--base-dir", "/base"], given].concat());
+        HostArgs::from_arg_matches(&matches).unwrap().resolve().unwrap().arguments().unwrap()
+    }
+
+    #[test]
+    fn the_base_is_always_there_and_defaults_are_not() {
+        assert_eq!(arguments(&[]), ["--base-dir", "/base"]);
+        assert_eq!(arguments(&["--scope-lock", "/base/scope.lock"]), ["--base-dir", "/base"]);
+    }
+
+    #[test]
+    fn what_was_given_is_given_again_and_says_the_same() {
+        let given = [
+            "--runtime-dir",
+            "/me",
+            "--scope-lock",
+            "/lock",
+            "--component",
+            "/plugin.wasm",
+            "--grants",
+            "/grants.toml",
+            "--allow-sockets",
+            "/a",
+            "--allow-sockets",
+            "/b",
+            "--audit",
+            "/audit.jsonl",
+            "--op-timeout",
+            "250ms",
+            "--max-output",
+            "64KiB",
+        ];
+        let again = arguments(&given);
+        assert_eq!(again, [&["--base-dir", "/base"], &given[..]].concat());
+        assert_eq!(arguments(&again.iter().skip(2).map(String::as_str).collect::<Vec<_>>()), again);
+        assert_eq!(
+            arguments(&["--spawner", "me", "--grant", "list", "--grant", "read:a*"])[2..],
+            ["--runtime-dir", "/base/me", "--grant", "list:*", "--grant", "read:a*"]
+        );
+    }
+
+    #[test]
+    fn relative_paths_become_absolute() {
+        let here = std::env::current_dir().unwrap();
+        let grants = here.join("grants.toml");
+        assert_eq!(arguments(&["--grants", "grants.toml"])[2..], ["--grants", grants.to_str().unwrap()]);
+    }
+}
