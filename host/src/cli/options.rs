@@ -53,8 +53,8 @@ pub struct HostArgs {
     grants: Vec<Grant>,
 
     /// The same from a file (TOML), which may also set limits and directories of sockets; what is on the
-    /// command line or in the environment wins over those. `pod-tools grants check FILE` explains it
-    /// [env: POD_TOOLS_GRANTS]
+    /// command line or in the environment wins over those. `pod-tools grants check FILE` explains it. A
+    /// process that goes on reads it again when it has changed, and on SIGHUP [env: POD_TOOLS_GRANTS]
     #[arg(
         long = "grants",
         global = true,
@@ -190,7 +190,11 @@ impl HostArgs {
                 }
             }
             (grants, None) => Granted::These(grants),
-            (_, Some(file)) => Granted::in_file(&file)?,
+            (grants, Some(file)) if grants.is_empty() => Granted::in_file(&file)?,
+            // clap sees it only where both stand on the same side of the command.
+            (_, Some(_)) => {
+                anyhow::bail!("--grant and --grants both say what is granted; leave one of them out")
+            }
         };
         let mut allow_sockets = self.allow_sockets;
         if allow_sockets.is_empty()

@@ -135,6 +135,9 @@ fn grants_come_from_one_place_and_the_command_line_wins_over_the_environment() {
         assert_eq!((twice.code, twice.stdout.as_str()), (Some(2), ""), "{twice:?}");
         assert!(twice.stderr.contains(part), "{}", twice.stderr);
     }
+    let both_sides = run(at(&place, ["--grant", "list", "call", "ListPods", "--grants", file]));
+    assert_eq!(both_sides.code, Some(2), "{both_sides:?}");
+    assert!(both_sides.stderr.contains("leave one of them out"), "{}", both_sides.stderr);
 }
 
 #[test]

@@ -36,6 +36,19 @@ async fn a_call_that_went_well_has_its_verbs_its_pod_and_every_byte_of_the_wire(
 }
 
 #[tokio::test]
+async fn a_transcript_is_accounted_for_like_a_call() {
+    let spawner = Spawner::with(&["read:child"], patient());
+    let script = Script::new().on("get_history", [Step::line(history(&[assistant("hello")]))]);
+    let pod = FakePod::start(&spawner.place, "child", script).unwrap();
+    let (given, denied) = (Ledger::new(), Ledger::new());
+    tools().transcript(&spawner.authority.recorded_in(&given), "child").await.unwrap();
+    assert_eq!(asked(&given), [("read", Some("child".to_owned()), Decision::Allowed)]);
+    assert_eq!(given.bytes_to_pods(), pod.received()[0].len() as u64 + 1);
+    tools().transcript(&spawner.authority.recorded_in(&denied), "other").await.unwrap_err();
+    assert_eq!(asked(&denied), [("read", Some("other".to_owned()), Decision::Denied)]);
+}
+
+#[tokio::test]
 async fn a_denied_call_leaves_the_name_that_it_guessed_whether_or_not_there_is_such_a_pod() {
     let spawner = Spawner::with(&["list"], patient());
     let _pod = FakePod::start(&spawner.place, "child", Script::new()).unwrap();

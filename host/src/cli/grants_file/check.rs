@@ -25,9 +25,10 @@ enum GrantsCommand {
 
 /// Explain what a grants file allows, on which pods, or say what is wrong with it
 ///
-/// Nothing is changed, and no pod is talked to. A grants file is TOML:
+/// Nothing is changed, and no pod is talked to.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
+    A grants file is TOML:\n\n\
     # What this agent may do with pods.\n\
     grants = [\n  \
         \"list,read\",            # VERB[,VERB…][:PATTERN], as with --grant\n  \

@@ -81,7 +81,7 @@ impl GrantsFile {
         GivenLimits(self.limits.iter().map(|limit| limit.value.clone()).collect())
     }
 
-    /// Says in the log what `grants check` would warn of and what concerns more than this file.
+    /// Says in the log what is wrong around the file, if anything is.
     pub fn warn(&self) {
         if let Some(why) = &self.open_to_others {
             tracing::warn!("{}: {why}", self.path.display());
