@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use crate::scripted::{history, host, message, pod, says};
 
 #[derive(Debug, Clone)]
-enum Act {
+pub enum Act {
     /// The assistant says so many new things, each behind a user's message or not.
     Grow(Vec<bool>),
     /// The oldest part of the history, so much of it, gives way to one summary.
@@ -38,7 +38,7 @@ fn act() -> impl Strategy<Value = Act> {
 
 /// Plays the acts; how often each text was delivered. Checks at each read that all texts that the history
 /// holds have been delivered by then.
-fn play(acts: &[Act], max_output: Option<u64>) -> Result<BTreeMap<String, u32>, TestCaseError> {
+pub fn play(acts: &[Act], max_output: Option<u64>) -> Result<BTreeMap<String, u32>, TestCaseError> {
     let mut items: Vec<String> = Vec::new();
     let mut delivered: BTreeMap<String, u32> = BTreeMap::new();
     let mut said = 0;
