@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use anyhow::Context;
+use pod_tools_host::Grant;
 
 use super::{Granted, HostOptions};
 
@@ -29,7 +30,7 @@ impl HostOptions {
         }
         match &self.granted {
             Granted::Everything => {}
-            Granted::These(grants) => grants.iter().for_each(|grant| add("grant", grant.to_string())),
+            Granted::These(grants) => grants.iter().for_each(|grant| add("grant", written(grant))),
             Granted::InFile(file) => add("grants", text(file)?),
         }
         for directory in &self.allow_sockets {
@@ -48,6 +49,12 @@ impl HostOptions {
     pub fn grants_everything(&self) -> bool {
         matches!(self.granted, Granted::Everything)
     }
+}
+
+/// A grant to the letter. Shown to people, what could steer a terminal is escaped in it.
+fn written(grant: &Grant) -> String {
+    let verbs: Vec<&str> = grant.verbs().iter().map(|verb| verb.as_str()).collect();
+    format!("{}:{}", verbs.join(","), grant.pattern())
 }
 
 fn text(path: &Path) -> anyhow::Result<String> {
@@ -101,8 +108,8 @@ mod tests {
         assert_eq!(again, [&["--base-dir", "/base"], &given[..]].concat());
         assert_eq!(arguments(&again.iter().skip(2).map(String::as_str).collect::<Vec<_>>()), again);
         assert_eq!(
-            arguments(&["--spawner", "me", "--grant", "list", "--grant", "read:a*"])[2..],
-            ["--runtime-dir", "/base/me", "--grant", "list:*", "--grant", "read:a*"]
+            arguments(&["--spawner", "me", "--grant", "list", "--grant", "read,send:a\n*"])[2..],
+            ["--runtime-dir", "/base/me", "--grant", "list:*", "--grant", "read,send:a\n*"]
         );
     }
 
