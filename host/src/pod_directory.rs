@@ -62,8 +62,7 @@ impl Authority {
     /// `unknown-pod`, `registry-damaged` or `descriptors-exhausted`.
     pub fn pod_directory(&self, pod: &str) -> Result<Option<PodDirectory>, ToolError> {
         let parts = self.parts();
-        let request = requests::find(Verb::Read);
-        parts.grants.check(request.words, request.verbs, Some(pod))?;
+        parts.check(requests::find(Verb::Read), Some(pod)).map_err(|(_, denial)| denial)?;
         let records = parts.registry.load()?;
         let Some(record) = records.get(pod) else {
             let message = format!("no spawned pod named `{}`", Escaped(pod));

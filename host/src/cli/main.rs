@@ -14,9 +14,6 @@ mod limit_options;
 mod mcp;
 mod options;
 mod pod;
-#[cfg(test)]
-#[path = "mcp/print_config.rs"]
-mod print_config;
 mod tools;
 mod units;
 

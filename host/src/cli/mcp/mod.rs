@@ -14,6 +14,7 @@ mod client_log;
 mod delivery;
 mod frame;
 mod http;
+mod print_config;
 mod server;
 mod session;
 mod stdio;
@@ -23,36 +24,33 @@ mod watcher;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use pod_tools_host::Authority;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 pub use self::client_log::ClientLog;
 use self::http::Address;
 use self::server::Server;
 use crate::INTERRUPTED;
+use crate::grants_file::reload::watched;
 use crate::options::HostOptions;
 use crate::units::bytes_in_memory;
 
 /// Serve the tools to an agent, over the Model Context Protocol
 ///
 /// The agent starts this command and talks to it over standard input and output; or, with --http, it is
-/// started by hand and serves any number of agents. What they may do is what was granted here: no tool
-/// can change that.
+/// started by hand and serves any number of agents. What they may do is what was granted here, with --grant or
+/// in a file (--grants), which may change meanwhile: no tool can change that.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "An agent's configuration names the command and its options, for most of them like this:\n  \
-    {\"mcpServers\": {\"pods\": {\"command\": \"pod-tools\", \"args\": [\"mcp\", \"--grant\", \"list,read\"]}}}\n\n\
-    Over HTTP:\n  \
+#[command(after_help = "What an agent's configuration takes:\n  \
+    pod-tools mcp --print-config claude --grants grants.toml\n\n\
+    Over HTTP (anybody on this machine can connect to a port of it; a token tells who may):\n  \
     pod-tools mcp --http 8080                                   http://127.0.0.1:8080/mcp, this machine only\n  \
     pod-tools mcp --http 0.0.0.0:8080 --token-file token \\\n            \
     --allow-host pods.example.org                 from elsewhere, with `Authorization: Bearer …`\n\n\
     Beside the tools there are the pods' conversations, as resources: pod://NAME/transcript. A client that\n\
     subscribes to one is told when the pod's run has ended.\n\n\
     Ctrl-C and SIGTERM end the calls in flight and then the server.\n\n\
-    Exit status: 0 the client has left, 1 the server failed, 2 used wrongly, 130 interrupted."
-)]
+    Exit status: 0 the client has left, 1 the server failed, 2 used wrongly, 130 interrupted.")]
 pub struct McpArgs {
     /// Serve over Streamable HTTP at this address: PORT (on 127.0.0.1), IP:PORT, or localhost:PORT; port 0
     /// takes any that is free. The URL is printed on standard error
@@ -80,28 +78,25 @@ pub struct McpArgs {
     #[arg(long, value_name = "ORIGIN", requires = "http", help_heading = "Model Context Protocol")]
     allow_origin: Vec<String>,
 
+    /// Print what to write into this client's configuration, so that it starts this program with these options,
+    /// and serve nobody
+    #[arg(long, value_name = "CLIENT", conflicts_with = "http", help_heading = "Model Context Protocol")]
+    print_config: Option<print_config::Client>,
+
     /// Bytes of one message from a client
     #[arg(long, env = "POD_TOOLS_MAX_FRAME", value_name = "BYTES", default_value = "4MiB", value_parser = bytes_in_memory, help_heading = "Model Context Protocol")]
     max_frame: usize,
 }
 
 pub async fn run(args: McpArgs, host: &HostOptions) -> anyhow::Result<ExitCode> {
-    let authority = host.authority()?;
-    // Kept to the end: whoever listens for changes finds no end of them.
-    let (_grants, authority) = watch::channel(authority);
-    serve(args, host, authority).await
-}
-
-/// Serves with an authority that may change: each call takes the one of its beginning, and a change is told
-/// to every client.
-async fn serve(
-    args: McpArgs,
-    host: &HostOptions,
-    authority: watch::Receiver<Authority>,
-) -> anyhow::Result<ExitCode> {
-    let listener = match &args.http {
+    if let Some(client) = args.print_config {
+        return print_config::run(client, host).await;
+    }
+    // Kept to the end: it follows the grants file.
+    let in_force = watched(host)?;
+    let listener = match args.http {
         None => None,
-        Some(address) => match http::Listener::bind(*address, &args).await {
+        Some(address) => match http::Listener::bind(address, &args).await {
             Ok(listener) => Some(listener),
             Err(error) => {
                 eprintln!("pod-tools: {error:#}");
@@ -109,8 +104,10 @@ async fn serve(
             }
         },
     };
+    let tools = host.load()?;
+    let audit = host.audit_log(Some(tools.component_sha256()))?;
     let stopping = CancellationToken::new();
-    let server = Server::new(host.load()?, authority, stopping.clone()).await?;
+    let server = Server::new(tools, in_force.authority.clone(), audit, stopping.clone()).await?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let serving = async {

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use pod_tools_host::{Answer, Authority, Document, ErrorKind, PodTools, ToolError};
+use pod_tools_host::{Answer, Authority, Document, ErrorKind, Ledger, PodTools, ToolError};
 use rmcp::model::ProgressNotificationParam;
 use rmcp::service::{Peer, RequestContext, RoleServer};
+use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tokio_util::sync::CancellationToken;
@@ -16,6 +17,7 @@ use super::catalogue::Catalogue;
 use super::client_log::{self, LogSender};
 use super::delivery::Delivery;
 use super::watcher::Watcher;
+use crate::audit::{self, AuditLog};
 
 /// Calls of all clients that run at once; further ones wait. Half of what [`PodTools`] has places for.
 const RUNNING: usize = 64;
@@ -34,6 +36,7 @@ const PROGRESS_EVERY: Duration = Duration::from_secs(1);
 pub struct Server {
     tools: PodTools,
     authority: watch::Receiver<Authority>,
+    audit: Option<AuditLog>,
     pub catalogue: Catalogue,
     pub watcher: Watcher,
     /// The server ends.
@@ -46,10 +49,20 @@ pub struct Server {
 /// What a client asks for.
 #[derive(Debug)]
 pub enum Operation {
-    /// A call of a tool: its name, and its input as a JSON text.
-    Tool { name: String, input: String },
+    /// A call of a tool that there is.
+    Tool { name: String, arguments: Value },
     /// The whole conversation of the pod of that name.
     Transcript { pod: String },
+}
+
+impl Operation {
+    /// As it stands in the audit log.
+    fn name(&self) -> &str {
+        match self {
+            Self::Tool { name, .. } => name,
+            Self::Transcript { .. } => "resources/read",
+        }
+    }
 }
 
 /// What comes of it.
@@ -57,6 +70,16 @@ pub enum Operation {
 pub enum Outcome {
     Answer(Answer),
     Transcript(Document),
+}
+
+impl Outcome {
+    /// How many bytes it has.
+    pub fn size(&self) -> usize {
+        match self {
+            Self::Answer(answer) => audit::size(answer.output()),
+            Self::Transcript(document) => document.text.len(),
+        }
+    }
 }
 
 /// Why nothing comes of it.
@@ -94,6 +117,7 @@ impl Server {
     pub async fn new(
         tools: PodTools,
         authority: watch::Receiver<Authority>,
+        audit: Option<AuditLog>,
         stopping: CancellationToken,
     ) -> anyhow::Result<Arc<Self>> {
         let catalogue = Catalogue::new(tools.definitions().await?)?;
@@ -101,6 +125,7 @@ impl Server {
         Ok(Arc::new(Self {
             tools,
             authority,
+            audit,
             catalogue,
             watcher,
             stopping,
@@ -132,18 +157,18 @@ impl Server {
         delivery: &Delivery,
     ) -> Result<Outcome, Ended> {
         let call = async {
-            // What this client has been sent so far is to count before it asks for more.
-            delivery.outbox().settled().await;
-            let _place = self.place(client).await?;
-            let authority = self.authority();
-            Ok::<_, Ended>(match operation {
-                Operation::Tool { name, input } => {
-                    Outcome::Answer(self.tools.call(&authority, name, input).await?)
-                }
-                Operation::Transcript { pod } => {
-                    Outcome::Transcript(self.tools.transcript(&authority, pod).await?)
-                }
-            })
+            let Some(audit) = &self.audit else {
+                return self.call(operation, client, delivery, None).await;
+            };
+            // Dropped before it is finished, it says that the call was cancelled.
+            let entry = audit.begin(operation.name())?;
+            let done = self.call(operation, client, delivery, Some(entry.ledger())).await;
+            match &done {
+                Ok(outcome) => entry.finish(Ok(outcome.size())),
+                Err(Ended::Failed(error)) => entry.finish(Err(error)),
+                Err(Ended::Cancelled | Ended::Stopping) => drop(entry),
+            }
+            done
         };
         let call = client_log::to_client(client.log.clone(), call);
         let progress = self.tell_progress(context, operation);
@@ -156,6 +181,39 @@ impl Server {
             () = self.stopping.cancelled() => Err(Ended::Stopping),
             never = progress => match never {},
         }
+    }
+
+    async fn call(
+        &self,
+        operation: &Operation,
+        client: &Client,
+        delivery: &Delivery,
+        ledger: Option<&Ledger>,
+    ) -> Result<Outcome, Ended> {
+        self.check(operation)?;
+        // What this client has been sent so far is to count before it asks for more.
+        delivery.outbox().settled().await;
+        let _place = self.place(client).await?;
+        let authority = self.authority();
+        let authority = ledger.map_or_else(|| authority.clone(), |ledger| authority.recorded_in(ledger));
+        Ok(match operation {
+            Operation::Tool { name, arguments } => {
+                Outcome::Answer(self.tools.call(&authority, name, &arguments.to_string()).await?)
+            }
+            Operation::Transcript { pod } => {
+                Outcome::Transcript(self.tools.transcript(&authority, pod).await?)
+            }
+        })
+    }
+
+    /// Arguments that their schema forbids start no plugin.
+    fn check(&self, operation: &Operation) -> Result<(), ToolError> {
+        let Operation::Tool { name, arguments } = operation else { return Ok(()) };
+        let complaint = self.catalogue.get(name).and_then(|entry| entry.complaint(arguments));
+        complaint.map_or(Ok(()), |complaint| {
+            let message = format!("the arguments are not what {name} takes: {complaint}");
+            Err(ToolError::new(ErrorKind::InvalidArgument, None, message))
+        })
     }
 
     /// A share of the memory for answers that are not out yet: waits while clients that do not read have all

@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use pod_tools_host::{ErrorKind, ToolError};
+use pod_tools_host::ErrorKind;
 use rmcp::handler::server::ServerHandler;
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams, CompleteResult,
@@ -103,21 +103,15 @@ impl Session {
         let Some(entry) = self.shared.server.catalogue.get(name) else {
             return Err(ErrorData::invalid_params(format!("there is no tool named `{name}`"), None));
         };
-        if let Some(complaint) = entry.complaint(&arguments) {
-            let message = format!("the arguments are not what {name} takes: {complaint}");
-            return Ok(answer::failure(&ToolError::new(ErrorKind::InvalidArgument, None, message)));
-        }
-        let operation = Operation::Tool { name: name.to_owned(), input: arguments.to_string() };
+        let operation = Operation::Tool { name: name.to_owned(), arguments };
         let done = async {
             let (outcome, delivery) = self.carry_out(&operation, context).await?;
+            // The text is there twice, for the model and for programs.
+            let memory = self.shared.server.memory_for(2 * outcome.size()).await?;
             let Outcome::Answer(answer) = outcome else {
                 return Err(Ended::Cancelled);
             };
-            let output = answer.output();
-            let size = output.content.as_ref().map_or(0, String::len) + output.data.get().len();
-            // The text is there twice, for the model and for programs.
-            let memory = self.shared.server.memory_for(2 * size).await?;
-            let result = answer::success(entry, output)?;
+            let result = answer::success(entry, answer.output())?;
             delivery.stage(answer, memory);
             Ok(result)
         };
@@ -130,7 +124,10 @@ impl Session {
 
     /// The pods that there are, as far as they may be seen.
     async fn listing(&self, context: &RequestContext<RoleServer>) -> Result<transcripts::Listing, ErrorData> {
-        let operation = Operation::Tool { name: transcripts::LISTED_BY.to_owned(), input: String::new() };
+        let operation = Operation::Tool {
+            name: transcripts::LISTED_BY.to_owned(),
+            arguments: Value::Object(rmcp::model::JsonObject::new()),
+        };
         match self.carry_out(&operation, context).await {
             Ok((Outcome::Answer(answer), _)) => serde_json::from_str(answer.output().data.get())
                 .map_err(|error| ErrorData::internal_error(format!("the plugin's data: {error}"), None)),
