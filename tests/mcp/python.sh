@@ -11,7 +11,7 @@ root=$(cd "$sources/../.." && pwd)
 place=${CARGO_TARGET_DIR:-$root/target}/mcp-python
 binary=${1:-}
 if [ -z "$binary" ]; then
-    cargo build --quiet --manifest-path "$root/Cargo.toml" --package pod-tools-host --bin pod-tools
+    cargo build --quiet --locked --manifest-path "$root/Cargo.toml" --bin pod-tools
     binary=${CARGO_TARGET_DIR:-$root/target}/debug/pod-tools
 fi
 
