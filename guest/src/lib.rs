@@ -17,8 +17,8 @@
 //! ```
 //!
 //! Where what is: [`host`] the trait and its types; `definitions` the tools as a model sees them; `tools` one
-//! module a tool, and one for the conversation as a document, with `input` and `text` for what goes in and comes out; `event` and `grammar` the pod
-//! protocol, decoded out of pieces of any size; `transcript`, `item` and `scan` a history and what of it is
+//! module a tool, and one for the conversation as a document, with `input` and `text` for what goes in and comes out; `event`, `grammar` and
+//! `string` the pod protocol, decoded out of pieces of any size; `transcript`, `item` and `scan` a history and what of it is
 //! new; `component` the glue to the imports and exports.
 
 #[cfg(target_family = "wasm")]
@@ -31,6 +31,7 @@ mod input;
 mod item;
 mod object;
 mod scan;
+mod string;
 mod text;
 mod tools;
 mod transcript;

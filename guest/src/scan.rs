@@ -45,6 +45,14 @@ impl Nesting {
     }
 }
 
+/// Bytes that are not JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NotJson {
+    pub(crate) why: &'static str,
+    /// The byte where that shows.
+    pub(crate) at: usize,
+}
+
 #[derive(Clone, Copy, Debug)]
 enum Mode {
     Start,
@@ -70,9 +78,10 @@ impl ValueScan {
     }
 
     /// Takes the next bytes. Gives how many of them belong to the value when they hold its end, `None` when
-    /// all of them do and more are needed. A fault comes with its place in `bytes`.
-    pub(crate) fn feed(&mut self, bytes: &[u8]) -> Result<Option<usize>, (usize, &'static str)> {
+    /// all of them do and more are needed.
+    pub(crate) fn feed(&mut self, bytes: &[u8]) -> Result<Option<usize>, NotJson> {
         let mut at = 0;
+        let fault = |why, at| NotJson { why, at };
         while let Some(&byte) = bytes.get(at) {
             match self.mode {
                 Mode::String => {
@@ -90,12 +99,12 @@ impl ValueScan {
                             at += 1;
                             self.mode = Mode::Escape;
                         }
-                        Some(_) => return Err((at, "a control character within a string")),
+                        Some(_) => return Err(fault("a control character within a string", at)),
                     }
                 }
                 Mode::Escape => {
                     if byte < 0x20 {
-                        return Err((at, "a control character within a string"));
+                        return Err(fault("a control character within a string", at));
                     }
                     at += 1;
                     self.mode = Mode::String;
@@ -110,16 +119,16 @@ impl ValueScan {
                     match byte {
                         b'"' => self.mode = Mode::String,
                         b'{' | b'[' => {
-                            self.nesting.open(byte).map_err(|fault| (at, fault))?;
+                            self.nesting.open(byte).map_err(|why| fault(why, at))?;
                             self.mode = Mode::Between;
                         }
                         b'}' | b']' => {
-                            self.nesting.close(byte).map_err(|fault| (at, fault))?;
+                            self.nesting.close(byte).map_err(|why| fault(why, at))?;
                             if self.nesting.depth() == self.outer {
                                 return Ok(Some(at + 1));
                             }
                         }
-                        b'\n' => return Err((at, "it ends within a value")),
+                        b'\n' => return Err(fault("it ends within a value", at)),
                         _ if matches!(self.mode, Mode::Start) => self.mode = Mode::Scalar,
                         _ => {}
                     }
@@ -131,28 +140,57 @@ impl ValueScan {
     }
 }
 
-const ONES: u64 = u64::from_ne_bytes([1; 8]);
-const HIGH: u64 = ONES << 7;
+/// How many bytes are looked at together.
+pub(crate) const LANES: usize = 16;
 
 /// How many bytes lie before the first quote, backslash or control character: the part of a string that
 /// stands for itself.
 pub(crate) fn plain_run(bytes: &[u8]) -> usize {
-    let (words, tail) = bytes.as_chunks::<8>();
-    for (index, word) in words.iter().enumerate() {
-        let word = u64::from_le_bytes(*word);
+    let (blocks, tail) = bytes.as_chunks::<LANES>();
+    for (index, block) in blocks.iter().enumerate() {
+        let plain = plain_in_block(block);
+        if plain < LANES {
+            return index * LANES + plain;
+        }
+    }
+    let special = tail.iter().position(|&byte| byte == b'"' || byte == b'\\' || byte < 0x20);
+    blocks.len() * LANES + special.unwrap_or(tail.len())
+}
+
+/// The same, within one block.
+#[cfg(target_feature = "simd128")]
+pub(crate) fn plain_in_block(block: &[u8; LANES]) -> usize {
+    use std::arch::wasm32::{i8x16_bitmask, u8x16_eq, u8x16_lt, u8x16_splat, u64x2, v128_or};
+
+    let [low, high] = halves(block);
+    let block = u64x2(low, high);
+    let special = v128_or(
+        v128_or(u8x16_eq(block, u8x16_splat(b'"')), u8x16_eq(block, u8x16_splat(b'\\'))),
+        u8x16_lt(block, u8x16_splat(0x20)),
+    );
+    (u32::from(i8x16_bitmask(special)) | 1 << LANES).trailing_zeros() as usize
+}
+
+/// The same, where there are no vectors: word by word.
+#[cfg(not(target_feature = "simd128"))]
+pub(crate) fn plain_in_block(block: &[u8; LANES]) -> usize {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const HIGH: u64 = ONES << 7;
+    let [low, high] = halves(block).map(|word| {
         let quote = word ^ (ONES * 0x22);
         let backslash = word ^ (ONES * 0x5c);
         // A borrow runs upwards only, so the lowest mark is exact, and no other is looked at.
         let marks = (quote.wrapping_sub(ONES) & !quote)
             | (backslash.wrapping_sub(ONES) & !backslash)
             | (word.wrapping_sub(ONES * 0x20) & !word);
-        let marks = marks & HIGH;
-        if marks != 0 {
-            return index * 8 + marks.trailing_zeros() as usize / 8;
-        }
-    }
-    let special = tail.iter().position(|&byte| byte == b'"' || byte == b'\\' || byte < 0x20);
-    words.len() * 8 + special.unwrap_or(tail.len())
+        (marks & HIGH).trailing_zeros() as usize / 8
+    });
+    if low < 8 { low } else { 8 + high }
+}
+
+fn halves(block: &[u8; LANES]) -> [u64; 2] {
+    let whole = u128::from_le_bytes(*block);
+    [whole as u64, (whole >> 64) as u64]
 }
 
 #[cfg(test)]
@@ -164,7 +202,7 @@ mod tests {
         let mut scan = ValueScan::within(Nesting::default());
         let mut before = 0;
         for piece in text.chunks(size) {
-            if let Some(end) = scan.feed(piece).map_err(|(_, fault)| fault)? {
+            if let Some(end) = scan.feed(piece).map_err(|fault| fault.why)? {
                 return Ok(Some(before + end));
             }
             before += piece.len();

@@ -8,11 +8,14 @@
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::event::ItemSink;
-use crate::grammar::Grammar;
 use crate::host::Cursor;
-use crate::item::{self, Item, NotJson};
+use crate::item::{Item, ItemDecoder};
+use crate::scan::{Nesting, NotJson, ValueScan};
 
 const NOTATION: &str = "xxh3:";
+
+/// By how much the text grows, at least.
+const MIN_ROOM: usize = 1 << 20;
 
 /// The position that a stored cursor gives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,15 +54,19 @@ pub(crate) struct Transcript {
     max_text: Option<u64>,
     /// Of the items that were read, now or before.
     hash: Xxh3,
+    /// What it was before the current item, where that may turn out not to fit.
+    hash_before: Option<Xxh3>,
     /// Items that were read.
     read: u64,
     /// Items that have passed.
     seen: u64,
-    /// What there is of the current item, when it spans pieces and has to be decoded.
-    held: Vec<u8>,
+    /// The current item, if it is only looked at for its end, and if it is decoded.
+    scan: ValueScan,
+    decoder: Option<ItemDecoder>,
+    /// How long the text was before the current item.
+    before: usize,
     text: String,
     newest: Item,
-    grammar: Grammar,
     /// The history does not begin with what was read.
     diverged: bool,
     /// An item did not fit any more: what follows is only counted.
@@ -73,12 +80,14 @@ impl Transcript {
             from,
             max_text,
             hash: Xxh3::new(),
+            hash_before: None,
             read: 0,
             seen: 0,
-            held: Vec::new(),
+            scan: ValueScan::within(Nesting::default()),
+            decoder: None,
+            before: 0,
             text: String::new(),
             newest: Item::Other,
-            grammar: Grammar::new(),
             diverged: false,
             full: false,
         }
@@ -119,23 +128,60 @@ impl Transcript {
         self.text
     }
 
-    /// Decodes the current item, now that it is complete.
-    fn decode(&mut self, item: &[u8]) -> Result<(), NotJson> {
-        if self.seen < self.from.items {
-            // The digest will say whether this is what was read before: then it was JSON, too.
-            self.newest = item::decode(item, &mut self.grammar, &mut String::new()).unwrap_or(Item::Other);
-            return Ok(());
+    /// Whether the current item was read before.
+    fn is_known(&self) -> bool {
+        self.seen < self.from.items
+    }
+
+    /// Whether the current item is read, now or before.
+    fn is_read(&self) -> bool {
+        !self.full && !self.diverged
+    }
+
+    /// The next bytes of an item that is new.
+    fn decode(&mut self, decoder: &mut ItemDecoder, bytes: &[u8]) -> Result<Option<usize>, NotJson> {
+        make_room(&mut self.text, bytes.len());
+        let Some((item, end)) = decoder.feed(bytes, &mut self.text)? else {
+            self.hash.update(bytes);
+            return Ok(None);
+        };
+        self.newest = item;
+        if item != Item::Assistant {
+            self.text.truncate(self.before);
         }
-        let before = self.text.len();
-        self.newest = item::decode(item, &mut self.grammar, &mut self.text)?;
         let fits = self.max_text.is_none_or(|max| self.text.len() as u64 <= max);
-        if before > 0 && self.text.len() > before && !fits {
-            self.text.truncate(before);
+        if let Some(before) = self.hash_before.take()
+            && self.text.len() > self.before
+            && !fits
+        {
+            self.text.truncate(self.before);
+            self.hash = before;
             self.full = true;
         } else {
-            self.hash.update(item);
+            self.hash.update(&bytes[..end]);
         }
-        Ok(())
+        Ok(Some(end))
+    }
+
+    /// The next bytes of an item that was read before, or is left for the next time.
+    fn pass(&mut self, bytes: &[u8]) -> Result<Option<usize>, NotJson> {
+        let end = self.scan.feed(bytes)?;
+        let bytes = &bytes[..end.unwrap_or(bytes.len())];
+        if self.is_known() {
+            self.hash.update(bytes);
+        }
+        if let Some(mut decoder) = self.decoder.take() {
+            // The digest will say whether this is what was read before: then it was JSON, too.
+            match decoder.feed(bytes, &mut self.text) {
+                Ok(None) => self.decoder = Some(decoder),
+                Ok(Some((item, _))) => self.newest = item,
+                Err(_) => {}
+            }
+            if end.is_some() {
+                self.text.clear();
+            }
+        }
+        Ok(end)
     }
 }
 
@@ -144,35 +190,56 @@ impl ItemSink for Transcript {
         *self = Self::after(self.from, self.max_text);
     }
 
-    fn item(&mut self, bytes: &[u8], end: bool) -> Result<(), NotJson> {
-        let known = self.seen < self.from.items;
-        if known {
-            self.hash.update(bytes);
+    fn item_begins(&mut self, around: Nesting) {
+        // The last item below the cursor is decoded as well: it may be the newest, and then it matters whether
+        // it is a message without an answer.
+        let is_decoded = self.seen + 1 >= self.from.items && self.is_read();
+        self.decoder = is_decoded.then(|| ItemDecoder::new(around, &self.text));
+        if is_decoded {
+            self.newest = Item::Other;
         }
-        // The last item below the cursor is decoded as well: it may be the newest, and then it matters
-        // whether it is a message without an answer.
-        if self.seen + 1 >= self.from.items && !self.full && !self.diverged {
-            if !end {
-                self.held.extend_from_slice(bytes);
-            } else if self.held.is_empty() {
-                self.decode(bytes)?;
-            } else {
-                let mut item = std::mem::take(&mut self.held);
-                item.extend_from_slice(bytes);
-                self.decode(&item)?;
-                item.clear();
-                self.held = item;
+        self.scan = ValueScan::within(around);
+        self.before = self.text.len();
+        // The first text fits whatever its length.
+        self.hash_before = (self.max_text.is_some() && self.before > 0).then(|| self.hash.clone());
+    }
+
+    fn item(&mut self, bytes: &[u8]) -> Result<Option<usize>, NotJson> {
+        let end = match self.decoder.take() {
+            Some(mut decoder) if !self.is_known() => {
+                let end = self.decode(&mut decoder, bytes)?;
+                self.decoder = Some(decoder);
+                end
             }
-        }
-        if end {
+            decoder => {
+                self.decoder = decoder;
+                self.pass(bytes)?
+            }
+        };
+        if end.is_some() {
             self.seen += 1;
-            if !self.full && !self.diverged {
+            if self.is_read() {
                 self.hash.update(b"\n");
                 self.read = self.seen;
                 self.diverged = self.read == self.from.items && self.end() != self.from;
             }
         }
-        Ok(())
+        Ok(end)
+    }
+}
+
+/// Makes room for more text by growing where it is. A move would cost a copy, and leave behind memory that the
+/// component cannot give back.
+fn make_room(text: &mut String, more: usize) {
+    if text.capacity() - text.len() >= more {
+        return;
+    }
+    let room = more.max(text.capacity() / 4).max(MIN_ROOM);
+    // The allocator extends the last block in place, into memory that it has: this gets it, and leaves it there.
+    let mut ahead = Vec::<u8>::new();
+    if ahead.try_reserve_exact(room).is_ok() {
+        drop(ahead);
+        text.reserve_exact(room);
     }
 }
 
@@ -186,13 +253,19 @@ mod tests {
     const B: &str = r#"{"type":"message","role":"assistant","content":[{"type":"text","text":"bb"}]}"#;
     const U: &str = r#"{"type":"message","role":"user","content":[{"type":"text","text":"u"}]}"#;
 
+    /// Gives an item in two pieces.
+    fn give(transcript: &mut Transcript, item: &str) {
+        let (first, second) = item.as_bytes().split_at(item.len() / 3);
+        transcript.item_begins(Nesting::default());
+        assert_eq!(transcript.item(first), Ok(None));
+        assert_eq!(transcript.item(&[second, b","].concat()), Ok(Some(second.len())));
+    }
+
     fn after(from: Position, max_text: Option<u64>, items: &[&str]) -> Transcript {
         let mut transcript = Transcript::after(from, max_text);
         transcript.begin();
         for item in items {
-            let (first, second) = item.as_bytes().split_at(item.len() / 3);
-            transcript.item(first, false).unwrap();
-            transcript.item(second, true).unwrap();
+            give(&mut transcript, item);
         }
         transcript
     }
@@ -231,26 +304,32 @@ mod tests {
     }
 
     #[test]
-    fn items_below_the_cursor_are_not_decoded_nor_held() {
-        let from = position(&["not JSON", "nor this", A]);
+    fn items_below_the_cursor_are_not_decoded() {
+        let from = position(&["{not JSON}", "[nor this]", A]);
         let mut transcript = Transcript::after(from, None);
         transcript.begin();
-        for item in ["not JSON", "nor this"] {
-            transcript.item(item.as_bytes(), false).unwrap();
-            assert_eq!(transcript.held.capacity(), 0);
-            transcript.item(b"", true).unwrap();
+        for item in ["{not JSON}", "[nor this]"] {
+            give(&mut transcript, item);
+            assert!(transcript.decoder.is_none());
         }
-        transcript.item(A.as_bytes(), true).unwrap();
-        assert_eq!(transcript.held.capacity(), 0, "a whole item is decoded in place");
+        give(&mut transcript, A);
         assert!(transcript.continues());
         assert_eq!(transcript.into_text(), "");
+    }
+
+    #[test]
+    fn the_last_item_below_the_cursor_need_not_be_json() {
+        let transcript = after(position(&[A, "[no JSON]"]), None, &[A, "[no JSON]", B]);
+        assert!(transcript.continues());
+        assert_eq!(transcript.into_text(), "bb");
     }
 
     #[test]
     fn an_item_above_the_cursor_must_be_json() {
         let mut transcript = Transcript::after(Position::START, None);
         transcript.begin();
-        assert!(transcript.item(b"nonsense", true).is_err());
+        transcript.item_begins(Nesting::default());
+        assert_eq!(transcript.item(b"[no"), Err(NotJson { why: "a value should follow", at: 2 }));
     }
 
     #[test]
