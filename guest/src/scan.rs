@@ -83,61 +83,166 @@ impl ValueScan {
         let mut at = 0;
         let fault = |why, at| NotJson { why, at };
         while let Some(&byte) = bytes.get(at) {
+            if self.nesting.depth() > self.outer
+                && let Some(block) = bytes[at..].first_chunk()
+            {
+                if let Some(end) =
+                    self.block(block).map_err(|NotJson { why, at: place }| fault(why, at + place))?
+                {
+                    return Ok(Some(at + end));
+                }
+                at += BLOCK;
+                continue;
+            }
             match self.mode {
-                Mode::String => {
-                    at += plain_run(&bytes[at..]);
-                    match bytes.get(at) {
-                        None => return Ok(None),
-                        Some(b'"') => {
-                            at += 1;
-                            self.mode = Mode::Between;
-                            if self.nesting.depth() == self.outer {
-                                return Ok(Some(at));
-                            }
+                Mode::String => match byte {
+                    b'"' => {
+                        self.mode = Mode::Between;
+                        if self.nesting.depth() == self.outer {
+                            return Ok(Some(at + 1));
                         }
-                        Some(b'\\') => {
-                            at += 1;
-                            self.mode = Mode::Escape;
-                        }
-                        Some(_) => return Err(fault("a control character within a string", at)),
                     }
-                }
-                Mode::Escape => {
-                    if byte < 0x20 {
-                        return Err(fault("a control character within a string", at));
-                    }
-                    at += 1;
-                    self.mode = Mode::String;
-                }
+                    b'\\' => self.mode = Mode::Escape,
+                    0..0x20 => return Err(fault(CONTROL, at)),
+                    _ => at += plain_run(&bytes[at + 1..]),
+                },
+                Mode::Escape if byte < 0x20 => return Err(fault(CONTROL, at)),
+                Mode::Escape => self.mode = Mode::String,
                 Mode::Scalar => {
                     if matches!(byte, b',' | b']' | b'}' | b' ' | b'\t' | b'\r' | b'\n') {
                         return Ok(Some(at));
                     }
-                    at += 1;
                 }
-                Mode::Start | Mode::Between => {
-                    match byte {
-                        b'"' => self.mode = Mode::String,
-                        b'{' | b'[' => {
-                            self.nesting.open(byte).map_err(|why| fault(why, at))?;
-                            self.mode = Mode::Between;
-                        }
-                        b'}' | b']' => {
-                            self.nesting.close(byte).map_err(|why| fault(why, at))?;
-                            if self.nesting.depth() == self.outer {
-                                return Ok(Some(at + 1));
-                            }
-                        }
-                        b'\n' => return Err(fault("it ends within a value", at)),
-                        _ if matches!(self.mode, Mode::Start) => self.mode = Mode::Scalar,
-                        _ => {}
+                Mode::Start | Mode::Between => match byte {
+                    b'"' => self.mode = Mode::String,
+                    b'{' | b'[' => {
+                        self.nesting.open(byte).map_err(|why| fault(why, at))?;
+                        self.mode = Mode::Between;
                     }
-                    at += 1;
-                }
+                    b'}' | b']' => {
+                        self.nesting.close(byte).map_err(|why| fault(why, at))?;
+                        if self.nesting.depth() == self.outer {
+                            return Ok(Some(at + 1));
+                        }
+                    }
+                    b'\n' => return Err(fault(LINE_END, at)),
+                    b'\\' => return Err(fault(BACKSLASH, at)),
+                    _ if matches!(self.mode, Mode::Start) => self.mode = Mode::Scalar,
+                    _ => {}
+                },
             }
+            at += 1;
         }
         Ok(None)
     }
+
+    /// A whole block within the value's brackets, all of its bytes at once.
+    fn block(&mut self, block: &[u8; BLOCK]) -> Result<Option<usize>, NotJson> {
+        let Marks { quotes, backslashes, brackets, controls } = Marks::of(block);
+        let mut escape = matches!(self.mode, Mode::Escape);
+        let begins_within = matches!(self.mode, Mode::String | Mode::Escape);
+        let escaped = if backslashes == 0 && !escape { 0 } else { escaped(backslashes, &mut escape) };
+        let strings = within_quotes(quotes & !escaped) ^ if begins_within { u64::MAX } else { 0 };
+
+        let mut places = (brackets | backslashes) & !strings | controls;
+        while places != 0 {
+            let at = places.trailing_zeros() as usize;
+            places &= places - 1;
+            let fault = |why| NotJson { why, at };
+            let byte = block[at];
+            match byte {
+                0..0x20 if strings >> at & 1 == 1 => return Err(fault(CONTROL)),
+                b'\n' => return Err(fault(LINE_END)),
+                b'\\' => return Err(fault(BACKSLASH)),
+                b'{' | b'[' => self.nesting.open(byte).map_err(fault)?,
+                b'}' | b']' => {
+                    self.nesting.close(byte).map_err(fault)?;
+                    if self.nesting.depth() == self.outer {
+                        return Ok(Some(at + 1));
+                    }
+                }
+                _ => {}
+            }
+        }
+        self.mode = match strings >> (BLOCK - 1) {
+            0 => Mode::Between,
+            _ if escape => Mode::Escape,
+            _ => Mode::String,
+        };
+        Ok(None)
+    }
+}
+
+const CONTROL: &str = "a control character within a string";
+const LINE_END: &str = "it ends within a value";
+const BACKSLASH: &str = "a backslash outside a string";
+
+/// How many bytes of a value are skipped at once: one bit each in a word.
+const BLOCK: usize = 64;
+
+/// Where in a block the bytes are that tell its structure, the first byte's in the lowest bit.
+#[derive(Debug, PartialEq, Eq)]
+struct Marks {
+    quotes: u64,
+    backslashes: u64,
+    brackets: u64,
+    controls: u64,
+}
+
+impl Marks {
+    #[cfg(target_feature = "simd128")]
+    fn of(block: &[u8; BLOCK]) -> Self {
+        use std::arch::wasm32::{i8x16_bitmask, u8x16_eq, u8x16_lt, u8x16_splat, v128_or};
+
+        let mut marks = Self { quotes: 0, backslashes: 0, brackets: 0, controls: 0 };
+        let (lanes, _) = block.as_chunks::<LANES>();
+        for (index, lanes) in lanes.iter().enumerate() {
+            let bytes = vector(lanes);
+            // `[` and `{` differ in one bit, and so do `]` and `}`.
+            let folded = v128_or(bytes, u8x16_splat(0x20));
+            let brackets = v128_or(u8x16_eq(folded, u8x16_splat(b'{')), u8x16_eq(folded, u8x16_splat(b'}')));
+            let place = |lanes| u64::from(i8x16_bitmask(lanes)) << (index * LANES);
+            marks.quotes |= place(u8x16_eq(bytes, u8x16_splat(b'"')));
+            marks.backslashes |= place(u8x16_eq(bytes, u8x16_splat(b'\\')));
+            marks.brackets |= place(brackets);
+            marks.controls |= place(u8x16_lt(bytes, u8x16_splat(0x20)));
+        }
+        marks
+    }
+
+    #[cfg(not(target_feature = "simd128"))]
+    fn of(block: &[u8; BLOCK]) -> Self {
+        let mut marks = Self { quotes: 0, backslashes: 0, brackets: 0, controls: 0 };
+        for (index, byte) in block.iter().enumerate() {
+            let place = 1 << index;
+            match byte {
+                b'"' => marks.quotes |= place,
+                b'\\' => marks.backslashes |= place,
+                b'[' | b']' | b'{' | b'}' => marks.brackets |= place,
+                0..0x20 => marks.controls |= place,
+                _ => {}
+            }
+        }
+        marks
+    }
+}
+
+/// Which bytes stand behind a backslash that is not itself escaped. `escape`: whether the first one does, then
+/// whether the next block's first one does.
+fn escaped(backslashes: u64, escape: &mut bool) -> u64 {
+    // A run of backslashes escapes every other byte, from its second one on. Subtracting the run's start carries
+    // through it; which bits come out differs between runs that begin at even and at odd places.
+    const ODD: u64 = 0xaaaa_aaaa_aaaa_aaaa;
+    let before = u64::from(*escape);
+    let begins = backslashes & !before;
+    let ends = ((begins << 1 | ODD).wrapping_sub(begins)) ^ ODD;
+    *escape = (ends & backslashes) >> (BLOCK - 1) == 1;
+    ends ^ (backslashes | before)
+}
+
+/// Which bytes lie behind an odd number of quotes, their own included.
+fn within_quotes(quotes: u64) -> u64 {
+    [1, 2, 4, 8, 16, 32].iter().fold(quotes, |bits, shift| bits ^ bits << shift)
 }
 
 /// How many bytes are looked at together.
@@ -160,15 +265,20 @@ pub(crate) fn plain_run(bytes: &[u8]) -> usize {
 /// The same, within one block.
 #[cfg(target_feature = "simd128")]
 pub(crate) fn plain_in_block(block: &[u8; LANES]) -> usize {
-    use std::arch::wasm32::{i8x16_bitmask, u8x16_eq, u8x16_lt, u8x16_splat, u64x2, v128_or};
+    use std::arch::wasm32::{i8x16_bitmask, u8x16_eq, u8x16_lt, u8x16_splat, v128_or};
 
-    let [low, high] = halves(block);
-    let block = u64x2(low, high);
+    let block = vector(block);
     let special = v128_or(
         v128_or(u8x16_eq(block, u8x16_splat(b'"')), u8x16_eq(block, u8x16_splat(b'\\'))),
         u8x16_lt(block, u8x16_splat(0x20)),
     );
     (u32::from(i8x16_bitmask(special)) | 1 << LANES).trailing_zeros() as usize
+}
+
+#[cfg(target_feature = "simd128")]
+fn vector(block: &[u8; LANES]) -> std::arch::wasm32::v128 {
+    let [low, high] = halves(block);
+    std::arch::wasm32::u64x2(low, high)
 }
 
 /// The same, where there are no vectors: word by word.
@@ -195,14 +305,19 @@ fn halves(block: &[u8; LANES]) -> [u64; 2] {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
     use super::*;
 
-    /// The length of the value at the start of `text`, fed in pieces of `size`.
-    fn end(text: &[u8], size: usize) -> Result<Option<usize>, &'static str> {
+    /// The length of the value at the start of `text`, fed in pieces of `size`; or the fault, with its place.
+    fn end(text: &[u8], size: usize) -> Result<Option<usize>, NotJson> {
         let mut scan = ValueScan::within(Nesting::default());
         let mut before = 0;
         for piece in text.chunks(size) {
-            if let Some(end) = scan.feed(piece).map_err(|fault| fault.why)? {
+            let end = scan.feed(piece).map_err(|fault| NotJson { at: before + fault.at, ..fault })?;
+            if let Some(end) = end {
                 return Ok(Some(before + end));
             }
             before += piece.len();
@@ -264,6 +379,24 @@ mod tests {
                     }
                 }
             }
+        }
+    }
+
+    proptest! {
+        /// Pieces that are shorter than a block are scanned byte by byte.
+        #[test]
+        fn blocks_find_what_single_bytes_find(
+            words in vec(select(vec![
+                "\"", "\"", "\\", "\\\\", "\\\"", "{", "}", "[", "]", ",", "a", "text that is plain", "é", "\u{7f}",
+                "[[", "]]", "\"}]", "[{\"", "{\"a\":\"b\"}", "\t", "\"\\\\\\\"\"",
+            ]), 0..120),
+            fault in proptest::option::weighted(0.1, select(vec!["\n", "\u{1}", "\\ ", "}", "\"\u{1f}"])),
+            size in 64..400_usize,
+        ) {
+            let text = format!("[{}{}{}", words.concat(), fault.unwrap_or(""), words.concat());
+            let text = text.as_bytes();
+            prop_assert_eq!(end(text, size), end(text, 1));
+            prop_assert_eq!(end(text, text.len()), end(text, 63));
         }
     }
 }
