@@ -11,7 +11,7 @@ use std::fmt;
 use crate::grammar::{Grammar, Token};
 use crate::host::{Error, Reason};
 use crate::scan::{Nesting, NotJson};
-use crate::string::{Into, Word};
+use crate::string::{TextSink, Word};
 use crate::text::Shown;
 
 /// How much of a faulty line its error shows, in bytes.
@@ -325,9 +325,9 @@ impl Decoder {
             }
             let Self { grammar, line, .. } = self;
             let is_message = line.key == Key::Data && line.data_key == DataKey::Message;
-            let message = (is_message && grammar.nesting().depth() == 2)
-                .then_some(Into { text: &mut line.message, most: MESSAGE_BYTES });
-            match grammar.next(bytes, message).map_err(Not::json)? {
+            let is_message = is_message && grammar.nesting().depth() == 2;
+            let mut message = TextSink { text: &mut line.message, most: MESSAGE_BYTES };
+            match grammar.next(bytes, is_message.then_some(&mut message)).map_err(Not::json)? {
                 None => return Ok(Step::More),
                 Some(Token::LineEnd) => {
                     let step = if self.grammar.at_line_start() {

@@ -3,7 +3,7 @@
 //! RFC 8259 accepts, in valid UTF-8, up to 128 levels deep.
 
 use crate::scan::Nesting;
-use crate::string::{Into, StringScan, Word};
+use crate::string::{StringScan, TextSink, Word};
 
 /// What was found in the line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,7 +125,7 @@ impl Grammar {
     pub(crate) fn next(
         &mut self,
         bytes: &mut &[u8],
-        text: Option<Into<'_>>,
+        text: Option<&mut TextSink<'_>>,
     ) -> Result<Option<Token>, &'static str> {
         match self.lexeme {
             Lexeme::None => {}
@@ -176,7 +176,7 @@ impl Grammar {
         &mut self,
         byte: u8,
         bytes: &mut &[u8],
-        text: Option<Into<'_>>,
+        text: Option<&mut TextSink<'_>>,
     ) -> Result<Option<Token>, &'static str> {
         match byte {
             b'"' => return self.begin_string(bytes, text),
@@ -205,7 +205,7 @@ impl Grammar {
     fn begin_string(
         &mut self,
         bytes: &mut &[u8],
-        text: Option<Into<'_>>,
+        text: Option<&mut TextSink<'_>>,
     ) -> Result<Option<Token>, &'static str> {
         *bytes = &bytes[1..];
         if text.is_none()
@@ -221,7 +221,7 @@ impl Grammar {
         &mut self,
         mut string: StringScan,
         bytes: &mut &[u8],
-        text: Option<Into<'_>>,
+        text: Option<&mut TextSink<'_>>,
     ) -> Result<Option<Token>, &'static str> {
         if !string.feed(bytes, text)? {
             self.lexeme = Lexeme::String(string);

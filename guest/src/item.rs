@@ -4,7 +4,7 @@
 
 use crate::grammar::{Grammar, Token};
 use crate::scan::{Nesting, NotJson};
-use crate::string::{Into, Word};
+use crate::string::{TextSink, Word};
 
 /// What an item is to a reader of the transcript.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,8 +115,8 @@ impl ItemDecoder {
         loop {
             let within = self.grammar.nesting().depth() - self.outer;
             let is_text = within == 3 && self.takes_text();
-            let into = is_text.then_some(Into { text, most: usize::MAX });
-            let token = self.grammar.next(&mut rest, into);
+            let mut sink = TextSink { text, most: usize::MAX };
+            let token = self.grammar.next(&mut rest, is_text.then_some(&mut sink));
             let token = token.map_err(|why| NotJson { why, at: bytes.len() - rest.len() })?;
             let Some(token) = token else { return Ok(None) };
             let within = self.grammar.nesting().depth() - self.outer;

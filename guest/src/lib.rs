@@ -24,6 +24,7 @@
 #[cfg(target_family = "wasm")]
 mod component;
 mod definitions;
+mod digest;
 mod event;
 mod grammar;
 pub mod host;

@@ -1,5 +1,5 @@
 //! The text between the quotes of a JSON string, as it arrives in pieces: UTF-8 checked, escapes resolved, and
-//! what there is of it handed on at once. Nothing is held of a string but what fits into a [`Word`].
+//! what there is of it handed on at once. Nothing is held of a string but what fits sink a [`Word`].
 
 use crate::scan::{LANES, plain_in_block, plain_run};
 
@@ -26,18 +26,24 @@ impl Word {
     }
 }
 
-/// Where the text of a string goes.
+/// Takes the text of a string.
 #[derive(Debug)]
-pub(crate) struct Into<'a> {
+pub(crate) struct TextSink<'a> {
     pub(crate) text: &'a mut String,
-    /// What goes beyond so many bytes is left out.
+    /// Of what goes beyond so many bytes, only the rest of a character is taken.
     pub(crate) most: usize,
 }
 
-impl Into<'_> {
-    fn push(&mut self, run: &str) {
+impl TextSink<'_> {
+    fn push_str(&mut self, run: &str) {
         let room = self.most.saturating_sub(self.text.len());
-        self.text.push_str(if run.len() <= room { run } else { &run[..run.floor_char_boundary(room)] });
+        self.text.push_str(&run[..run.ceil_char_boundary(room)]);
+    }
+
+    fn push(&mut self, character: char) {
+        if self.text.len() < self.most {
+            self.text.push(character);
+        }
     }
 }
 
@@ -101,7 +107,7 @@ impl StringScan {
     pub(crate) fn feed(
         &mut self,
         bytes: &mut &[u8],
-        mut into: Option<Into<'_>>,
+        mut sink: Option<&mut TextSink<'_>>,
     ) -> Result<bool, &'static str> {
         loop {
             if let Escape::None = self.escape {
@@ -109,9 +115,15 @@ impl StringScan {
                 let (run, rest) = all.split_at(plain_run(all));
                 *bytes = rest;
                 if !run.is_empty() {
-                    self.emit_lone_surrogate(&mut into);
+                    self.emit_lone_surrogate(&mut sink);
                     let Self { utf8, word, length, .. } = self;
-                    if let Err(at) = utf8.take(run, |text| emit(word, length, text, &mut into)) {
+                    let taken = utf8.take(run, |text| {
+                        spell(word, length, text);
+                        if let Some(sink) = &mut sink {
+                            sink.push_str(text);
+                        }
+                    });
+                    if let Err(at) = taken {
                         *bytes = &all[at..];
                         return Err(NOT_UTF8);
                     }
@@ -122,7 +134,7 @@ impl StringScan {
                 (Escape::None, _) if !self.utf8.is_complete() => return Err(NOT_UTF8),
                 (Escape::None, b'\\') => Escape::Begun,
                 (Escape::None, b'"') => {
-                    self.emit_lone_surrogate(&mut into);
+                    self.emit_lone_surrogate(&mut sink);
                     *bytes = rest;
                     return Ok(true);
                 }
@@ -138,14 +150,14 @@ impl StringScan {
                         b't' => b'\t',
                         _ => return Err(UNKNOWN_ESCAPE),
                     };
-                    self.emit_unit(resolved.into(), &mut into);
+                    self.emit_unit(resolved.into(), &mut sink);
                     Escape::None
                 }
                 (Escape::Hex(left, value), _) => {
                     let Some(digit) = char::from(byte).to_digit(16) else { return Err(UNKNOWN_ESCAPE) };
                     let value = value << 4 | digit as u16;
                     if left == 1 {
-                        self.emit_unit(value, &mut into);
+                        self.emit_unit(value, &mut sink);
                         Escape::None
                     } else {
                         Escape::Hex(left - 1, value)
@@ -158,14 +170,14 @@ impl StringScan {
 
     /// A UTF-16 code unit, as escapes give them. A surrogate without its pair becomes U+FFFD: JSON allows it,
     /// text does not, and one broken character is no reason to lose the rest.
-    fn emit_unit(&mut self, unit: u16, into: &mut Option<Into<'_>>) {
+    fn emit_unit(&mut self, unit: u16, sink: &mut Option<&mut TextSink<'_>>) {
         let character = match (self.high, unit) {
             (Some(high), 0xdc00..0xe000) => {
                 self.high = None;
                 char::decode_utf16([high, unit]).next().and_then(Result::ok)
             }
             _ => {
-                self.emit_lone_surrogate(into);
+                self.emit_lone_surrogate(sink);
                 if let 0xd800..0xdc00 = unit {
                     self.high = Some(unit);
                     return;
@@ -173,33 +185,35 @@ impl StringScan {
                 char::from_u32(unit.into())
             }
         };
-        self.emit_char(character.unwrap_or(char::REPLACEMENT_CHARACTER), into);
+        self.emit_char(character.unwrap_or(char::REPLACEMENT_CHARACTER), sink);
     }
 
-    fn emit_lone_surrogate(&mut self, into: &mut Option<Into<'_>>) {
+    fn emit_lone_surrogate(&mut self, sink: &mut Option<&mut TextSink<'_>>) {
         if self.high.take().is_some() {
-            self.emit_char(char::REPLACEMENT_CHARACTER, into);
+            self.emit_char(char::REPLACEMENT_CHARACTER, sink);
         }
     }
 
-    fn emit_char(&mut self, character: char, into: &mut Option<Into<'_>>) {
-        emit(&mut self.word, &mut self.length, character.encode_utf8(&mut [0; 4]), into);
+    fn emit_char(&mut self, character: char, sink: &mut Option<&mut TextSink<'_>>) {
+        spell(&mut self.word, &mut self.length, character.encode_utf8(&mut [0; 4]));
+        if let Some(sink) = sink {
+            sink.push(character);
+        }
     }
 }
 
 const NOT_UTF8: &str = "it is not UTF-8";
 const UNKNOWN_ESCAPE: &str = "an escape that JSON does not know";
 
-fn emit(word: &mut [u8; LANES], length: &mut u8, text: &str, into: &mut Option<Into<'_>>) {
+/// Goes on with a word, or finds it to be too long for one.
+fn spell(word: &mut [u8; LANES], length: &mut u8, text: &str) {
     let before = usize::from(*length);
-    if let Some(room) = word.get_mut(before..before + text.len()) {
-        room.copy_from_slice(text.as_bytes());
-        *length += text.len() as u8;
-    } else {
-        *length = u8::MAX;
-    }
-    if let Some(into) = into {
-        into.push(text);
+    match word.get_mut(before..before + text.len()) {
+        Some(room) => {
+            room.copy_from_slice(text.as_bytes());
+            *length += text.len() as u8;
+        }
+        None => *length = u8::MAX,
     }
 }
 
@@ -258,7 +272,7 @@ mod tests {
         let closed = [raw, b"\""].concat();
         let most = most.saturating_add(text.len());
         for mut piece in closed.chunks(size) {
-            if scan.feed(&mut piece, Some(Into { text: &mut text, most }))? {
+            if scan.feed(&mut piece, Some(&mut TextSink { text: &mut text, most }))? {
                 assert_eq!(piece, b"");
                 return Ok((text.split_off("before ".len()), scan.word()));
             }
@@ -333,10 +347,10 @@ mod tests {
 
     #[test]
     fn what_is_too_long_is_cut_between_characters() {
-        let raw = "äöü".repeat(9);
+        let raw = "aäöü\u{20ac}".repeat(9);
         for most in 0..raw.len() + 2 {
-            let expected = &raw[..raw.floor_char_boundary(most)];
-            for size in [2, 7, 80] {
+            let expected = &raw[..raw.ceil_char_boundary(most)];
+            for size in [1, 2, 7, 80] {
                 assert_eq!(
                     read(raw.as_bytes(), size, most).unwrap().0,
                     expected,

@@ -5,17 +5,18 @@
 //! The digest is XXH3-128 over each item's bytes, as the pod wrote them, followed by one `\n` (which no item
 //! can hold). It guards against compaction and reused names, not against a pod that wants to deceive.
 
-use xxhash_rust::xxh3::Xxh3;
+use crate::digest::Digest;
 
 use crate::event::ItemSink;
 use crate::host::Cursor;
 use crate::item::{Item, ItemDecoder};
 use crate::scan::{Nesting, NotJson, ValueScan};
+use crate::tools::PIECE_BYTES;
 
 const NOTATION: &str = "xxh3:";
 
-/// By how much the text grows, at least.
-const MIN_ROOM: usize = 1 << 20;
+/// A text that may be moved for nothing, in bytes.
+const SHORT: usize = 64 << 10;
 
 /// The position that a stored cursor gives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,9 +54,9 @@ pub(crate) struct Transcript {
     /// How long the text may become; one item is taken whatever its length.
     max_text: Option<u64>,
     /// Of the items that were read, now or before.
-    hash: Xxh3,
-    /// What it was before the current item, where that may turn out not to fit.
-    hash_before: Option<Xxh3>,
+    hash: Digest,
+    /// What it was before the current item, when that spans pieces and may turn out not to fit.
+    hash_before: Option<Digest>,
     /// Items that were read.
     read: u64,
     /// Items that have passed.
@@ -79,7 +80,7 @@ impl Transcript {
         Self {
             from,
             max_text,
-            hash: Xxh3::new(),
+            hash: Digest::new(),
             hash_before: None,
             read: 0,
             seen: 0,
@@ -103,7 +104,7 @@ impl Transcript {
         if self.read == 0 {
             Position::START
         } else {
-            Position { items: self.read, digest: self.hash.digest128() }
+            Position { items: self.read, digest: self.hash.value() }
         }
     }
 
@@ -142,20 +143,24 @@ impl Transcript {
     fn decode(&mut self, decoder: &mut ItemDecoder, bytes: &[u8]) -> Result<Option<usize>, NotJson> {
         make_room(&mut self.text, bytes.len());
         let Some((item, end)) = decoder.feed(bytes, &mut self.text)? else {
+            if self.max_text.is_some() && self.hash_before.is_none() {
+                self.hash_before = Some(self.hash.clone());
+            }
             self.hash.update(bytes);
             return Ok(None);
         };
+        let hash_before = self.hash_before.take();
         self.newest = item;
         if item != Item::Assistant {
             self.text.truncate(self.before);
         }
         let fits = self.max_text.is_none_or(|max| self.text.len() as u64 <= max);
-        if let Some(before) = self.hash_before.take()
-            && self.text.len() > self.before
-            && !fits
-        {
+        // The first text is taken whatever its length.
+        if self.before > 0 && self.text.len() > self.before && !fits {
             self.text.truncate(self.before);
-            self.hash = before;
+            if let Some(hash) = hash_before {
+                self.hash = hash;
+            }
             self.full = true;
         } else {
             self.hash.update(&bytes[..end]);
@@ -200,8 +205,6 @@ impl ItemSink for Transcript {
         }
         self.scan = ValueScan::within(around);
         self.before = self.text.len();
-        // The first text fits whatever its length.
-        self.hash_before = (self.max_text.is_some() && self.before > 0).then(|| self.hash.clone());
     }
 
     fn item(&mut self, bytes: &[u8]) -> Result<Option<usize>, NotJson> {
@@ -229,18 +232,22 @@ impl ItemSink for Transcript {
 }
 
 /// Makes room for more text by growing where it is. A move would cost a copy, and leave behind memory that the
-/// component cannot give back.
+/// component cannot give back. The allocator extends a block in place only if it is the last one, and only into
+/// memory that it has already.
 fn make_room(text: &mut String, more: usize) {
     if text.capacity() - text.len() >= more {
         return;
     }
-    let room = more.max(text.capacity() / 4).max(MIN_ROOM);
-    // The allocator extends the last block in place, into memory that it has: this gets it, and leaves it there.
-    let mut ahead = Vec::<u8>::new();
-    if ahead.try_reserve_exact(room).is_ok() {
-        drop(ahead);
-        text.reserve_exact(room);
+    if text.len() + more <= SHORT {
+        return text.reserve(more);
     }
+    // Pieces of the history come and go: they have their place before the text, so that it stays the last.
+    let pieces = if text.capacity() <= 2 * SHORT { 2 * PIECE_BYTES as usize } else { 0 };
+    let room = more.max(text.capacity() / 4);
+    let (mut before, mut behind) = (Vec::<u8>::new(), Vec::<u8>::new());
+    let is_there = before.try_reserve_exact(pieces).is_ok() && behind.try_reserve_exact(room).is_ok();
+    drop(behind);
+    text.reserve_exact(if is_there { room } else { more });
 }
 
 #[cfg(test)]

@@ -176,7 +176,11 @@ fn the_text_of_values_is_given_and_that_of_keys_is_not() {
     for size in 1..=line.len() {
         let (mut grammar, mut text) = (Grammar::new(), String::new());
         for mut piece in line.chunks(size) {
-            while grammar.next(&mut piece, Some(Into { text: &mut text, most: 100 })).unwrap().is_some() {}
+            while grammar
+                .next(&mut piece, Some(&mut TextSink { text: &mut text, most: 100 }))
+                .unwrap()
+                .is_some()
+            {}
         }
         assert_eq!(text, "a textb éd", "in pieces of {size}");
     }
