@@ -133,13 +133,20 @@ impl ItemDecoder {
     }
 
     fn item(&self, text: &mut String) -> Item {
-        let Shape { is_message: true, role: Some(item), content: true, id: true, status: true, .. } =
-            self.shape
-        else {
-            text.truncate(self.before);
-            return Item::Other;
-        };
-        item
+        match self.shape {
+            Shape {
+                is_message: true,
+                role: Some(item @ (Item::Assistant | Item::User)),
+                content: true,
+                id: true,
+                status: true,
+                ..
+            } => item,
+            _ => {
+                text.truncate(self.before);
+                Item::Other
+            }
+        }
     }
 
     /// Takes a token, within so many brackets of the item.

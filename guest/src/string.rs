@@ -1,7 +1,7 @@
 //! The text between the quotes of a JSON string, as it arrives in pieces: UTF-8 checked, escapes resolved, and
-//! what there is of it handed on at once. Nothing is held of a string but what fits sink a [`Word`].
+//! what there is of it handed on at once. Nothing is held of a string but what fits into a [`Word`].
 
-use crate::scan::{LANES, plain_in_block, plain_run};
+use crate::marks::{LANES, plain_in_block, plain_run};
 
 /// The strings that the protocol knows, told apart by comparing two numbers. Any longer one is like no other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
