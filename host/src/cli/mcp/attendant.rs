@@ -18,7 +18,7 @@ use super::transcripts;
 use super::watcher::Subscription;
 
 /// Subscriptions of one client.
-pub const MAX_SUBSCRIPTIONS: usize = 256;
+pub const MAX_SUBSCRIPTIONS: usize = 128;
 
 /// The conversations that one client has subscribed to, by the addresses that it used.
 #[derive(Debug, Default)]
