@@ -1,6 +1,7 @@
 //! Grants that change while the server runs, and the account that is kept of calls.
 
 use std::fs;
+use std::path::Path;
 
 use pod_tools_conformance::{FakePod, Place, Script, Step, assistant, history};
 use serde_json::{Value, json};
@@ -10,6 +11,13 @@ use crate::client::{PATIENT, Piped, Served, call, notification, request, text};
 
 fn changed(client: &mut Piped, list: &str) {
     client.await_message(|message| message["method"] == format!("notifications/{list}/list_changed"));
+}
+
+/// Writes a file as an editor does: another one takes its place.
+fn replace(file: &Path, text: &str) {
+    let new = file.with_extension("new");
+    fs::write(&new, text).unwrap();
+    fs::rename(new, file).unwrap();
 }
 
 #[test]
@@ -24,13 +32,13 @@ fn a_changed_grants_file_is_told_to_the_client_and_counts_from_then_on() {
     assert!(text(&denied).contains("\"read:child\","), "{}", text(&denied));
 
     // What cannot be understood changes nothing, and the client hears of that.
-    fs::write(&file, "grants = [\"lst\"]\n").unwrap();
+    replace(&file, "grants = [\"lst\"]\n");
     client.await_message(|message| {
         message["method"] == "notifications/message"
             && message["params"]["level"] == "error"
             && message["params"]["data"].as_str().unwrap().contains("grants.toml:1:")
     });
-    fs::write(&file, "grants = [\"list\", \"read\"]\n").unwrap();
+    replace(&file, "grants = [\"list\", \"read\"]\n");
     changed(&mut client, "tools");
     changed(&mut client, "resources");
     let answer = client.ask(2, "ReadPodOutput", json!({ "name": "child" }));
@@ -47,7 +55,7 @@ fn a_server_with_a_bad_grants_file_does_not_start() {
     assert!(outcome.stderr.contains("grants.toml:1:1"), "{outcome:?}");
 }
 
-fn audited(path: &std::path::Path, lines: usize) -> Vec<Value> {
+fn audited(path: &Path, lines: usize) -> Vec<Value> {
     let text = fs::read_to_string(path).unwrap();
     let found: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(found.len(), lines, "{text}");

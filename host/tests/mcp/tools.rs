@@ -127,3 +127,29 @@ fn log_lines_reach_a_client_at_its_own_level() {
     client.send(&request(4, "logging/setLevel", json!({ "level": "nonsense" })));
     assert_eq!(client.answer(4)["error"]["code"], -32602);
 }
+
+#[test]
+fn a_request_of_the_newest_revision_hears_what_it_asked_for_and_no_more() {
+    let place = Place::new().unwrap();
+    let plugin = place.root().join("plugin.wasm");
+    std::fs::write(&plugin, pod_tools_hostile::COMPONENT).unwrap();
+    let mut client = Piped::unread(&place, &["--component", plugin.to_str().unwrap()]);
+    client.read();
+    for (id, level, lines) in [(1, Some("debug"), true), (2, Some("error"), false), (3, None, false)] {
+        let mut meta = json!({
+            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+            "io.modelcontextprotocol/clientInfo": { "name": "test", "version": "1" },
+            "io.modelcontextprotocol/clientCapabilities": {},
+        });
+        if let Some(level) = level {
+            meta["io.modelcontextprotocol/logLevel"] = json!(level);
+        }
+        let trap = json!({ "_meta": meta, "uri": "pod://traps_at_once/transcript" });
+        client.send(&request(id, "resources/read", trap));
+        let mut heard = 0;
+        while client.receive()["id"] != id {
+            heard += 1;
+        }
+        assert_eq!(heard > 0, lines, "{level:?}");
+    }
+}

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use pod_tools_host::{Authority, ToolError, Verb};
 use rmcp::model::{LoggingLevel, LoggingMessageNotificationParam, ResourceUpdatedNotificationParam};
-use rmcp::service::{Peer, RoleServer, SubscriptionSink};
+use rmcp::service::{Peer, RoleServer, ServiceError, SubscriptionSink};
 use serde_json::Value;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
@@ -18,7 +18,7 @@ use super::transcripts;
 use super::watcher::Subscription;
 
 /// Subscriptions of one client.
-pub const MAX_SUBSCRIPTIONS: usize = 256;
+pub const MAX_SUBSCRIPTIONS: usize = 128;
 
 /// The conversations that one client has subscribed to, by the addresses that it used.
 #[derive(Debug, Default)]
@@ -152,14 +152,18 @@ pub async fn attend(
                 if !client_log::passes(line.level, wanted) {
                     continue;
                 }
-                let line = LoggingMessageNotificationParam::new(line.level, Value::from(line.text))
-                    .with_logger(line.logger);
-                peer.notify_logging_message(line).await
+                tell_line(peer, line).await
             }
         };
         // A client that cannot be told now may be told later; one that has left is seen above.
         drop(told);
     }
+}
+
+/// Tells a client one line.
+pub async fn tell_line(peer: &Peer<RoleServer>, line: LogLine) -> Result<(), ServiceError> {
+    let message = LoggingMessageNotificationParam::new(line.level, Value::from(line.text));
+    peer.notify_logging_message(message.with_logger(line.logger)).await
 }
 
 /// Tells one `subscriptions/listen` request what it asked for, until it ends.

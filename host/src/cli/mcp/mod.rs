@@ -73,8 +73,8 @@ pub struct McpArgs {
     #[arg(long, value_name = "HOST", requires = "http", help_heading = "Model Context Protocol")]
     allow_host: Vec<String>,
 
-    /// Take HTTP requests from web pages of this origin, as in https://example.org:443; repeatable. Requests
-    /// from any other web page are refused
+    /// Take HTTP requests from web pages of this origin, SCHEME://HOST:PORT; repeatable. Requests from any
+    /// other web page are refused
     #[arg(long, value_name = "ORIGIN", requires = "http", help_heading = "Model Context Protocol")]
     allow_origin: Vec<String>,
 

@@ -103,12 +103,17 @@ impl From<ToolError> for Ended {
 #[derive(Debug, Clone)]
 pub struct Client {
     places: Arc<Semaphore>,
-    pub log: LogSender,
+    log: LogSender,
 }
 
 impl Client {
     pub fn new(log: LogSender) -> Self {
         Self { places: Arc::new(Semaphore::new(RUNNING_OF_ONE)), log }
+    }
+
+    /// The same client, with a log of its own for one request.
+    pub fn logging_to(&self, log: LogSender) -> Self {
+        Self { places: self.places.clone(), log }
     }
 }
 

@@ -88,10 +88,23 @@ impl Session {
         operation: &Operation,
         context: &RequestContext<RoleServer>,
     ) -> Result<(Outcome, Delivery), Ended> {
-        let delivery = delivery(context);
-        let outcome =
-            self.shared.server.carry_out(operation, &self.shared.client, context, &delivery).await?;
-        Ok((outcome, delivery))
+        let (server, client, delivery) = (&self.shared.server, &self.shared.client, delivery(context));
+        // Since 2026-07-28 it is each request that says what it wants to hear.
+        let Some(wanted) = context.meta.log_level() else {
+            let outcome = server.carry_out(operation, client, context, &delivery).await?;
+            return Ok((outcome, delivery));
+        };
+        let (log, mut lines) = client_log::channel();
+        let client = client.logging_to(log);
+        let outcome = server.carry_out(operation, &client, context, &delivery).await;
+        drop(client);
+        while let Some(line) = lines.recv().await {
+            if client_log::passes(line.level, wanted) {
+                // A client that has left is noticed by its transport.
+                let _ = attendant::tell_line(&context.peer, line).await;
+            }
+        }
+        Ok((outcome?, delivery))
     }
 
     async fn call(

@@ -23,8 +23,9 @@ const REWRITTEN: [&str; 2] = ["status.json", "history.json"];
 const SETTLE: Duration = Duration::from_millis(50);
 /// How often it is looked whether a pod that was gone is back.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// Subscriptions of all clients together.
-const MAX_WATCHED: usize = 4096;
+/// Pods that are watched at once, for all clients together: each takes a descriptor, of which a process often
+/// has no more than 1,024.
+const MAX_WATCHED: usize = 256;
 /// Changes that a slow listener may be behind, before it is told of all.
 const CHANGES: usize = 1024;
 
