@@ -82,8 +82,13 @@ fn every_call_leaves_its_line_in_the_audit_log_and_none_of_its_text() {
     client.send(&notification("notifications/cancelled", json!({ "requestId": 5 })));
     silent.await_closed(1);
     client.ask(6, "ListPods", json!({}));
+    // When the server has ended, so have all calls, and each has left its line.
+    drop(client.stdin.take());
+    assert_eq!(client.code(), Some(0));
 
-    let lines = audited(&log, 6);
+    let mut lines = audited(&log, 6);
+    // They stand there in the order in which calls ended; they began in that of the requests.
+    lines.sort_by_key(|line| line["time"].as_str().unwrap().to_owned());
     let words: Vec<_> =
         lines.iter().map(|line| [&line["tool"], &line["outcome"], &line["kind"]].map(Value::clone)).collect();
     let expected = json!([
