@@ -23,6 +23,7 @@ impl exported::Guest for Component {
                 description: tool.description.into(),
                 input_schema: tool.input_schema.into(),
                 data_schema: tool.data_schema.into(),
+                content_property: tool.content_property.map(Into::into),
                 effects: exported::Effects {
                     read_only: tool.effects.read_only,
                     destructive: tool.effects.destructive,
@@ -35,6 +36,11 @@ impl exported::Guest for Component {
     fn call(name: String, input_json: String) -> Result<exported::Output, types::Error> {
         let crate::Output { summary, content, data } = crate::call(&Imports, &name, &input_json)?;
         Ok(exported::Output { summary, content, data })
+    }
+
+    fn transcript(name: String) -> Result<exported::Document, types::Error> {
+        let crate::Document { media_type, text } = crate::transcript(&Imports, &name)?;
+        Ok(exported::Document { media_type: media_type.into(), text })
     }
 }
 
@@ -77,12 +83,8 @@ impl Host for Imports {
         pod.describe().into()
     }
 
-    fn state(&self, pod: &pods::Pod) -> Result<Option<host::State>, Error> {
-        Ok(pod.state()?.map(|state| match state {
-            pods::State::Idle => host::State::Idle,
-            pods::State::Running => host::State::Running,
-            pods::State::Paused => host::State::Paused,
-        }))
+    fn state(&self, pod: &pods::Pod) -> Result<host::State, Error> {
+        Ok(pod.state()?.into())
     }
 
     fn cursor(&self, pod: &pods::Pod) -> Result<Option<host::Cursor>, Error> {
@@ -174,6 +176,7 @@ same_names! {
     host::ErrorKind = types::ErrorKind {
         InvalidArgument, ExecutionFailed, UnknownTool, Denied, Timeout, Limit, Internal,
     }
+    host::State = pods::State { Unknown, Idle, Running, Paused }
     host::Reason = types::Reason {
         UnknownPod, AlreadyRunning, Unreachable, SocketTimeout, Closed, Protocol, PodError, StillRunning,
         LockBusy, LockDamaged, RegistryDamaged, StateUnwritable, DescriptorsExhausted, NotGranted,

@@ -24,6 +24,8 @@ pub struct Definition {
     pub input_schema: &'static str,
     /// JSON Schema of the answer's `data`.
     pub data_schema: &'static str,
+    /// Under which name `content` belongs into the answer's `data`, for hosts that give both as one object.
+    pub content_property: Option<&'static str>,
     /// What it does to the world.
     pub effects: Effects,
 }
@@ -40,6 +42,7 @@ const DEFINITIONS: [Definition; 4] = [
              or `denied` where its socket fails a check) and the scope that was delegated to it.",
         input_schema: include_str!("../schemas/list-pods.input.json"),
         data_schema: include_str!("../schemas/list-pods.data.json"),
+        content_property: None,
         // Releasing the allocations of dead processes is no change: they mean nothing to anybody.
         effects: Effects { read_only: true, destructive: false, idempotent: true },
     },
@@ -50,6 +53,7 @@ const DEFINITIONS: [Definition; 4] = [
              is executing a turn refuses; try again when the turn is over.",
         input_schema: include_str!("../schemas/send-to-pod.input.json"),
         data_schema: include_str!("../schemas/send-to-pod.data.json"),
+        content_property: None,
         effects: Effects { read_only: false, destructive: false, idempotent: false },
     },
     Definition {
@@ -61,6 +65,7 @@ const DEFINITIONS: [Definition; 4] = [
              and `stopped` when the Pod can no longer be reached.",
         input_schema: include_str!("../schemas/read-pod-output.input.json"),
         data_schema: include_str!("../schemas/read-pod-output.data.json"),
+        content_property: Some("text"),
         // The second read gives what is new since the first.
         effects: Effects { read_only: true, destructive: false, idempotent: false },
     },
@@ -72,6 +77,7 @@ const DEFINITIONS: [Definition; 4] = [
              time limit, the call fails, nothing is released, and it can be tried again.",
         input_schema: include_str!("../schemas/stop-pod.input.json"),
         data_schema: include_str!("../schemas/stop-pod.data.json"),
+        content_property: None,
         // Names may repeat in the registry, so a second call may stop another pod.
         effects: Effects { read_only: false, destructive: true, idempotent: false },
     },
@@ -125,6 +131,15 @@ mod tests {
             assert!(!tool.description.is_empty(), "{}", tool.name);
             assert!(!tool.description.contains("  "), "{}", tool.name);
             assert!(!tool.description.contains('\n'), "{}", tool.name);
+        }
+    }
+
+    #[test]
+    fn the_content_has_a_name_that_the_data_does_not_use() {
+        for tool in definitions() {
+            let schema: Value = serde_json::from_str(tool.data_schema).unwrap();
+            let taken = |name| schema["properties"].get(name).is_some();
+            assert!(!tool.content_property.is_some_and(taken), "{}", tool.name);
         }
     }
 

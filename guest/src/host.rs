@@ -149,6 +149,8 @@ pub struct ScopeRule {
 /// What a pod says of its own state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
+    /// It gives none that can be read.
+    Unknown,
     /// It waits for a message.
     Idle,
     /// It executes a turn.
@@ -244,7 +246,7 @@ pub trait Host {
     /// `pods.pod.describe`
     fn describe(&self, pod: &Self::Pod) -> Description;
     /// `pods.pod.state`
-    fn state(&self, pod: &Self::Pod) -> Result<Option<State>, Error>;
+    fn state(&self, pod: &Self::Pod) -> Result<State, Error>;
     /// `pods.pod.cursor`
     fn cursor(&self, pod: &Self::Pod) -> Result<Option<Cursor>, Error>;
     /// `pods.pod.set-cursor`

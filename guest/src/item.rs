@@ -8,7 +8,7 @@ use crate::text::unescape_into;
 /// What an item is to a reader of the transcript.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Item {
-    /// A message of the assistant; its text was appended.
+    /// A message of the assistant.
     Assistant,
     /// A message of the user.
     User,
@@ -74,9 +74,19 @@ impl Part<'_> {
 /// between them and what `out` holds already. The tokenizer is lent so that it need not be made anew.
 pub(crate) fn decode(raw: &[u8], grammar: &mut Grammar, out: &mut String) -> Result<Item, NotJson> {
     let before = out.len();
+    let item = decode_message(raw, grammar, out);
+    if item != Ok(Item::Assistant) {
+        out.truncate(before);
+    }
+    item
+}
+
+/// The same, for the messages of assistant and user both.
+pub(crate) fn decode_message(raw: &[u8], grammar: &mut Grammar, out: &mut String) -> Result<Item, NotJson> {
+    let before = out.len();
     grammar.reset();
     let item = walk(raw, grammar, out);
-    if item != Ok(Item::Assistant) {
+    if !matches!(item, Ok(Item::Assistant | Item::User)) {
         out.truncate(before);
     }
     item

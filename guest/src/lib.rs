@@ -17,7 +17,7 @@
 //! ```
 //!
 //! Where what is: [`host`] the trait and its types; `definitions` the tools as a model sees them; `tools` one
-//! module a tool, with `input` and `text` for what goes in and comes out; `event` and `grammar` the pod
+//! module a tool, and one for the conversation as a document, with `input` and `text` for what goes in and comes out; `event` and `grammar` the pod
 //! protocol, decoded out of pieces of any size; `transcript`, `item` and `scan` a history and what of it is
 //! new; `component` the glue to the imports and exports.
 
@@ -38,6 +38,7 @@ mod transcript;
 pub use definitions::{Definition, Effects, definitions};
 use host::{Error, ErrorKind, Host};
 pub use tools::Output;
+pub use tools::transcript::Document;
 
 /// Calls a tool. `input_json` is a JSON text; the empty text, `null` and `{}` all mean "no arguments".
 ///
@@ -57,4 +58,13 @@ pub fn call<H: Host>(host: &H, name: &str, input_json: &str) -> Result<Output, E
             Err(Error { kind: ErrorKind::UnknownTool, reason: None, message })
         }
     }
+}
+
+/// The whole conversation with the pod of that name, as a document. Moves no cursor.
+///
+/// # Errors
+///
+/// As ReadPodOutput, and `unreachable` where the pod is stopped.
+pub fn transcript<H: Host>(host: &H, name: &str) -> Result<Document, Error> {
+    tools::transcript::call(host, name)
 }

@@ -1,6 +1,8 @@
 //! The contract in `wit/`, as wasmtime generates it. Private: the public types are written by hand, so that
 //! a change of the generator is no change of this crate's interface.
 
+#![allow(missing_docs, reason = "the generator leaves out what the contract says")]
+
 wasmtime::component::bindgen!({
     path: "../wit",
     world: "plugin",

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 
 use crate::bindings::pod::tools::types as wit;
+use crate::limits::LimitReached;
 
 /// Declares an enum whose variants have a stable word each, and its mapping from and to the contract's.
 macro_rules! words {
@@ -165,6 +166,18 @@ impl From<wasmtime::Error> for HostError {
 impl From<wasmtime::component::ResourceTableError> for HostError {
     fn from(error: wasmtime::component::ResourceTableError) -> Self {
         Self::Trap(error.into())
+    }
+}
+
+impl From<HostError> for ToolError {
+    fn from(error: HostError) -> Self {
+        match error {
+            HostError::Value(error) => error,
+            HostError::Trap(trap) => match trap.downcast_ref::<LimitReached>() {
+                Some(limit) => (*limit).into(),
+                None => Self::internal(format!("{trap:#}")),
+            },
+        }
     }
 }
 

@@ -102,6 +102,16 @@ mod runtime;
 pub mod scope;
 mod state_file;
 
+/// The imports as Rust traits, implemented on [`PodCtxView`]: for a host that runs the tools' logic natively and
+/// proves that the sandbox makes no difference to it. Generated, and no part of this crate's stable interface.
+#[doc(hidden)]
+pub mod contract {
+    pub use crate::bindings::pod::tools::{pods, scope_lock, types, unix_socket};
+    pub use crate::context::Pod;
+    pub use crate::error::HostError;
+    pub use crate::exchange::Exchange;
+}
+
 pub use authority::{Authority, AuthorityBuilder, AuthorityError};
 pub use context::{PodCtx, PodCtxView, PodView, Staged};
 pub use directory::DirectoryError;
@@ -110,5 +120,6 @@ pub use grants::{Grant, GrantParseError, Grants, Verb};
 pub use imports::add_to_linker;
 pub use limits::Limits;
 pub use runtime::{
-    Answer, BUNDLED, Definition, Effects, Inspection, Interface, LoadError, Output, PodTools, PodToolsBuilder,
+    Answer, BUNDLED, Definition, Document, Effects, Inspection, Interface, LoadError, Output, PodTools,
+    PodToolsBuilder,
 };

@@ -21,8 +21,8 @@ if [ $# -ge 2 ]; then
     component=$(realpath "$2")
 else
     component=$place/pod-tools.wasm
-    cargo run --quiet --manifest-path "$root/Cargo.toml" --package pod-tools-host --bin pod-tools -- \
-        inspect --save "$component" >&2
+    cargo run --quiet --locked --manifest-path "$root/Cargo.toml" --bin pod-tools -- \
+        inspect --save "$component" >/dev/null
 fi
 
 # Whether what was installed in $1 was installed from the file $2 as it is now.

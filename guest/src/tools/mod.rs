@@ -4,10 +4,12 @@ use serde::Serialize;
 
 use crate::host::{Error, ErrorKind};
 
+mod history;
 pub(crate) mod list;
 pub(crate) mod read;
 pub(crate) mod send;
 pub(crate) mod stop;
+pub(crate) mod transcript;
 
 /// How much is read from a pod at once, in bytes: more than a socket's buffer holds by default.
 const PIECE_BYTES: u32 = 256 * 1024;

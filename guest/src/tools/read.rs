@@ -1,18 +1,15 @@
 //! ReadPodOutput: what an assistant has said since the last read, and how the pod is.
 //!
-//! The pod's state is asked for after the connection stands and before the history is: an `idle` then means
-//! that the text of the finished run is in the history that follows. The cursor moves when everything was
-//! decoded, and only in the host's hands (see `wit/`).
+//! The cursor moves when everything was decoded, and only in the host's hands (see `wit/`).
 
 use std::fmt::Write;
 
 use serde::Serialize;
 
-use crate::event::{Decoder, Ending, Event};
-use crate::host::{Error, Host, Reason, Request, State, Verb};
+use crate::host::{Error, Host, Reason, State, Verb};
 use crate::input::{self, NameInput};
-use crate::text::{Shown, excerpt};
-use crate::tools::{Output, PIECE_BYTES, QUOTED_CHARACTERS};
+use crate::text::Shown;
+use crate::tools::{Output, history};
 use crate::transcript::{Position, Transcript};
 
 /// Data of ReadPodOutput.
@@ -45,12 +42,6 @@ pub(crate) enum PodState {
     Unknown,
 }
 
-/// What a pod gave.
-struct History {
-    state: Option<State>,
-    transcript: Transcript,
-}
-
 pub(crate) fn call<H: Host>(host: &H, input_json: &str) -> Result<Output, Error> {
     let input: NameInput = input::parse("ReadPodOutput", input_json)?;
     read(host, &input.name).map_err(|failure| failure.during(format_args!("read `{}`", Shown(&input.name))))
@@ -64,18 +55,19 @@ fn read<H: Host>(host: &H, name: &str) -> Result<Output, Error> {
     let from = Position::of(&stored);
     let mut rewritten = from.is_none();
     let from = from.unwrap_or(Position::START);
-    let Some(mut history) = fetch(host, &pod, Transcript::after(from, max_text))? else {
-        return stopped(name);
-    };
-    if !history.transcript.continues() {
+    let mut transcript = Transcript::after(from, max_text);
+    let mut fetched = history::fetch(host, &pod, &mut transcript);
+    if fetched.is_ok() && !transcript.continues() {
         rewritten = true;
-        history = match fetch(host, &pod, Transcript::after(Position::START, max_text))? {
-            Some(history) => history,
-            None => return stopped(name),
-        };
+        transcript = Transcript::after(Position::START, max_text);
+        fetched = history::fetch(host, &pod, &mut transcript);
     }
+    let state = match fetched {
+        Ok(state) => state,
+        Err(error) if error.is(Reason::Unreachable) => return stopped(name),
+        Err(error) => return Err(error),
+    };
 
-    let History { state, transcript } = history;
     let cursor = transcript.end().cursor();
     if cursor.items != stored.items || (cursor.items > 0 && cursor != stored) {
         host.set_cursor(&pod, cursor)?;
@@ -83,61 +75,12 @@ fn read<H: Host>(host: &H, name: &str) -> Result<Output, Error> {
     answer(name, state, transcript, rewritten)
 }
 
-/// Asks for the history. `None`: nothing takes connections there.
-fn fetch<H: Host>(host: &H, pod: &H::Pod, mut transcript: Transcript) -> Result<Option<History>, Error> {
-    let exchange = match host.open(pod, Request::GetHistory, None) {
-        Ok(exchange) => exchange,
-        Err(error) if error.is(Reason::Unreachable) => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    // A state that cannot be had is unknown.
-    let state = host.state(pod).unwrap_or(None);
-    let mut decoder = Decoder::new();
-    loop {
-        let piece = host.read(&exchange, PIECE_BYTES, None)?;
-        let mut rest = piece.as_slice();
-        loop {
-            let event = if piece.is_empty() {
-                match decoder.end(Some(&mut transcript))? {
-                    Ending::Event(Event::History) => Event::History,
-                    Ending::WithinLine => {
-                        return Err(Error::closed("connection closed before response, within a line"));
-                    }
-                    Ending::Event(_) | Ending::BetweenLines => {
-                        return Err(Error::closed("connection closed before response"));
-                    }
-                }
-            } else {
-                match decoder.next(&mut rest, Some(&mut transcript))? {
-                    Some(event) => event,
-                    None => break,
-                }
-            };
-            match event {
-                Event::History => return Ok(Some(History { state, transcript })),
-                // Errors are a broadcast: any other may be the answer to somebody else.
-                Event::Error(error) if error.is_invalid_method() => {
-                    let quoted = excerpt(&error.message, QUOTED_CHARACTERS);
-                    let message = format!("the pod does not give its history: {quoted}");
-                    return Err(Error::failed(Reason::PodError, message));
-                }
-                _ => {}
-            }
-        }
-    }
-}
-
-fn answer(
-    name: &str,
-    state: Option<State>,
-    transcript: Transcript,
-    rewritten: bool,
-) -> Result<Output, Error> {
+fn answer(name: &str, state: State, transcript: Transcript, rewritten: bool) -> Result<Output, Error> {
     let (word, pod_state) = match state {
-        Some(State::Idle) => ("idle", PodState::Idle),
-        Some(State::Running) => ("running", PodState::Running),
-        Some(State::Paused) => ("paused", PodState::Paused),
-        None => ("running", PodState::Unknown),
+        State::Idle => ("idle", PodState::Idle),
+        State::Running => ("running", PodState::Running),
+        State::Paused => ("paused", PodState::Paused),
+        State::Unknown => ("running", PodState::Unknown),
     };
     let data = ReadData {
         pod: name,
@@ -145,7 +88,7 @@ fn answer(
         new_items: transcript.new_items(),
         remaining_items: transcript.remaining_items(),
         rewritten,
-        unanswered: state == Some(State::Idle) && transcript.ends_with_user(),
+        unanswered: state == State::Idle && transcript.ends_with_user(),
     };
     let text = transcript.into_text();
 
@@ -154,7 +97,7 @@ fn answer(
         format!("pod `{shown}` {word}; no new assistant text")
     } else {
         let lines = text.lines().count();
-        let now = if state.is_some() { format!("; now {word}") } else { String::new() };
+        let now = if state == State::Unknown { String::new() } else { format!("; now {word}") };
         format!("pod `{shown}`: {lines} new line(s) of assistant text{now}")
     };
     if data.unanswered {

@@ -44,7 +44,7 @@ pub(crate) fn call<H: Host>(host: &H, input_json: &str) -> Result<Output, Error>
 fn send<H: Host>(host: &H, pod: &H::Pod, message: &str) -> Result<(), Error> {
     let exchange = host.open(pod, Request::Run(message), None)?;
     // Connected, but nothing is sent before the first read. A state that cannot be had is unknown.
-    let state = host.state(pod).unwrap_or(None);
+    let state = host.state(pod).unwrap_or(State::Unknown);
     let mut decoder = Decoder::new();
     loop {
         let piece = host.read(&exchange, PIECE_BYTES, None)?;
@@ -65,7 +65,7 @@ fn send<H: Host>(host: &H, pod: &H::Pod, message: &str) -> Result<(), Error> {
                 }
             };
             if let Event::TurnStart = event {
-                if state == Some(State::Idle) || ended {
+                if state == State::Idle || ended {
                     return Ok(());
                 }
                 return await_refusal(host, &exchange, &mut decoder, rest);

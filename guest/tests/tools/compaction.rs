@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use crate::scripted::{history, host, message, pod, says};
 
 #[derive(Debug, Clone)]
-enum Act {
+pub enum Act {
     /// The assistant says so many new things, each behind a user's message or not.
     Grow(Vec<bool>),
     /// The oldest part of the history, so much of it, gives way to one summary.
@@ -36,9 +36,14 @@ fn act() -> impl Strategy<Value = Act> {
     ]
 }
 
+/// What happens, and how long an answer may become.
+pub fn acts() -> impl Strategy<Value = (Vec<Act>, Option<u64>)> {
+    (vec(act(), 0..24), proptest::option::of(0..80u64))
+}
+
 /// Plays the acts; how often each text was delivered. Checks at each read that all texts that the history
 /// holds have been delivered by then.
-fn play(acts: &[Act], max_output: Option<u64>) -> Result<BTreeMap<String, u32>, TestCaseError> {
+pub fn play(acts: &[Act], max_output: Option<u64>) -> Result<BTreeMap<String, u32>, TestCaseError> {
     let mut items: Vec<String> = Vec::new();
     let mut delivered: BTreeMap<String, u32> = BTreeMap::new();
     let mut said = 0;
@@ -95,10 +100,7 @@ fn play(acts: &[Act], max_output: Option<u64>) -> Result<BTreeMap<String, u32>, 
 
 proptest! {
     #[test]
-    fn every_text_that_a_reader_could_see_is_delivered(
-        acts in vec(act(), 0..24),
-        max_output in proptest::option::of(0..80u64),
-    ) {
+    fn every_text_that_a_reader_could_see_is_delivered((acts, max_output) in acts()) {
         play(&acts, max_output)?;
     }
 

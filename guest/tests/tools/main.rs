@@ -10,3 +10,4 @@ mod read;
 mod scripted;
 mod send;
 mod stop;
+mod transcript;

@@ -40,7 +40,7 @@ pub struct Pod {
     pub name: String,
     pub scope: Vec<ScopeRule>,
     pub found: Result<(), Error>,
-    pub state: Result<Option<State>, Error>,
+    pub state: Result<State, Error>,
     pub cursor: RefCell<Option<Cursor>>,
     pub reachability: Reachability,
     /// One a connection; when they are used up, the pod is unreachable.
@@ -55,7 +55,7 @@ pub fn pod(name: &str) -> Pod {
         name: name.into(),
         scope: Vec::new(),
         found: Ok(()),
-        state: Ok(None),
+        state: Ok(State::Unknown),
         cursor: RefCell::new(None),
         reachability: Reachability::Alive,
         exchanges: RefCell::default(),
@@ -72,7 +72,7 @@ impl Pod {
     }
 
     pub fn in_state(mut self, state: State) -> Self {
-        self.state = Ok(Some(state));
+        self.state = Ok(state);
         self
     }
 
@@ -183,7 +183,7 @@ impl Host for Script {
         Description { name: self.pods[pod].name.clone(), scope: self.pods[pod].scope.clone() }
     }
 
-    fn state(&self, &pod: &usize) -> Result<Option<State>, Error> {
+    fn state(&self, &pod: &usize) -> Result<State, Error> {
         self.note("state");
         self.pods[pod].state.clone()
     }

@@ -91,14 +91,14 @@ impl wit::HostPod for PodCtxView<'_> {
         Ok(describe(&self.table.get(&pod)?.record))
     }
 
-    fn state(&mut self, pod: Resource<Pod>) -> HostResult<Option<wit::State>> {
+    fn state(&mut self, pod: Resource<Pod>) -> HostResult<wit::State> {
         let record = self.record(&pod)?;
         self.ctx.admit(requests::STATE, Some(&record.pod_name))?;
         match self.ctx.parts().directories.open_beside(&record.socket_path, OsStr::new("status.json")) {
-            Ok(file) => Ok(read_state(file.into())),
+            Ok(file) => Ok(read_state(file.into()).unwrap_or(wit::State::Unknown)),
             Err(Lookup::DescriptorsExhausted) => Err(super::unix_socket::descriptors_exhausted().into()),
             // Its own word is all that this is about: a status that cannot be trusted is none.
-            Err(Lookup::Missing | Lookup::Refused(_)) => Ok(None),
+            Err(Lookup::Missing | Lookup::Refused(_)) => Ok(wit::State::Unknown),
         }
     }
 

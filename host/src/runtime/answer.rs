@@ -31,6 +31,9 @@ pub struct Definition {
     pub input_schema: Box<RawValue>,
     /// JSON Schema of [`Output::data`].
     pub data_schema: Box<RawValue>,
+    /// Under which name [`Output::content`] belongs into [`Output::data`], for whoever gives both as one
+    /// object.
+    pub content_property: Option<String>,
     /// What it does to the world.
     pub effects: Effects,
 }
@@ -45,6 +48,16 @@ pub struct Output {
     pub content: Option<String>,
     /// A small JSON document for programs.
     pub data: Box<RawValue>,
+}
+
+/// The conversation with a pod, as a document.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Document {
+    /// The media type of [`text`](Self::text), as in RFC 6838.
+    pub media_type: String,
+    /// The document itself.
+    pub text: String,
 }
 
 /// An answer that has not been delivered yet. [`delivered`](Self::delivered) says that it has been; an
@@ -97,12 +110,19 @@ impl TryFrom<wit::Definition> for Definition {
             description: wit.description,
             input_schema: json("input schema", wit.input_schema)?,
             data_schema: json("data schema", wit.data_schema)?,
+            content_property: wit.content_property,
             effects: Effects {
                 read_only: wit.effects.read_only,
                 destructive: wit.effects.destructive,
                 idempotent: wit.effects.idempotent,
             },
         })
+    }
+}
+
+impl From<wit::Document> for Document {
+    fn from(wit: wit::Document) -> Self {
+        Self { media_type: wit.media_type, text: wit.text }
     }
 }
 

@@ -16,7 +16,7 @@ use wasmtime::component::{Linker, ResourceTable, ResourceTableError};
 use wasmtime::{Engine, Store};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
-pub use self::answer::{Answer, Definition, Effects, Output};
+pub use self::answer::{Answer, Definition, Document, Effects, Output};
 pub use self::component::{BUNDLED, Inspection, Interface, LoadError};
 use self::cpu::{CpuClock, Ticker};
 use self::limiter::Limiter;
@@ -178,6 +178,18 @@ impl PodTools {
             .await?;
         let output = Output::try_from(answer.map_err(ToolError::from)?)?;
         Ok(Answer::new(output, ctx.take_staged()))
+    }
+
+    /// The whole conversation with a pod, as a document. Needs a `read` grant for it, and moves no cursor.
+    ///
+    /// # Errors
+    ///
+    /// As [`call`](Self::call); `unreachable` where the pod is stopped.
+    pub async fn transcript(&self, authority: &Authority, pod: &str) -> Result<Document, ToolError> {
+        let (transcript, _) = self
+            .run(authority, async |plugin, store| plugin.pod_tools_tools().call_transcript(store, pod).await)
+            .await?;
+        Ok(transcript.map_err(ToolError::from)?.into())
     }
 
     /// Runs `work` on a fresh instance, within the authority's limits.

@@ -55,6 +55,8 @@ type Meanwhile = Box<dyn FnOnce(&FakePod) -> Option<FakePod> + Send>;
 enum Target {
     /// A tool of the plugin that has them all.
     Tool,
+    /// The same, by way of `transcript`.
+    Transcript,
     /// `call` of a component of its own.
     RawCall,
     /// `definitions` of a component of its own.
@@ -112,6 +114,11 @@ impl Attack {
             delivered: false,
             meanwhile: None,
         }
+    }
+
+    /// Asks for the transcript of the pod of that name.
+    pub fn transcript(name: &'static str) -> Self {
+        Self { target: Target::Transcript, ..Self::new(name) }
     }
 
     /// Calls a component of its own.
@@ -235,7 +242,7 @@ impl Attack {
         let descriptors = process::descriptors();
         // A component holds descriptors of its own, and is gone with them when they are counted again.
         let raw = match self.target {
-            Target::Tool => None,
+            Target::Tool | Target::Transcript => None,
             _ => Some(load(pod_tools_hostile::raw_component(name).expect("the attack is listed"))),
         };
         let before = files(&place.base());
@@ -336,6 +343,9 @@ async fn call(
 ) -> Result<(Value, Option<Answer>), ToolError> {
     if let Target::RawDefinitions = target {
         return Ok((tools.definitions().await?.len().into(), None));
+    }
+    if let Target::Transcript = target {
+        return Ok((tools.transcript(attacker, name).await?.text.into(), None));
     }
     let answer = tools.call(attacker, name, input).await?;
     let line = serde_json::to_string(answer.output()).unwrap();

@@ -42,3 +42,21 @@ pub fn traps_after_setting_a_cursor() {
 pub fn exits() {
     Attack::new("exits").run().fails(ErrorKind::Internal, "the plugin failed");
 }
+
+/// The other way in is guarded as the first one is.
+#[test]
+fn a_transcript_is_no_way_out() {
+    for (name, kind, says) in [
+        ("traps_at_once", ErrorKind::Internal, "the plugin failed"),
+        ("exits", ErrorKind::Internal, "the plugin failed"),
+        ("loops_for_ever", ErrorKind::Limit, "--cpu-time"),
+        ("recurses_for_ever", ErrorKind::Internal, "the plugin failed"),
+        ("floods_the_host_with_calls", ErrorKind::Limit, "--host-calls"),
+        ("answers_without_end", ErrorKind::Limit, "--max-transfer"),
+        ("fails_with_a_gigantic_message", ErrorKind::Limit, "--max-transfer"),
+    ] {
+        Attack::transcript(name).run().fails(kind, says);
+    }
+    // What it says is not read as anything but text.
+    Attack::transcript("answers_what_is_not_json").run();
+}

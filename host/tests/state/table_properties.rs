@@ -32,7 +32,7 @@ prop_compose! {
 }
 
 #[derive(Debug, Clone)]
-enum Change {
+pub enum Change {
     Register(Allocation),
     Release(String),
     /// The process of that id dies.
@@ -59,40 +59,49 @@ fn line<'a>(table: &'a Table, pod: &'a str) -> HashSet<&'a str> {
     line
 }
 
-proptest! {
-    /// What was only ever changed by the rules keeps them.
-    #[test]
-    fn delegation_stays_a_tree_and_nobody_writes_where_a_stranger_does(
-        changes in prop::collection::vec(change(), 0..40)
-    ) {
-        let mut table = Table::default();
-        for change in changes {
-            match change {
-                Change::Register(allocation) => drop(table.register(allocation)),
-                Change::Release(name) => drop(table.release(&name)),
-                Change::Reclaim(dead) => drop(table.reclaim_stale(|pid| pid != dead)),
+/// Anything that may happen to a table.
+pub fn changes() -> impl Strategy<Value = Vec<Change>> {
+    prop::collection::vec(change(), 0..40)
+}
+
+/// What was only ever changed by the rules keeps them: delegation is a tree, a scope lies within its parent's, and
+/// nobody writes where a stranger does.
+pub fn keep_the_rules(changes: Vec<Change>) -> Result<(), TestCaseError> {
+    let mut table = Table::default();
+    for change in changes {
+        match change {
+            Change::Register(allocation) => drop(table.register(allocation)),
+            Change::Release(name) => drop(table.release(&name)),
+            Change::Reclaim(dead) => drop(table.reclaim_stale(|pid| pid != dead)),
+        }
+        let table = Table::parse(table.render().unwrap().as_bytes()).unwrap();
+        for held in table.allocations() {
+            if let Some(name) = &held.delegated_from {
+                let parent = table.get(name);
+                prop_assert!(parent.is_some(), "{} hangs in the air", held.pod_name);
+                prop_assert!(!line(&table, name).contains(held.pod_name.as_str()), "a circle");
+                for rule in &held.scope_allow {
+                    prop_assert!(rule.is_within(&parent.unwrap().scope_allow));
+                }
             }
-            let table = Table::parse(table.render().unwrap().as_bytes()).unwrap();
-            for held in table.allocations() {
-                if let Some(name) = &held.delegated_from {
-                    let parent = table.get(name);
-                    prop_assert!(parent.is_some(), "{} hangs in the air", held.pod_name);
-                    prop_assert!(!line(&table, name).contains(held.pod_name.as_str()), "a circle");
-                    for rule in &held.scope_allow {
-                        prop_assert!(rule.is_within(&parent.unwrap().scope_allow));
-                    }
-                }
-                for other in table.allocations() {
-                    let related = line(&table, &held.pod_name).contains(other.pod_name.as_str())
-                        || line(&table, &other.pod_name).contains(held.pod_name.as_str());
-                    let conflict = held
-                        .scope_allow
-                        .iter()
-                        .any(|own| other.scope_allow.iter().any(|theirs| own.conflicts_with(theirs)));
-                    prop_assert!(related || !conflict, "{} and {}", held.pod_name, other.pod_name);
-                }
+            for other in table.allocations() {
+                let related = line(&table, &held.pod_name).contains(other.pod_name.as_str())
+                    || line(&table, &other.pod_name).contains(held.pod_name.as_str());
+                let conflict = held
+                    .scope_allow
+                    .iter()
+                    .any(|own| other.scope_allow.iter().any(|theirs| own.conflicts_with(theirs)));
+                prop_assert!(related || !conflict, "{} and {}", held.pod_name, other.pod_name);
             }
         }
+    }
+    Ok(())
+}
+
+proptest! {
+    #[test]
+    fn delegation_stays_a_tree_and_nobody_writes_where_a_stranger_does(changes in changes()) {
+        keep_the_rules(changes)?;
     }
 
     /// In a table that was found, circles and all: the dead can be reclaimed together or one by one.

@@ -13,3 +13,4 @@ mod send_to_pod;
 mod sockets;
 mod stop_pod;
 mod support;
+mod transcript;

@@ -63,11 +63,11 @@ export function state(call, pod) {
     fd = call.authority.directories.openBeside(pod.record.socket, 'status.json');
     const text = Buffer.alloc(MAX_STATUS);
     const { state } = JSON.parse(text.toString('utf8', 0, readSync(fd, text)));
-    return ['idle', 'running', 'paused'].includes(state) ? state : undefined;
+    return ['idle', 'running', 'paused'].includes(state) ? state : 'unknown';
   } catch (error) {
     // Its own word is all that this is about: a status that cannot be trusted is none.
     if (error instanceof ToolError) throw error;
-    return undefined;
+    return 'unknown';
   } finally {
     if (fd !== undefined) closeSync(fd);
   }

@@ -63,14 +63,14 @@ def state(call, pod):
         fd = call.authority.directories.open_beside(pod.record.socket, "status.json")
     except (Refused, Unreachable):
         # Its own word is all that this is about: a status that cannot be trusted is none.
-        return None
+        return "unknown"
     with open(fd, "rb") as file:
         text = file.read(MAX_STATUS)
     try:
         word = json.loads(text)["state"]
     except (ValueError, KeyError, TypeError, RecursionError):
-        return None
-    return word if word in ("idle", "running", "paused") else None
+        return "unknown"
+    return word if word in ("idle", "running", "paused") else "unknown"
 
 
 def cursor(call, pod):

@@ -19,14 +19,13 @@ POD, EXCHANGE = 1, 2
 MEMORY = 512 << 20
 
 PACKAGE = "pod:tools/{}@0.1.0"
-# What a failed function gives to the component. wasmtime's values carry a tag only where the type of the value
-# alone does not tell success from failure; where an option is in the way it cannot tell at all, and the failure
-# ends the call, as the component itself would.
-VALUE, TAGGED, END, INFALLIBLE = "value", "tagged", "end", "infallible"
+# What a function gives to the component. wasmtime's values carry a tag only where the type of the value alone
+# does not tell success from failure.
+VALUE, TAGGED, INFALLIBLE = "value", "tagged", "infallible"
 FUNCTIONS = {
     "pods": {
         "[method]pod.describe": (imports.describe, INFALLIBLE),
-        "[method]pod.state": (imports.state, END),
+        "[method]pod.state": (imports.state, VALUE),
         "[method]pod.cursor": (imports.cursor, TAGGED),
         "[method]pod.set-cursor": (imports.set_cursor, VALUE),
         "find": (imports.find, VALUE),
@@ -121,7 +120,7 @@ class Plugin:
                 )
                 return Variant("ok", value) if way is TAGGED else value
             except ToolError as error:
-                if way in (END, INFALLIBLE):
+                if way is INFALLIBLE:
                     raise EndOfCall(error) from error
                 value = _record(kind=error.kind, reason=error.reason, message=error.message)
                 return Variant("err", value) if way is TAGGED else value

@@ -165,9 +165,9 @@ impl pods::HostPod for Scripted {
         Ok(Self::description(self.table.get(&pod)?.0))
     }
 
-    fn state(&mut self, _: Resource<Pod>) -> Result<Result<Option<pods::State>, types::Error>> {
+    fn state(&mut self, _: Resource<Pod>) -> Result<Result<pods::State, types::Error>> {
         self.host_calls += 1;
-        Ok(Ok(Some(pods::State::Idle)))
+        Ok(Ok(pods::State::Idle))
     }
 
     fn cursor(&mut self, _: Resource<Pod>) -> Result<Result<Option<pods::Cursor>, types::Error>> {

@@ -55,7 +55,7 @@ pub fn reaches_outside(name: &str) -> Found {
         "shutdown": exchange(&pod, Request::Shutdown),
         "probe": format!("{:?}", unix_socket::probe(&[&pod])?),
         "await-closed": outcome(unix_socket::await_closed(&pod, None)),
-        "state": pod.state()?.is_some(),
+        "state": pod.state()? != pods::State::Unknown,
         "release": outcome(scope_lock::release(&pod, None)),
         "forget": outcome(pods::forget(&pod)),
     }))

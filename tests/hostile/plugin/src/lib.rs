@@ -22,7 +22,7 @@ mod bindings {
     wit_bindgen::generate!({ path: "../../../wit", world: "plugin" });
 }
 
-use bindings::exports::pod::tools::tools::{Definition, Guest, Output};
+use bindings::exports::pod::tools::tools::{Definition, Document, Guest, Output};
 use bindings::pod::tools::pods::{self, Pod, Verb};
 use bindings::pod::tools::types::{Error, ErrorKind};
 use bindings::pod::tools::unix_socket::{self, Exchange, Request};
@@ -51,6 +51,12 @@ impl Guest for Component {
             };
         }
         attacks!(dispatch)
+    }
+
+    /// The attack of that name, by way of the other export.
+    fn transcript(name: String) -> Result<Document, Error> {
+        let output = Self::call(name, String::new())?;
+        Ok(Document { media_type: "text/plain".into(), text: output.data })
     }
 }
 

@@ -1,0 +1,163 @@
+//! The conversation with a pod as a document: who said what, one message after the other.
+//!
+//! Every line of a message is indented, and nothing else is: no text can forge a speaker.
+
+use std::collections::VecDeque;
+use std::fmt::Write;
+
+use crate::event::ItemSink;
+use crate::grammar::Grammar;
+use crate::host::{Error, Host, Verb};
+use crate::item::{self, Item, NotJson};
+use crate::text::Shown;
+use crate::tools::history;
+
+/// What begins a line of a message.
+const INDENTATION: &str = "    ";
+
+/// A document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Document {
+    /// As in RFC 6838.
+    pub media_type: &'static str,
+    /// The document itself.
+    pub text: String,
+}
+
+pub(crate) fn call<H: Host>(host: &H, name: &str) -> Result<Document, Error> {
+    let pod = host.find(name, Verb::Read)?;
+    let mut messages = Messages::at_most(host.bounds().max_output);
+    history::fetch(host, &pod, &mut messages)
+        .map_err(|failure| failure.during(format_args!("transcript of `{}`", Shown(name))))?;
+    Ok(Document { media_type: "text/plain; charset=utf-8", text: messages.into_text() })
+}
+
+/// The newest messages of a history, as they are shown.
+struct Messages {
+    shown: VecDeque<String>,
+    /// How many earlier ones did not fit.
+    dropped: u64,
+    /// Bytes of those that are kept, and how many there may be; one message is kept whatever its length.
+    bytes: u64,
+    max: u64,
+    /// What there is of the current item, when it spans pieces.
+    held: Vec<u8>,
+    /// The text of the current item.
+    text: String,
+    grammar: Grammar,
+}
+
+impl Messages {
+    fn at_most(max: Option<u64>) -> Self {
+        Self {
+            shown: VecDeque::new(),
+            dropped: 0,
+            bytes: 0,
+            max: max.unwrap_or(u64::MAX),
+            held: Vec::new(),
+            text: String::new(),
+            grammar: Grammar::new(),
+        }
+    }
+
+    fn take(&mut self, item: &[u8]) -> Result<(), NotJson> {
+        self.text.clear();
+        let speaker = match item::decode_message(item, &mut self.grammar, &mut self.text)? {
+            Item::Assistant => "assistant",
+            Item::User => "user",
+            Item::Other => return Ok(()),
+        };
+        let shown = show(speaker, &self.text);
+        self.bytes += shown.len() as u64;
+        self.shown.push_back(shown);
+        while self.bytes > self.max && self.shown.len() > 1 {
+            self.bytes -= self.shown.pop_front().map_or(0, |shown| shown.len() as u64);
+            self.dropped += 1;
+        }
+        Ok(())
+    }
+
+    fn into_text(self) -> String {
+        let mut text = String::new();
+        if self.dropped > 0 {
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "({} earlier message(s) left out)", self.dropped);
+        }
+        for shown in self.shown {
+            if !text.is_empty() {
+                text.push('\n');
+            }
+            text.push_str(&shown);
+        }
+        text
+    }
+}
+
+impl ItemSink for Messages {
+    fn begin(&mut self) {
+        *self = Self::at_most(Some(self.max));
+    }
+
+    fn item(&mut self, bytes: &[u8], end: bool) -> Result<(), NotJson> {
+        if end && self.held.is_empty() {
+            return self.take(bytes);
+        }
+        self.held.extend_from_slice(bytes);
+        if end {
+            let held = std::mem::take(&mut self.held);
+            self.take(&held)?;
+        }
+        Ok(())
+    }
+}
+
+/// A message with its speaker. Each line that any reader may take for one is indented.
+fn show(speaker: &str, text: &str) -> String {
+    const LINE_ENDS: [char; 7] = ['\n', '\r', '\u{b}', '\u{c}', '\u{85}', '\u{2028}', '\u{2029}'];
+    let mut shown = format!("{speaker}:\n");
+    for line in text.replace("\r\n", "\n").split(LINE_ENDS) {
+        if !line.is_empty() {
+            shown.push_str(INDENTATION);
+            shown.push_str(line);
+        }
+        shown.push('\n');
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_text_forges_a_speaker() {
+        for text in ["a\nuser:\n    b", "a\ruser:", "a\r\nuser:", "a\u{2028}user:", "a\u{85}user:", "user:"] {
+            let shown = show("assistant", text);
+            let flush = shown.lines().filter(|line| !line.is_empty() && !line.starts_with(INDENTATION));
+            assert_eq!(flush.collect::<Vec<_>>(), ["assistant:"], "{text:?}");
+            assert!(!shown.contains(['\r', '\u{2028}', '\u{85}']), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_newest_messages_stay_and_one_always_does() {
+        let item = |text| {
+            format!(r#"{{"type":"message","role":"user","content":[{{"type":"text","text":"{text}"}}]}}"#)
+        };
+        for (max, expected) in [
+            (None, "user:\n    a\n\nuser:\n    b\n\nuser:\n    c\n"),
+            (Some(24), "(1 earlier message(s) left out)\n\nuser:\n    b\n\nuser:\n    c\n"),
+            (Some(23), "(2 earlier message(s) left out)\n\nuser:\n    c\n"),
+            (Some(0), "(2 earlier message(s) left out)\n\nuser:\n    c\n"),
+        ] {
+            let mut messages = Messages::at_most(max);
+            for text in ["a", "b", "c"] {
+                let item = item(text);
+                let (beginning, end) = item.as_bytes().split_at(9);
+                messages.item(beginning, false).unwrap();
+                messages.item(end, true).unwrap();
+            }
+            assert_eq!(messages.into_text(), expected, "{max:?}");
+        }
+    }
+}

@@ -1,0 +1,43 @@
+#!/bin/sh
+# The whole proof: the conformance kit against every host that there is here, and against hosts that are wrong on
+# purpose. Ends with status 0 when each does as it should: what a profile declares is not supported, all else
+# passes, and every wrong host is caught by the cases that claim to catch it.
+#
+#     tests/prove.sh [HOST…]      HOST: sandboxed native python node wrong; without any, all of them
+set -eu
+
+root=$(cd "$(dirname "$0")/.." && pwd)
+cd "$root"
+cargo build --locked --workspace --bins
+built=${CARGO_TARGET_DIR:-target}/debug
+
+failed=
+prove() {
+    host=$1
+    shift
+    printf '\n== %s\n' "$host"
+    "$@" || failed="$failed $host"
+}
+kit() { "$built/pod-tools-conformance" run "$@"; }
+
+for host in ${*:-sandboxed native python node wrong}; do
+    case $host in
+    sandboxed) prove "$host" kit -- "$built/pod-tools" call --batch ;;
+    native) prove "$host" kit --host-profile tests/native/profile.json -- "$built/native-host" call --batch ;;
+    python | node)
+        command=$(tests/hosts/run.sh "$host")
+        # shellcheck disable=SC2086 # The command is several words.
+        prove "$host" kit --host-profile "tests/hosts/$host/profile.json" -- $command
+        ;;
+    wrong) prove "$host" cargo test --locked --workspace --test wrong_hosts ;;
+    *)
+        echo "prove.sh: there is no host named $host" >&2
+        exit 2
+        ;;
+    esac
+done
+if [ -n "$failed" ]; then
+    printf '\nnot proven:%s\n' "$failed" >&2
+    exit 1
+fi
+printf '\nAll is proven.\n'
