@@ -1,11 +1,13 @@
 //! Authority: everything that a plugin was given. What is not in here it cannot reach.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
+use crate::context::Request;
 use crate::directory::{DirectoryError, GrantedDirectories, GrantedDirectory};
 use crate::error::{ErrorKind, ToolError};
-use crate::grants::{Grant, Grants};
+use crate::grants::{Grant, Grants, Verb};
+use crate::ledger::Ledger;
 use crate::limits::Limits;
 use crate::registry::{FileRegistry, MemoryRegistry, Registry, RegistryError};
 use crate::scope::ScopeLock;
@@ -13,9 +15,13 @@ use crate::scope::ScopeLock;
 /// What a plugin may reach: pods of a registry, sockets beneath directories, verbs, and within what limits.
 ///
 /// Cheap to clone; a clone is the same authority. To change grants, build another one: a call keeps the
-/// authority that it was started with.
+/// authority that it was started with, but for what is revoked by one that
+/// [`replaces`](AuthorityBuilder::replaces) it.
 #[derive(Clone)]
-pub struct Authority(Arc<Parts>);
+pub struct Authority {
+    parts: Arc<Parts>,
+    ledger: Option<Ledger>,
+}
 
 pub(crate) struct Parts {
     pub(crate) directories: GrantedDirectories,
@@ -23,6 +29,37 @@ pub(crate) struct Parts {
     pub(crate) limits: Limits,
     pub(crate) registry: Box<dyn Registry>,
     pub(crate) scope_lock: Option<ScopeLock>,
+    /// What calls that began with this authority are held to as well.
+    successor: Arc<Successor>,
+}
+
+/// The grants of the newest of the authorities that have replaced one another; `None` where there is but one.
+/// Shared by all of them.
+type Successor = RwLock<Option<Arc<Grants>>>;
+
+impl Parts {
+    /// The verb that allows the request, by the grants that the call began with and, where those were replaced
+    /// since, by the new ones too; else the error that a denied request gets.
+    pub(crate) fn check(&self, request: Request, pod: Option<&str>) -> Result<Verb, (Verb, ToolError)> {
+        let check = |grants: &Grants| {
+            let allowed = grants.check(request.words, request.verbs, pod);
+            allowed.map_err(|denial| (denial.missing, denial.into()))
+        };
+        let verb = check(&self.grants)?;
+        match self.successor() {
+            Some(grants) => check(&grants),
+            None => Ok(verb),
+        }
+    }
+
+    /// Whether `verb` is allowed on the pod `name`, as [`check`](Self::check) has it.
+    pub(crate) fn allow(&self, verb: Verb, name: &str) -> bool {
+        self.grants.allow(verb, name) && self.successor().is_none_or(|grants| grants.allow(verb, name))
+    }
+
+    fn successor(&self) -> Option<Arc<Grants>> {
+        self.successor.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 impl Authority {
@@ -33,25 +70,35 @@ impl Authority {
 
     /// The limits of calls with this authority.
     pub fn limits(&self) -> &Limits {
-        &self.0.limits
+        &self.parts.limits
     }
 
     /// The grants of this authority.
     pub fn grants(&self) -> &Grants {
-        &self.0.grants
+        &self.parts.grants
+    }
+
+    /// The same authority, with an account of every call that is made with it kept in `ledger`.
+    #[must_use]
+    pub fn recorded_in(&self, ledger: &Ledger) -> Self {
+        Self { parts: self.parts.clone(), ledger: Some(ledger.clone()) }
     }
 
     pub(crate) fn parts(&self) -> &Arc<Parts> {
-        &self.0
+        &self.parts
+    }
+
+    pub(crate) fn ledger(&self) -> Option<&Ledger> {
+        self.ledger.as_ref()
     }
 }
 
 impl std::fmt::Debug for Authority {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Authority")
-            .field("directories", &self.0.directories)
-            .field("grants", &self.0.grants)
-            .field("limits", &self.0.limits)
+            .field("directories", &self.parts.directories)
+            .field("grants", &self.parts.grants)
+            .field("limits", &self.parts.limits)
             .finish_non_exhaustive()
     }
 }
@@ -88,6 +135,7 @@ pub struct AuthorityBuilder {
     registry: Option<Box<dyn Registry>>,
     runtime_dir: Option<PathBuf>,
     scope_lock: Option<PathBuf>,
+    replaced: Option<Arc<Parts>>,
 }
 
 impl AuthorityBuilder {
@@ -102,6 +150,24 @@ impl AuthorityBuilder {
     #[must_use]
     pub fn grant(mut self, grant: Grant) -> Self {
         self.grants.add(grant);
+        self
+    }
+
+    /// Says in which file the grants are written. A denial then quotes the line that is to be added to
+    /// `grants` there, in place of naming the missing grant. The file is not read. Default: none.
+    #[must_use]
+    pub fn grants_file(mut self, path: impl AsRef<Path>) -> Self {
+        self.grants.file = Some(path.as_ref().to_owned());
+        self
+    }
+
+    /// Takes the place of an earlier authority. From [`build`](Self::build) on, calls that have begun with
+    /// that one, or with one that it replaced, are held to these grants too: what is revoked is denied at
+    /// their next request. They gain nothing by it, and keep their limits and directories; an exchange that
+    /// is open already is read to its end. Default: no call but one's own is concerned.
+    #[must_use]
+    pub fn replaces(mut self, earlier: &Authority) -> Self {
+        self.replaced = Some(earlier.parts.clone());
         self
     }
 
@@ -149,12 +215,22 @@ impl AuthorityBuilder {
         for path in &self.directories {
             directories.add(GrantedDirectory::open(path)?);
         }
-        Ok(Authority(Arc::new(Parts {
+        let successor = match self.replaced {
+            None => Arc::default(),
+            Some(replaced) => {
+                let grants = Some(Arc::new(self.grants.clone()));
+                *replaced.successor.write().unwrap_or_else(PoisonError::into_inner) = grants;
+                replaced.successor.clone()
+            }
+        };
+        let parts = Parts {
             directories,
             grants: self.grants,
             limits: self.limits,
             registry,
             scope_lock: self.scope_lock.map(ScopeLock::new),
-        })))
+            successor,
+        };
+        Ok(Authority { parts: Arc::new(parts), ledger: None })
     }
 }

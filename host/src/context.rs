@@ -13,6 +13,7 @@ use crate::error::{HostError, HostResult, Reason, ToolError};
 use crate::escape::Escaped;
 use crate::exchange::OpenExchanges;
 use crate::grants::Verb;
+use crate::ledger::{Decision, Ledger};
 use crate::limits::{LimitReached, Limits, call_time_is_up};
 use crate::registry::{Record, RegistryError, StoredCursor};
 
@@ -74,10 +75,25 @@ impl PodCtx {
         if Instant::now() >= self.deadline() {
             return Err(call_time_is_up(self.limits().call_time).into());
         }
-        if !request.verbs.is_empty() {
-            self.parts().grants.check(request.words, request.verbs, pod)?;
+        if request.verbs.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        let decided = self.parts().check(request, pod);
+        if let Some(ledger) = self.ledger() {
+            match &decided {
+                Ok(verb) => ledger.note(request, *verb, pod, Decision::Allowed),
+                Err((missing, _)) => ledger.note(request, *missing, pod, Decision::Denied),
+            }
+        }
+        match decided {
+            Ok(_) => Ok(()),
+            Err((_, denied)) => Err(denied.into()),
+        }
+    }
+
+    /// Where account is kept of the call, if it is.
+    pub(crate) fn ledger(&self) -> Option<&Ledger> {
+        self.authority.ledger()
     }
 
     /// The gate for what has no error to answer with and no time to take: it is counted all the same.

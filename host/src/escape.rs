@@ -17,9 +17,7 @@ impl fmt::Display for Escaped<'_> {
             if i == MAX_SHOWN {
                 return f.write_char('…');
             }
-            let steers = c.is_control()
-                || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-            if steers {
+            if steers(c) {
                 write!(f, "{}", c.escape_default())?;
             } else {
                 f.write_char(c)?;
@@ -27,6 +25,11 @@ impl fmt::Display for Escaped<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether a character could forge a line or steer a terminal.
+pub(crate) fn steers(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Shows a path the same way; bytes that are not UTF-8 become the replacement character.

@@ -10,6 +10,7 @@ use tokio::net::UnixStream;
 use tokio::time::{Instant, timeout_at};
 
 use crate::error::{Reason, ToolError};
+use crate::ledger::Ledger;
 use crate::limits::LimitReached;
 
 /// The most that one read gives: as large as the kernel hands over in a few pieces, small beside a history.
@@ -31,6 +32,8 @@ pub struct Exchange {
     broken: Option<ToolError>,
     /// Keeps the exchange counted as open for as long as it lives.
     open: OpenExchange,
+    /// Where its bytes are counted, if they are.
+    ledger: Option<Ledger>,
 }
 
 /// The error of a socket operation whose time is up.
@@ -87,6 +90,7 @@ impl Exchange {
         deadline: Option<Instant>,
         max_line: u64,
         mut open: OpenExchange,
+        ledger: Option<Ledger>,
     ) -> io::Result<Self> {
         open.set_unsent(request.len());
         Ok(Self {
@@ -98,6 +102,7 @@ impl Exchange {
             max_line,
             broken: None,
             open,
+            ledger,
         })
     }
 
@@ -124,6 +129,9 @@ impl Exchange {
                 let operation = if self.sent < self.unsent.len() { "write" } else { "read" };
                 return Err(timed_out(operation, waiting));
             }
+        }
+        if let Some(ledger) = &self.ledger {
+            ledger.count_received(piece.len());
         }
         if let Err(limit) = self.count_lines(&piece) {
             let error = ToolError::from(limit);
@@ -156,7 +164,12 @@ impl Exchange {
     fn send_some(&mut self) {
         while self.sent < self.unsent.len() {
             match self.stream.try_write(&self.unsent[self.sent..]) {
-                Ok(written) => self.sent += written,
+                Ok(written) => {
+                    self.sent += written;
+                    if let Some(ledger) = &self.ledger {
+                        ledger.count_sent(written);
+                    }
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 // The pod has stopped listening. What it said before that can still be read.

@@ -27,6 +27,7 @@
 //! - [`Authority`]: what a plugin may reach; built from [`Grant`]s, [`Limits`], directories, a [`registry`]
 //!   and the scope lock. An empty one allows nothing.
 //! - [`PodTools`]: a loaded plugin. One fresh instance a call.
+//! - [`Ledger`]: what a call has asked for and was given, for audit logs.
 //! - [`PodCtx`], [`PodView`], [`add_to_linker`]: the same for runtimes that bring their own wasmtime.
 //! - [`registry`], [`scope`]: the files that other programs share, crash-safe.
 //!
@@ -88,13 +89,16 @@ mod authority;
 mod bindings;
 mod connect;
 mod context;
+mod denial;
 mod directory;
 mod error;
 mod escape;
 mod exchange;
 mod grants;
 mod imports;
+mod ledger;
 mod limits;
+mod pattern;
 mod raw_object;
 pub mod registry;
 mod request;
@@ -118,6 +122,7 @@ pub use directory::DirectoryError;
 pub use error::{ErrorKind, Reason, ToolError};
 pub use grants::{Grant, GrantParseError, Grants, Verb};
 pub use imports::add_to_linker;
+pub use ledger::{Decision, Ledger, RecordedRequest};
 pub use limits::Limits;
 pub use runtime::{
     Answer, BUNDLED, Definition, Document, Effects, Inspection, Interface, LoadError, Output, PodTools,

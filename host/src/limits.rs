@@ -20,7 +20,8 @@ pub struct Limits {
     pub cpu_time: Duration,
     /// Bytes of linear memory. Default: 512 MiB. Option `--memory`.
     pub memory: usize,
-    /// Elements of all tables together. Default: 20,000. Option `--table-elements`.
+    /// Elements of all tables together, at most [`MAX_TABLE_ELEMENTS`](Self::MAX_TABLE_ELEMENTS). Default:
+    /// 20,000. Option `--table-elements`.
     pub table_elements: usize,
     /// Core instances, memories and tables, of each. Default: 16. Option `--instances`.
     pub instances: usize,
@@ -40,6 +41,11 @@ pub struct Limits {
     /// Bytes of text that one answer should hold: the tools give as many whole items as fit, at least one,
     /// and say how many are left. Default: no bound. Option `--max-output`.
     pub output: Option<u64>,
+}
+
+impl Limits {
+    /// The most table elements that an instance can have, whatever is allowed: the pool's size.
+    pub const MAX_TABLE_ELEMENTS: usize = 100_000;
 }
 
 impl Default for Limits {

@@ -197,7 +197,7 @@ fn inspect_shows_what_the_bundled_component_imports_and_exports() {
     assert!(imports.iter().all(|import| import["known"] == true), "{inspection}");
     let exports: Vec<&Value> = inspection["exports"].as_array().unwrap().iter().collect();
     assert_eq!(exports.len(), 1);
-    assert_eq!(exports[0]["functions"], json!(["definitions", "call"]));
+    assert_eq!(exports[0]["functions"], json!(["definitions", "call", "transcript"]));
 }
 
 #[test]

@@ -36,11 +36,6 @@ fn act() -> impl Strategy<Value = Act> {
     ]
 }
 
-/// What happens, and how long an answer may become.
-pub fn acts() -> impl Strategy<Value = (Vec<Act>, Option<u64>)> {
-    (vec(act(), 0..24), proptest::option::of(0..80u64))
-}
-
 /// Plays the acts; how often each text was delivered. Checks at each read that all texts that the history
 /// holds have been delivered by then.
 pub fn play(acts: &[Act], max_output: Option<u64>) -> Result<BTreeMap<String, u32>, TestCaseError> {
@@ -100,7 +95,10 @@ pub fn play(acts: &[Act], max_output: Option<u64>) -> Result<BTreeMap<String, u3
 
 proptest! {
     #[test]
-    fn every_text_that_a_reader_could_see_is_delivered((acts, max_output) in acts()) {
+    fn every_text_that_a_reader_could_see_is_delivered(
+        acts in vec(act(), 0..24),
+        max_output in proptest::option::of(0..80u64),
+    ) {
         play(&acts, max_output)?;
     }
 

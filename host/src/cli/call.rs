@@ -3,11 +3,13 @@
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
-use pod_tools_host::{Answer, Authority, PodTools, ToolError};
+use pod_tools_host::{Answer, PodTools, ToolError};
 use serde::Serialize;
 
+use crate::audit::{self, AuditLog};
+use crate::grants_file::reload::{InForce, watched};
 use crate::interrupt::{Interrupt, print};
-use crate::options::HostOptions;
+use crate::options::{HostOptions, SetUpError};
 use crate::{INTERRUPTED, batch};
 
 /// Call a tool of the plugin
@@ -38,20 +40,36 @@ pub struct CallArgs {
 }
 
 /// The plugin and its authority; or why there is none, which is then the outcome of every call.
-pub struct Caller(Result<(PodTools, Authority), ToolError>);
+pub struct Caller {
+    ready: Result<(PodTools, InForce), ToolError>,
+    audit: Option<AuditLog>,
+}
 
 impl Caller {
-    fn set_up(host: &HostOptions) -> Self {
-        Self(host.authority().and_then(|authority| Ok((host.load()?, authority))))
+    /// Fails where what was said on the command line, or is written in a grants file, makes no sense.
+    fn set_up(host: &HostOptions) -> Result<Self, SetUpError> {
+        let ready = match watched(host) {
+            Ok(in_force) => host.load().map(|tools| (tools, in_force)),
+            Err(SetUpError::Authority(error)) => Err(error),
+            Err(error) => return Err(error),
+        };
+        let component = ready.as_ref().ok().map(|(tools, _)| tools.component_sha256());
+        Ok(Self { audit: host.audit_log(component)?, ready })
     }
 
     pub fn is_ready(&self) -> bool {
-        self.0.is_ok()
+        self.ready.is_ok()
     }
 
+    /// Calls a tool, with the authority that is in force now.
     pub async fn call(&self, tool: &str, input: &str) -> Result<Answer, ToolError> {
-        let (tools, authority) = self.0.as_ref().map_err(Clone::clone)?;
-        tools.call(authority, tool, input).await
+        let (tools, in_force) = self.ready.as_ref().map_err(Clone::clone)?;
+        let authority = in_force.authority.borrow().clone();
+        let Some(audit) = &self.audit else { return tools.call(&authority, tool, input).await };
+        let entry = audit.begin(tool)?;
+        let outcome = tools.call(&authority.recorded_in(entry.ledger()), tool, input).await;
+        entry.finish(outcome.as_ref().map(|answer| audit::size(answer.output())));
+        outcome
     }
 }
 
@@ -82,7 +100,7 @@ impl<'a> From<&'a Result<Answer, ToolError>> for Line<'a> {
 }
 
 pub async fn run(args: CallArgs, host: &HostOptions) -> anyhow::Result<ExitCode> {
-    let caller = Caller::set_up(host);
+    let caller = Caller::set_up(host)?;
     let mut interrupt = Interrupt::catch()?;
     let Some(tool) = args.tool else {
         return batch::run(&caller, interrupt).await;

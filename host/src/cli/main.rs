@@ -3,13 +3,19 @@
 //! Exit status: 0 done, 1 the tool failed, 2 used wrongly, 130 interrupted. Results go to standard output,
 //! everything else to standard error.
 
+mod audit;
 mod batch;
 mod call;
 mod demo;
+mod grants_file;
 mod inspect;
 mod interrupt;
+mod limit_options;
 mod options;
 mod pod;
+#[cfg(test)]
+#[path = "mcp/print_config.rs"]
+mod print_config;
 mod tools;
 mod units;
 
@@ -17,6 +23,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use options::SetUpError;
 use tracing_subscriber::EnvFilter;
 
 /// Talk to an agent's pods through a sandboxed WebAssembly plugin.
@@ -48,6 +55,7 @@ enum Command {
     Inspect(inspect::InspectArgs),
     Pod(pod::PodArgs),
     Demo(demo::DemoArgs),
+    Grants(grants_file::check::GrantsArgs),
 }
 
 /// The process was interrupted: 128 and the number of SIGINT, as shells have it.
@@ -67,8 +75,13 @@ fn main() -> ExitCode {
         if !is_broken_pipe(&error) {
             eprintln!("pod-tools: {error:#}");
         }
-        ExitCode::from(1)
+        ExitCode::from(if is_wrong_use(&error) { 2 } else { 1 })
     })
+}
+
+/// What the operator wrote is wrong, on the command line or in a file that it names.
+fn is_wrong_use(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(SetUpError::GrantsFile(_) | SetUpError::Audit(_)))
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
@@ -87,6 +100,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Pod(args) => at(cli.host, async |host| pod::run(args, host).await).await,
         Command::Tools(args) => tools::run(args, component).await,
         Command::Inspect(args) => inspect::run(args, component),
+        Command::Grants(args) => grants_file::check::run(args, cli.host),
         Command::Demo(demo::DemoArgs {}) => demo::run(component).await,
     }
 }

@@ -1,14 +1,19 @@
 //! The options that all subcommands share: where things are, what is granted, and within what limits.
 
+#[cfg(test)]
+mod arguments;
+mod authority;
+
 use std::ffi::OsStr;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Component, Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::Context;
-use pod_tools_host::{Authority, ErrorKind, Grant, Limits, PodTools, Reason, ToolError};
+use pod_tools_host::{ErrorKind, Grant, PodTools, Reason, ToolError};
 
-use crate::units::{bytes, bytes_in_memory, duration};
+use crate::audit::AuditError;
+use crate::grants_file::GrantsFileError;
+use crate::limit_options::GivenLimits;
 
 /// The operator's own directory beneath the base: his pods are recorded here when no spawner is named.
 const OPERATOR: &str = "pod-tools";
@@ -47,89 +52,68 @@ pub struct HostArgs {
     #[arg(long = "grant", global = true, value_name = "GRANT", help_heading = "What is granted")]
     grants: Vec<Grant>,
 
+    /// The same from a file (TOML), which may also set limits and directories of sockets; what is on the
+    /// command line or in the environment wins over those. `pod-tools grants check FILE` explains it. A
+    /// process that goes on reads it again when it has changed, and on SIGHUP [env: POD_TOOLS_GRANTS]
+    #[arg(
+        long = "grants",
+        global = true,
+        value_name = "FILE",
+        conflicts_with = "grants",
+        help_heading = "What is granted"
+    )]
+    grants_file: Option<PathBuf>,
+
     /// Sockets must lie beneath this directory; repeatable; replaces the default: the base and the spawner's
     /// directory [env: POD_TOOLS_ALLOW_SOCKETS, separated by colons]
     #[arg(long, global = true, value_name = "DIR", help_heading = "What is granted")]
     allow_sockets: Vec<PathBuf>,
 
+    /// Append a line (JSON) for each call to this file: what was called, on which pods, what was allowed and
+    /// how it ended; no text. It is made for you alone where it is missing
+    #[arg(
+        long,
+        global = true,
+        env = "POD_TOOLS_AUDIT",
+        value_name = "FILE",
+        help_heading = "What is granted"
+    )]
+    audit: Option<PathBuf>,
+
     #[command(flatten)]
-    limits: LimitArgs,
+    limits: GivenLimits,
 }
 
-#[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Limits of a call")]
-struct LimitArgs {
-    /// Time of one operation: connecting, waiting for bytes, waiting for a lock
-    #[arg(long, global = true, env = "POD_TOOLS_OP_TIMEOUT", value_name = "DURATION", default_value = "5s", value_parser = duration)]
-    op_timeout: Duration,
-
-    /// Time of the whole call, waits included
-    #[arg(long, global = true, env = "POD_TOOLS_CALL_TIMEOUT", value_name = "DURATION", default_value = "30s", value_parser = duration)]
-    call_timeout: Duration,
-
-    /// Time that the plugin itself may compute
-    #[arg(long, global = true, env = "POD_TOOLS_CPU_TIME", value_name = "DURATION", default_value = "10s", value_parser = duration)]
-    cpu_time: Duration,
-
-    /// Memory of the plugin
-    #[arg(long, global = true, env = "POD_TOOLS_MEMORY", value_name = "BYTES", default_value = "512MiB", value_parser = bytes_in_memory)]
-    memory: usize,
-
-    /// Bytes of one line that a pod sends
-    #[arg(long, global = true, env = "POD_TOOLS_MAX_LINE", value_name = "BYTES", default_value = "256MiB", value_parser = bytes)]
-    max_line: u64,
-
-    /// Bytes of text that one answer should hold: as many whole items as fit, at least one, and the answer
-    /// says how many are left [default: no bound]
-    #[arg(long, global = true, env = "POD_TOOLS_MAX_OUTPUT", value_name = "BYTES", value_parser = bytes)]
-    max_output: Option<u64>,
-
-    /// Bytes that the plugin may hand over in one go
-    #[arg(long, global = true, env = "POD_TOOLS_MAX_TRANSFER", value_name = "BYTES", default_value = "256MiB", value_parser = bytes_in_memory)]
-    max_transfer: usize,
-
-    /// Elements of the plugin's tables, together; at most 100000
-    #[arg(long, global = true, env = "POD_TOOLS_TABLE_ELEMENTS", value_name = "N", default_value_t = Limits::default().table_elements)]
-    table_elements: usize,
-
-    /// Instances, memories and tables of the plugin, of each
-    #[arg(long, global = true, env = "POD_TOOLS_INSTANCES", value_name = "N", default_value_t = Limits::default().instances)]
-    instances: usize,
-
-    /// Calls of host functions
-    #[arg(long, global = true, env = "POD_TOOLS_HOST_CALLS", value_name = "N", default_value_t = Limits::default().host_calls)]
-    host_calls: u64,
-
-    /// Handles to pods and exchanges that the plugin may hold
-    #[arg(long, global = true, env = "POD_TOOLS_HANDLES", value_name = "N", default_value_t = Limits::default().handles)]
-    handles: usize,
-
-    /// Connections that the plugin may have open
-    #[arg(long, global = true, env = "POD_TOOLS_EXCHANGES", value_name = "N", default_value_t = Limits::default().exchanges)]
-    exchanges: usize,
+/// What the plugin may do.
+#[derive(Debug, Clone)]
+pub enum Granted {
+    /// Nobody said otherwise, and the caller is the operator.
+    Everything,
+    /// These.
+    These(Vec<Grant>),
+    /// What this file says, an absolute path.
+    InFile(PathBuf),
 }
 
-impl LimitArgs {
-    fn limits(&self) -> Limits {
-        let mut limits = Limits::default();
-        limits.operation_time = self.op_timeout;
-        limits.call_time = self.call_timeout;
-        limits.cpu_time = self.cpu_time;
-        limits.memory = self.memory;
-        limits.line = self.max_line;
-        limits.output = self.max_output;
-        limits.transfer = self.max_transfer;
-        limits.table_elements = self.table_elements;
-        limits.instances = self.instances;
-        limits.host_calls = self.host_calls;
-        limits.handles = self.handles;
-        limits.exchanges = self.exchanges;
-        limits
-    }
+/// What is wrong before anything has been called.
+#[derive(Debug, thiserror::Error)]
+pub enum SetUpError {
+    /// The grants file cannot be used.
+    #[error(transparent)]
+    GrantsFile(#[from] GrantsFileError),
+    /// The audit log cannot be written.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
+    /// The system refuses to deliver signals.
+    #[error("cannot catch signals: {0}")]
+    Signals(std::io::Error),
+    /// What is to be granted cannot be had.
+    #[error(transparent)]
+    Authority(#[from] ToolError),
 }
 
 /// With the defaults filled in.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct HostOptions {
     /// Where pods have their directories.
     pub base_dir: PathBuf,
@@ -141,9 +125,10 @@ pub struct HostOptions {
     /// The scope lock's file.
     pub scope_lock: PathBuf,
     component: Option<PathBuf>,
-    grants: Vec<Grant>,
+    granted: Granted,
     allow_sockets: Vec<PathBuf>,
-    limits: Limits,
+    limits: GivenLimits,
+    audit: Option<PathBuf>,
 }
 
 impl HostArgs {
@@ -188,23 +173,36 @@ impl HostArgs {
             (None, _) => (base_dir.join(OPERATOR), None, true),
         };
 
-        let mut grants = self.grants;
-        if grants.is_empty()
-            && let Some(texts) = text_var("POD_TOOLS_GRANT")?
-        {
-            grants = texts
-                .split_whitespace()
-                .map(|text| text.parse().with_context(|| format!("POD_TOOLS_GRANT: `{text}`")))
-                .collect::<Result<_, _>>()?;
-        }
+        let granted = match (self.grants, self.grants_file) {
+            (grants, None) if grants.is_empty() => {
+                match (text_var("POD_TOOLS_GRANT")?, path_var("POD_TOOLS_GRANTS")) {
+                    (Some(_), Some(_)) => anyhow::bail!(
+                        "POD_TOOLS_GRANT and POD_TOOLS_GRANTS both say what is granted; unset one of them"
+                    ),
+                    (Some(texts), None) => Granted::These(
+                        texts
+                            .split_whitespace()
+                            .map(|text| text.parse().with_context(|| format!("POD_TOOLS_GRANT: `{text}`")))
+                            .collect::<Result<_, _>>()?,
+                    ),
+                    (None, Some(file)) => Granted::in_file(&file)?,
+                    (None, None) => Granted::Everything,
+                }
+            }
+            (grants, None) => Granted::These(grants),
+            (grants, Some(file)) if grants.is_empty() => Granted::in_file(&file)?,
+            // clap sees it only where both stand on the same side of the command.
+            (_, Some(_)) => {
+                anyhow::bail!("--grant and --grants both say what is granted; leave one of them out")
+            }
+        };
         let mut allow_sockets = self.allow_sockets;
         if allow_sockets.is_empty()
             && let Some(paths) = var("POD_TOOLS_ALLOW_SOCKETS")
         {
             allow_sockets = std::env::split_paths(&paths).collect();
         }
-        let limits = self.limits.limits();
-        let component = self.component;
+        let (limits, component, audit) = (self.limits, self.component, self.audit);
         Ok(HostOptions {
             base_dir,
             spawner_dir,
@@ -212,10 +210,18 @@ impl HostArgs {
             spawner,
             scope_lock,
             component,
-            grants,
+            granted,
             allow_sockets,
             limits,
+            audit,
         })
+    }
+}
+
+impl Granted {
+    /// In messages, and after a change of the working directory, it is the same file.
+    fn in_file(file: &Path) -> anyhow::Result<Self> {
+        Ok(Self::InFile(std::path::absolute(file).context("the grants file has no absolute path")?))
     }
 }
 
@@ -232,27 +238,6 @@ impl HostOptions {
             )?;
         }
         Ok(&self.spawner_dir)
-    }
-
-    /// The authority that these options describe.
-    pub fn authority(&self) -> Result<Authority, ToolError> {
-        let spawner_dir = self.spawner_dir()?;
-        let mut builder = Authority::builder()
-            .runtime_dir(spawner_dir)
-            .scope_lock(&self.scope_lock)
-            .limits(self.limits.clone());
-        if self.grants.is_empty() {
-            builder = builder.grant(Grant::all());
-        }
-        for grant in &self.grants {
-            builder = builder.grant(grant.clone());
-        }
-        let default = [self.base_dir.clone(), spawner_dir.to_owned()];
-        let directories = if self.allow_sockets.is_empty() { &default[..] } else { &self.allow_sockets };
-        for directory in directories {
-            builder = builder.allow_sockets(directory);
-        }
-        Ok(builder.build()?)
     }
 
     /// The plugin that these options name.

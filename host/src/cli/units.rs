@@ -1,5 +1,6 @@
 //! Quantities on the command line: durations and sizes, with or without a unit.
 
+use std::str::FromStr;
 use std::time::Duration;
 
 /// A duration: `5` and `5s` are seconds; `250ms` and `2m` say so. More than nothing.
@@ -36,6 +37,12 @@ pub fn bytes(text: &str) -> Result<u64, String> {
 /// The same, for what lies in memory.
 pub fn bytes_in_memory(text: &str) -> Result<usize, String> {
     usize::try_from(bytes(text)?).map_err(|_| "that many bytes do not fit into memory".to_owned())
+}
+
+/// A number of things.
+pub fn count<T: FromStr>(text: &str) -> Result<T, String> {
+    text.parse()
+        .map_err(|_| "a number of things is a whole number that is not too large, as in 16".to_owned())
 }
 
 fn split(text: &str) -> (&str, &str) {

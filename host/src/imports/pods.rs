@@ -40,7 +40,7 @@ impl wit::Host for PodCtxView<'_> {
         self.ctx.admit(requests::LIST, None)?;
         let records = self.ctx.parts().registry.load()?;
         let parts = self.ctx.parts().clone();
-        let may_see = |name: &str| parts.grants.allow(Verb::List, name);
+        let may_see = |name: &str| parts.allow(Verb::List, name);
         let unreadable =
             records.unreadable.iter().filter(|bad| bad.name.as_deref().is_none_or(may_see)).count();
         let mut pods = Vec::with_capacity(records.records.len());

@@ -46,7 +46,8 @@ impl wit::Host for PodCtxView<'_> {
             Err(ConnectError::DescriptorsExhausted) => return Err(descriptors_exhausted().into()),
         };
         let deadline = within_ms.map(|_| wait.until);
-        let exchange = Exchange::new(stream, line, deadline, parts.limits.line, place)
+        let ledger = self.ctx.ledger().cloned();
+        let exchange = Exchange::new(stream, line, deadline, parts.limits.line, place, ledger)
             .map_err(|error| ToolError::failed(Reason::DescriptorsExhausted, format!("connect: {error}")))?;
         self.push(exchange)
     }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use sha2::{Digest, Sha256};
 use wasmtime::Engine;
 use wasmtime::component::{Component, types::ComponentItem};
 
@@ -122,6 +123,11 @@ pub struct Inspection {
 /// Reads a component file.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
     std::fs::read(path).map_err(|source| LoadError::Unreadable { path: path.to_owned(), source })
+}
+
+/// The SHA-256 of a component, in hexadecimal digits. Well under a millisecond for the bundled one.
+pub(super) fn digest(bytes: &[u8]) -> String {
+    format!("{:x}", Sha256::digest(bytes))
 }
 
 /// Compiles a component and checks that this host has what it asks for.

@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 
 use wasmtime::{Cache, CacheConfig, Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
-/// The most table elements that [`Limits::table_elements`](crate::Limits) can allow in the pool.
-const POOL_TABLE_ELEMENTS: usize = 100_000;
+use crate::limits::Limits;
 
 /// An engine for `calls` calls at once, with compiled code kept beneath `cache` if there is such a place.
 pub(super) fn new(calls: u32, cache: Option<&Path>) -> wasmtime::Result<Engine> {
@@ -41,7 +40,7 @@ fn pooled(base: &Config, calls: u32) -> Config {
         .total_memories(calls)
         .total_tables(calls * 3)
         .total_stacks(calls)
-        .table_elements(POOL_TABLE_ELEMENTS);
+        .table_elements(Limits::MAX_TABLE_ELEMENTS);
     let mut config = base.clone();
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     config

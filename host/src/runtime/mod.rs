@@ -31,6 +31,7 @@ use crate::limits::{LimitReached, call_time_is_up};
 /// nothing of it survives the call. To be used within a tokio runtime with time and I/O enabled.
 pub struct PodTools {
     plugin: PluginPre<CallState>,
+    digest: String,
     /// As many as the pool holds instances. Further calls wait, within their own time.
     places: Semaphore,
     ticker: Ticker,
@@ -104,7 +105,8 @@ impl PodToolsBuilder {
             .and_then(PluginPre::new)
             .map_err(|error| LoadError::WrongShape { name, detail: format!("{error:#}") })?;
         let ticker = Ticker::start(&engine).map_err(|error| LoadError::Engine(error.to_string()))?;
-        Ok(PodTools { plugin, places: Semaphore::new(self.concurrent_calls as usize), ticker })
+        let digest = component::digest(bytes);
+        Ok(PodTools { plugin, digest, places: Semaphore::new(self.concurrent_calls as usize), ticker })
     }
 }
 
@@ -132,6 +134,11 @@ impl PodTools {
             cache_dir: engine::default_cache_dir(),
             concurrent_calls: 128,
         }
+    }
+
+    /// The SHA-256 of the component's binary, in lower-case hexadecimal digits: which plugin it was, for logs.
+    pub fn component_sha256(&self) -> &str {
+        &self.digest
     }
 
     /// What a component file imports and exports; the bundled one for `None`. Nothing of it is run.

@@ -59,11 +59,6 @@ fn line<'a>(table: &'a Table, pod: &'a str) -> HashSet<&'a str> {
     line
 }
 
-/// Anything that may happen to a table.
-pub fn changes() -> impl Strategy<Value = Vec<Change>> {
-    prop::collection::vec(change(), 0..40)
-}
-
 /// What was only ever changed by the rules keeps them: delegation is a tree, a scope lies within its parent's, and
 /// nobody writes where a stranger does.
 pub fn keep_the_rules(changes: Vec<Change>) -> Result<(), TestCaseError> {
@@ -100,7 +95,9 @@ pub fn keep_the_rules(changes: Vec<Change>) -> Result<(), TestCaseError> {
 
 proptest! {
     #[test]
-    fn delegation_stays_a_tree_and_nobody_writes_where_a_stranger_does(changes in changes()) {
+    fn delegation_stays_a_tree_and_nobody_writes_where_a_stranger_does(
+        changes in prop::collection::vec(change(), 0..40)
+    ) {
         keep_the_rules(changes)?;
     }
 

@@ -150,8 +150,13 @@ pub struct Batch {
 impl Batch {
     pub fn start<S: AsRef<OsStr>>(place: &Place, options: impl IntoIterator<Item = S>) -> Self {
         let mut command = at(place, ["call", "--batch"]);
-        command.args(options).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = command.spawn().unwrap();
+        command.args(options);
+        Self::spawn(command)
+    }
+
+    /// Starts one that is put together otherwise.
+    pub fn spawn(mut command: Command) -> Self {
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let (stdin, stdout) = (child.stdin.take(), child.stdout.take().unwrap());
         Self { child, stdin, stdout: BufReader::new(stdout) }
     }
@@ -189,6 +194,11 @@ impl Batch {
         let code = self.child.wait().unwrap().code();
         drop(stdin);
         code
+    }
+
+    /// The process.
+    pub fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
     }
 
     pub fn interrupt(&self) {

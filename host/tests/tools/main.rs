@@ -5,10 +5,12 @@
 
 mod descriptors;
 mod grants;
+mod ledger;
 mod list_pods;
 mod odd_records;
 mod read_cursor;
 mod read_pod_output;
+mod replaced;
 mod send_to_pod;
 mod sockets;
 mod stop_pod;

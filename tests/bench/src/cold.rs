@@ -29,8 +29,9 @@ impl Cache {
 
 pub fn measure(cache: Cache, programs: &Programs, effort: Effort) -> anyhow::Result<Row> {
     let place = Place::new(10, Behaviour::Answer(Shape { items: 10, item_bytes: 200 }), 10)?;
+    let pod_tools = programs.pod_tools()?;
     let sandboxed = |cache_home: &Path| {
-        let mut command = Command::new(programs.pod_tools());
+        let mut command = Command::new(&pod_tools);
         command.args(["call", "ListPods", "--base-dir"]).arg(place.base());
         command.arg("--runtime-dir").arg(place.runtime_dir());
         command.arg("--scope-lock").arg(place.scope_lock()).env("XDG_CACHE_HOME", cache_home);
@@ -39,7 +40,7 @@ pub fn measure(cache: Cache, programs: &Programs, effort: Effort) -> anyhow::Res
     let native =
         |_| run(Command::new(programs.native()).arg("list").arg(place.registry()).arg(place.scope_lock()));
     let warm = place.root().join("cache");
-    let mut row = match cache {
+    let row = match cache {
         Cache::Warm => {
             let pairs = Pairs::take(effort, 1, |_| sandboxed(&warm), native)?;
             let mut row =
@@ -57,7 +58,6 @@ pub fn measure(cache: Cache, programs: &Programs, effort: Effort) -> anyhow::Res
             row
         }
     };
-    row.peaks = None;
     Ok(row)
 }
 

@@ -95,10 +95,8 @@ fn benchmark(options: &Options) -> anyhow::Result<()> {
             report.rows.push(cold::measure(cache, &programs, effort)?);
         }
     }
-    for row in size::rows(&programs)? {
-        if wanted(&row.name) {
-            report.rows.push(row);
-        }
+    if wanted(size::NAME) {
+        report.rows.extend(size::rows(&programs)?);
     }
     for growth in growth::all() {
         if wanted(growth.name) {

@@ -11,19 +11,22 @@ use crate::report::{Row, Unit};
 use crate::side::{Side, Which};
 use crate::workload::mib;
 
+/// What the rows have in common, to be chosen by.
+pub const NAME: &str = "size";
+
 #[expect(clippy::cast_precision_loss, reason = "sizes of files")]
-pub fn rows(programs: &Programs) -> anyhow::Result<Vec<Row>> {
+pub fn rows(programs: &Programs) -> anyhow::Result<[Row; 3]> {
     let component = Spread::exactly(pod_tools_host::BUNDLED.len() as f64 / 1024.0);
-    let binary = Spread::exactly(mib(std::fs::metadata(programs.pod_tools())?.len()));
+    let binary = Spread::exactly(mib(std::fs::metadata(programs.pod_tools()?)?.len()));
 
     // After a first call: what a runtime keeps while nobody asks for anything.
     let place = Place::new(1, Behaviour::Answer(Shape { items: 10, item_bytes: 200 }), 1)?;
     let mut side = Side::start(Which::Sandboxed, &place, programs)?;
     side.ask(&crate::workload::read(false))?;
     let idle = Spread::exactly(mib(side.ask(&Request::Rest)?.resident));
-    Ok(vec![
-        Row::new("idle embedder, resident", Unit::Mebibytes, idle, Some(30.0)),
-        Row::new("component", Unit::Kibibytes, component, Some(300.0)),
-        Row::new("`pod-tools`, stripped", Unit::Mebibytes, binary, Some(20.0)),
+    Ok([
+        Row::new("size: idle embedder, resident", Unit::Mebibytes, idle, Some(30.0)),
+        Row::new("size: component", Unit::Kibibytes, component, Some(300.0)),
+        Row::new("size: `pod-tools`, stripped", Unit::Mebibytes, binary, Some(20.0)),
     ])
 }

@@ -9,12 +9,31 @@ mod scripted;
 #[allow(dead_code, unused_imports, reason = "its tests are not built here")]
 mod compaction;
 
-mod choose;
-
+use compaction::{Act, play};
+use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|bytes: &[u8]| {
-    if let Some((acts, max_output)) = choose::from(bytes, compaction::acts()) {
-        compaction::play(&acts, max_output).unwrap();
-    }
+#[derive(Arbitrary, Debug)]
+enum Choice {
+    Grow(Vec<bool>),
+    Compact(u8),
+    Shrink(u8),
+    Read,
+    ReadAndDie,
+}
+
+fuzz_target!(|input: (Vec<Choice>, Option<u16>)| {
+    let (choices, max_output) = input;
+    let acts: Vec<Act> = choices
+        .into_iter()
+        .take(64)
+        .map(|choice| match choice {
+            Choice::Grow(turns) => Act::Grow(turns),
+            Choice::Compact(much) => Act::Compact(much.into()),
+            Choice::Shrink(much) => Act::Shrink(much.into()),
+            Choice::Read => Act::Read,
+            Choice::ReadAndDie => Act::ReadAndDie,
+        })
+        .collect();
+    play(&acts, max_output.map(u64::from)).unwrap();
 });

@@ -1,0 +1,213 @@
+//! A grants file in plain words, and as a JSON document that says the same.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use pod_tools_host::{Grant, Limits, Verb};
+use serde::Serialize;
+
+use super::fault::{Fault, Position, fault};
+use super::{GrantsFile, Placed};
+use crate::limit_options::{GivenLimits, Setting};
+
+/// The most names of pods that people are shown of one grant.
+const MAX_NAMES: usize = 10;
+
+/// What a grants file allows.
+#[derive(Debug, Serialize)]
+pub(super) struct Explanation {
+    file: PathBuf,
+    ok: bool,
+    grants: Vec<Explained>,
+    /// Verbs that nothing grants on any pod.
+    denied_everywhere: Vec<&'static str>,
+    /// The limits that are not the default.
+    limits: Vec<ChangedLimit>,
+    /// `None`: the base directory and the spawner's.
+    allow_sockets: Option<Vec<PathBuf>>,
+    /// Why the pods that there are could not be told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    registry_error: Option<String>,
+    warnings: Vec<Fault>,
+}
+
+/// One grant.
+#[derive(Debug, Serialize)]
+struct Explained {
+    #[serde(flatten)]
+    at: Position,
+    grant: String,
+    verbs: Vec<&'static str>,
+    pattern: String,
+    /// The pods that it covers now; `None` where they cannot be told.
+    pods: Option<Vec<String>>,
+}
+
+#[derive(Debug, Serialize)]
+struct ChangedLimit {
+    name: &'static str,
+    value: String,
+    default: &'static str,
+}
+
+impl Explanation {
+    /// `pods` are the names of those that are recorded now, or why they are not known.
+    pub(super) fn of(file: &GrantsFile, pods: Result<Vec<String>, String>) -> Self {
+        let (pods, registry_error) = match pods {
+            Ok(pods) => (Some(pods), None),
+            Err(error) => (None, Some(error)),
+        };
+        let grants = file.grants.as_deref().unwrap_or_default();
+        let is_granted = |verb: &Verb| grants.iter().any(|grant| grant.value.verbs().contains(verb));
+        let changed = |limits: &&Placed<Setting>| {
+            let mut changed = Limits::default();
+            GivenLimits(vec![limits.value.clone()]).apply(&mut changed);
+            changed != Limits::default()
+        };
+        let limits = file.limits.iter().filter(changed).map(|limit| ChangedLimit {
+            name: limit.value.limit.name,
+            value: limit.text.clone(),
+            default: limit.value.limit.default,
+        });
+        let directories = file.allow_sockets.as_ref();
+        Self {
+            file: file.path.clone(),
+            ok: true,
+            grants: grants.iter().map(|grant| Explained::of(grant, pods.as_deref())).collect(),
+            denied_everywhere: Verb::ALL
+                .iter()
+                .filter(|verb| !is_granted(verb))
+                .map(|verb| verb.as_str())
+                .collect(),
+            limits: limits.collect(),
+            allow_sockets: directories
+                .map(|all| all.iter().map(|directory| directory.value.clone()).collect()),
+            registry_error,
+            warnings: warnings(file),
+        }
+    }
+}
+
+impl Explained {
+    fn of(grant: &Placed<Grant>, pods: Option<&[String]>) -> Self {
+        let covers = |name: &&String| grant.value.verbs().iter().any(|&verb| grant.value.covers(verb, name));
+        Self {
+            at: grant.at,
+            grant: grant.text.clone(),
+            verbs: grant.value.verbs().iter().map(|verb| verb.as_str()).collect(),
+            pattern: grant.value.pattern().to_owned(),
+            pods: pods.map(|pods| pods.iter().filter(covers).cloned().collect()),
+        }
+    }
+}
+
+/// What is allowed, and probably not meant.
+fn warnings(file: &GrantsFile) -> Vec<Fault> {
+    let mut warnings = Vec::new();
+    if let Some(why) = &file.open_to_others {
+        warnings.push(fault(None, why.clone()));
+    }
+    match file.grants.as_deref() {
+        None => warnings.push(fault(None, "has no `grants`: every call is denied")),
+        Some([]) => warnings.push(fault(None, "`grants` is empty: every call is denied")),
+        Some(grants) => {
+            warnings.extend((0..grants.len()).filter_map(|i| covered_by_others(grants, i)));
+        }
+    }
+    if file.allow_sockets.as_ref().is_some_and(Vec::is_empty) {
+        warnings.push(fault(
+            None,
+            "`allow-sockets` is empty: no pod can be reached; leave it out for the default",
+        ));
+    }
+    warnings
+}
+
+/// A warning if the `i`th grant could be left out. Of two that are alike, it is the second.
+fn covered_by_others(grants: &[Placed<Grant>], i: usize) -> Option<Fault> {
+    let (one, pattern) = (&grants[i], grants[i].value.pattern());
+    let mut by = Vec::new();
+    for &verb in one.value.verbs() {
+        let (_, other) = grants.iter().enumerate().find(|&(j, other)| {
+            let covers = j != i && other.value.covers_pattern(verb, pattern);
+            covers && (j < i || !one.value.covers_pattern(verb, other.value.pattern()))
+        })?;
+        if !by.contains(&other.at.line) {
+            by.push(other.at.line);
+        }
+    }
+    let lines: Vec<String> = by.iter().map(ToString::to_string).collect();
+    let (lines, what) = (lines.join(" and "), if by.len() == 1 { "line" } else { "lines" });
+    let shown = one.text.escape_debug();
+    Some(fault(Some(one.at), format!("\"{shown}\" allows nothing that {what} {lines} does not; it can go")))
+}
+
+/// What a verb allows to be done with a pod.
+fn words(verb: &str) -> &'static str {
+    match verb {
+        "list" => "see that it exists, its scope and whether it takes connections",
+        "send" => "send it messages and read its state",
+        "read" => "read its output and its state",
+        "stop" => "shut it down, release its scope and forget its record",
+        _ => "do what this version has no words for",
+    }
+}
+
+/// For people.
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}: {} grant(s)", self.file.display(), self.grants.len())?;
+        for grant in &self.grants {
+            write!(f, "\n{grant}")?;
+        }
+        if !self.denied_everywhere.is_empty() {
+            writeln!(f, "\nOn no pod: {}", self.denied_everywhere.join(", "))?;
+        }
+        if let Some(error) = &self.registry_error {
+            writeln!(f, "\nWhich pods these are now cannot be told: {error}")?;
+        }
+        match self.allow_sockets.as_deref() {
+            None => writeln!(f, "\nSockets lie beneath the base directory or the spawner's")?,
+            Some([]) => {}
+            Some(directories) => {
+                let shown: Vec<_> = directories.iter().map(|path| Path::display(path).to_string()).collect();
+                writeln!(f, "\nSockets lie beneath {}", shown.join(" or "))?;
+            }
+        }
+        if !self.limits.is_empty() {
+            writeln!(f, "\nLimits that are not the default:")?;
+        }
+        for ChangedLimit { name, value, default } in &self.limits {
+            writeln!(f, "  {name} = {} (default: {default})", value.escape_debug())?;
+        }
+        for (i, Fault { at, message }) in self.warnings.iter().enumerate() {
+            let blank = if i == 0 { "\n" } else { "" };
+            let line = at.map_or(String::new(), |at| format!("line {}: ", at.line));
+            writeln!(f, "{blank}warning: {line}{message}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Explained {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "line {}: \"{}\"", self.at.line, self.grant.escape_debug())?;
+        match self.pattern.as_str() {
+            "*" => writeln!(f, "  with every pod:")?,
+            pattern if pattern.contains(['*', '?']) => {
+                writeln!(f, "  with every pod whose name is like `{}`:", pattern.escape_debug())?;
+            }
+            name => writeln!(f, "  with the pod `{}`:", name.escape_debug())?,
+        }
+        for verb in &self.verbs {
+            writeln!(f, "    {verb}: {}", words(verb))?;
+        }
+        let Some(pods) = &self.pods else { return Ok(()) };
+        let mut shown: Vec<String> =
+            pods.iter().take(MAX_NAMES).map(|name| name.escape_debug().to_string()).collect();
+        if pods.len() > MAX_NAMES {
+            shown.push(format!("and {} more", pods.len() - MAX_NAMES));
+        }
+        writeln!(f, "  now: {}", if pods.is_empty() { "no pod".to_owned() } else { shown.join(", ") })
+    }
+}

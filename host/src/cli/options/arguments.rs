@@ -1,0 +1,122 @@
+//! The options once more as arguments: for another process that is to work on the same pods, with the same
+//! rights, whatever directory and environment it is started in.
+
+use std::path::Path;
+
+use anyhow::Context;
+use pod_tools_host::Grant;
+
+use super::{Granted, HostOptions};
+
+impl HostOptions {
+    /// Arguments that say what these options say, with absolute paths. The base is always among them: an
+    /// agent's runtime hands its servers few variables, and `XDG_RUNTIME_DIR` is mostly not one of them.
+    ///
+    /// # Errors
+    ///
+    /// Fails for paths that are not UTF-8: no configuration file can hold them.
+    pub fn arguments(&self) -> anyhow::Result<Vec<String>> {
+        let mut arguments = Vec::new();
+        let mut add = |option: &str, value: String| arguments.extend([format!("--{option}"), value]);
+        add("base-dir", text(&self.base_dir)?);
+        if !self.operators {
+            add("runtime-dir", text(&self.spawner_dir)?);
+        }
+        if self.scope_lock != self.base_dir.join("scope.lock") {
+            add("scope-lock", text(&self.scope_lock)?);
+        }
+        if let Some(component) = &self.component {
+            add("component", text(component)?);
+        }
+        match &self.granted {
+            Granted::Everything => {}
+            Granted::These(grants) => grants.iter().for_each(|grant| add("grant", written(grant))),
+            Granted::InFile(file) => add("grants", text(file)?),
+        }
+        for directory in &self.allow_sockets {
+            add("allow-sockets", text(directory)?);
+        }
+        if let Some(file) = &self.audit {
+            add("audit", text(file)?);
+        }
+        for setting in &self.limits.0 {
+            add(setting.limit.name, setting.text.clone());
+        }
+        Ok(arguments)
+    }
+
+    /// Nothing was said about grants, and so everything is granted.
+    pub fn grants_everything(&self) -> bool {
+        matches!(self.granted, Granted::Everything)
+    }
+}
+
+/// A grant to the letter. Shown to people, what could steer a terminal is escaped in it.
+fn written(grant: &Grant) -> String {
+    let verbs: Vec<&str> = grant.verbs().iter().map(|verb| verb.as_str()).collect();
+    format!("{}:{}", verbs.join(","), grant.pattern())
+}
+
+fn text(path: &Path) -> anyhow::Result<String> {
+    let path =
+        std::path::absolute(path).with_context(|| format!("{} has no absolute path", path.display()))?;
+    let text = path.into_os_string().into_string();
+    text.map_err(|path| anyhow::anyhow!("{} is not UTF-8, as a configuration has to be", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Args, Command, FromArgMatches};
+
+    use crate::options::HostArgs;
+
+    fn arguments(given: &[&str]) -> Vec<String> {
+        let command = HostArgs::augment_args(Command::new("pod-tools"));
+        let matches = command.get_matches_from([&["pod-tools", "--base-dir", "/base"], given].concat());
+        HostArgs::from_arg_matches(&matches).unwrap().resolve().unwrap().arguments().unwrap()
+    }
+
+    #[test]
+    fn the_base_is_always_there_and_defaults_are_not() {
+        assert_eq!(arguments(&[]), ["--base-dir", "/base"]);
+        assert_eq!(arguments(&["--scope-lock", "/base/scope.lock"]), ["--base-dir", "/base"]);
+    }
+
+    #[test]
+    fn what_was_given_is_given_again_and_says_the_same() {
+        let given = [
+            "--runtime-dir",
+            "/me",
+            "--scope-lock",
+            "/lock",
+            "--component",
+            "/plugin.wasm",
+            "--grants",
+            "/grants.toml",
+            "--allow-sockets",
+            "/a",
+            "--allow-sockets",
+            "/b",
+            "--audit",
+            "/audit.jsonl",
+            "--op-timeout",
+            "250ms",
+            "--max-output",
+            "64KiB",
+        ];
+        let again = arguments(&given);
+        assert_eq!(again, [&["--base-dir", "/base"], &given[..]].concat());
+        assert_eq!(arguments(&again.iter().skip(2).map(String::as_str).collect::<Vec<_>>()), again);
+        assert_eq!(
+            arguments(&["--spawner", "me", "--grant", "list", "--grant", "read,send:a\n*"])[2..],
+            ["--runtime-dir", "/base/me", "--grant", "list:*", "--grant", "read,send:a\n*"]
+        );
+    }
+
+    #[test]
+    fn relative_paths_become_absolute() {
+        let here = std::env::current_dir().unwrap();
+        let grants = here.join("grants.toml");
+        assert_eq!(arguments(&["--grants", "grants.toml"])[2..], ["--grants", grants.to_str().unwrap()]);
+    }
+}
