@@ -6,7 +6,7 @@ use std::io::Read;
 use wasmtime::component::Resource;
 
 use crate::bindings::pod::tools::pods as wit;
-use crate::context::{Pod, PodCtxView, blocking, requests};
+use crate::context::{Pod, PodCtxView, patiently, requests};
 use crate::directory::Lookup;
 use crate::error::{ErrorKind, HostResult, Reason, ToolError};
 use crate::escape::Escaped;
@@ -65,12 +65,12 @@ impl wit::Host for PodCtxView<'_> {
         }
         let (parts, wait) = (self.ctx.parts().clone(), self.ctx.wait(None));
         let name = record.pod_name.clone();
-        blocking(move || {
+        patiently(wait, move |wait| {
             // It may have come back since.
             super::scope_lock::refuse_if_living(&parts, &record, &record.socket_path, true)?;
-            Ok::<_, ToolError>(parts.registry.remove(&record, wait.left())?)
+            Ok(parts.registry.remove(&record, wait)?)
         })
-        .await??;
+        .await?;
         self.ctx.drop_staged_cursor(&name);
         Ok(())
     }
@@ -144,7 +144,8 @@ fn read_state(file: std::fs::File) -> Option<wit::State> {
     struct Status {
         state: String,
     }
-    let mut text = Vec::new();
+    // With room for all of it, it is read with one call.
+    let mut text = Vec::with_capacity(1024);
     file.take(MAX_STATUS).read_to_end(&mut text).ok()?;
     match serde_json::from_slice::<Status>(&text).ok()?.state.as_str() {
         "idle" => Some(wit::State::Idle),

@@ -18,7 +18,7 @@ use serde_json::value::RawValue;
 
 use super::cursors::Cursors;
 use super::{Record, Records, Registry, RegistryError, StoredCursor, Unreadable, may_replace};
-use crate::state_file::{self, Fault, Locked};
+use crate::state_file::{self, Fault, Locked, Queue, Turn};
 
 const PODS: &str = "spawned_pods.json";
 const CURSORS: &str = "read_cursors.json";
@@ -33,6 +33,13 @@ const NEW: &str = ".spawned_pods.new";
 pub struct FileRegistry {
     dir: OwnedFd,
     path: PathBuf,
+    writers: Queue,
+}
+
+/// The lock, held until dropped, by a thread whose turn it is.
+struct Held<'a> {
+    _lock: Locked,
+    _turn: Turn<'a>,
 }
 
 impl FileRegistry {
@@ -44,7 +51,7 @@ impl FileRegistry {
     pub fn open(dir: impl AsRef<Path>) -> Result<Self, RegistryError> {
         let path = dir.as_ref().to_path_buf();
         match state_file::open_dir(&path) {
-            Ok(dir) => Ok(Self { dir, path }),
+            Ok(dir) => Ok(Self { dir, path, writers: Queue::default() }),
             Err(errno) => Err(RegistryError::Directory { path, source: errno.into() }),
         }
     }
@@ -69,8 +76,14 @@ impl FileRegistry {
     /// The elements of the list, each as it is written. A missing file is an empty list. An empty file is
     /// none: those who write the list replace it whole, so something has gone wrong with it.
     fn list<'a>(&self) -> Result<Vec<Entry<'a>>, RegistryError> {
-        let Some(bytes) = self.read(PODS)? else { return Ok(Vec::new()) };
-        let list: Result<Vec<Box<RawValue>>, _> = serde_json::from_slice(&bytes);
+        match self.read(PODS)? {
+            Some(bytes) => self.parse(&bytes),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    fn parse<'a>(&self, bytes: &[u8]) -> Result<Vec<Entry<'a>>, RegistryError> {
+        let list: Result<Vec<Box<RawValue>>, _> = serde_json::from_slice(bytes);
         let list = list.map_err(|error| match bytes.is_empty() {
             true => self.damaged(PODS, "it is empty".into()),
             false => self.damaged(PODS, format!("it holds no list of pods: {error}")),
@@ -104,7 +117,12 @@ impl FileRegistry {
     }
 
     /// Puts a new content in the place of the file's. No `fsync`: pods do not outlive a power cut.
-    fn replace(&self, _: &Locked, name: &str, text: serde_json::Result<String>) -> Result<(), RegistryError> {
+    fn replace(
+        &self,
+        _: &Held<'_>,
+        name: &str,
+        text: serde_json::Result<String>,
+    ) -> Result<(), RegistryError> {
         let new = OsStr::new(NEW);
         let written = text
             .map_err(io::Error::other)
@@ -117,12 +135,14 @@ impl FileRegistry {
         })
     }
 
-    fn lock(&self, wait: Duration) -> Result<Locked, RegistryError> {
+    fn lock(&self, wait: Duration) -> Result<Held<'_>, RegistryError> {
         let start = Instant::now();
         let deadline = state_file::deadline(start, wait);
         let name = OsStr::new(LOCK);
         let path = || self.path.join(LOCK);
         let unwritable = |source: io::Error| RegistryError::Unwritable { path: path(), source };
+        let busy = || RegistryError::Busy { path: path(), waited: start.elapsed() };
+        let turn = self.writers.wait(deadline).ok_or_else(busy)?;
         loop {
             let file = match state_file::open_at(&self.dir, name, OFlags::RDWR | OFlags::CREATE) {
                 Ok(file) => file,
@@ -134,11 +154,11 @@ impl FileRegistry {
             if let Some(held) = Locked::until(file, deadline).map_err(unwritable)? {
                 let there = rustix::fs::statat(&self.dir, name, AtFlags::SYMLINK_NOFOLLOW);
                 if held.is_current(there).map_err(|errno| unwritable(errno.into()))? {
-                    return Ok(held);
+                    return Ok(Held { _lock: held, _turn: turn });
                 }
             }
             if Instant::now() >= deadline {
-                return Err(RegistryError::Busy { path: path(), waited: start.elapsed() });
+                return Err(busy());
             }
         }
     }
@@ -167,7 +187,13 @@ impl FileRegistry {
 impl Registry for FileRegistry {
     fn load(&self) -> Result<Records, RegistryError> {
         let mut records = Records::default();
-        for entry in self.list()? {
+        let Some(bytes) = self.read(PODS)? else { return Ok(records) };
+        // All of them can mostly be read, which one pass shows.
+        if let Ok(all) = serde_json::from_slice(&bytes) {
+            records.records = all;
+            return Ok(records);
+        }
+        for entry in self.parse(&bytes)? {
             match entry.record() {
                 Some(record) => records.records.push(record),
                 None => records.unreadable.push(Unreadable { name: entry.name() }),

@@ -86,7 +86,8 @@ pub struct StoredCursor {
 /// A registry of pods.
 ///
 /// All functions may block on the file system; those with a `wait` may also wait for a lock, that long at
-/// most. The runtime calls `load` and `cursor` where it is, the others on threads that may block.
+/// most. The runtime calls `load` and `cursor` where it is; the others there too, with no time to wait, and
+/// where the lock is held then on threads that may block.
 pub trait Registry: Send + Sync {
     /// All records. Waits for no lock.
     ///
