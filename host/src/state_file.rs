@@ -180,7 +180,8 @@ impl Queue {
         let taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let (mut taken, _) =
             self.left.wait_timeout_while(taken, left, |taken| *taken).unwrap_or_else(PoisonError::into_inner);
-        (!std::mem::replace(&mut *taken, true)).then_some(Turn(self))
+        let free = !std::mem::replace(&mut *taken, true);
+        free.then(|| Turn(self))
     }
 }
 
@@ -241,5 +242,33 @@ impl Drop for Locked {
     /// Closing the file is not enough: a child that is just being started may still hold a copy of it.
     fn drop(&mut self) {
         let _ = rustix::fs::flock(&self.0, FlockOperation::Unlock);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_threads_have_their_turns_one_at_a_time_and_one_that_cannot_wait_has_none() {
+        let queue = Queue::default();
+        let minute = Instant::now() + Duration::from_secs(60);
+        let at_work = std::sync::atomic::AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..16 {
+                scope.spawn(|| {
+                    for _ in 0..100 {
+                        let _turn = queue.wait(minute).unwrap();
+                        assert_eq!(at_work.fetch_add(1, std::sync::atomic::Ordering::SeqCst), 0);
+                        std::thread::yield_now();
+                        at_work.fetch_sub(1, std::sync::atomic::Ordering::SeqCst);
+                    }
+                });
+            }
+        });
+        let turn = queue.wait(minute).unwrap();
+        assert!(queue.wait(Instant::now()).is_none());
+        drop(turn);
+        assert!(queue.wait(Instant::now()).is_some());
     }
 }
