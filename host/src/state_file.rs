@@ -78,15 +78,15 @@ pub(crate) fn open_dir(path: &Path) -> rustix::io::Result<OwnedFd> {
 
 /// Opens the regular file `name` in `dir`, without following a link in its last component.
 pub(crate) fn open_at(dir: impl AsFd, name: &OsStr, access: OFlags) -> Result<File, Fault> {
-    open_with_size(dir, name, access).map(|(file, _)| file)
+    open_with_stat(dir, name, access).map(|(file, _)| file)
 }
 
-fn open_with_size(dir: impl AsFd, name: &OsStr, access: OFlags) -> Result<(File, u64), Fault> {
+fn open_with_stat(dir: impl AsFd, name: &OsStr, access: OFlags) -> Result<(File, Stat), Fault> {
     let flags = access | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     let file = File::from(rustix::fs::openat(dir, name, flags, OWNER_ONLY)?);
     let stat = rustix::fs::fstat(&file)?;
     match FileType::from_raw_mode(stat.st_mode) {
-        FileType::RegularFile => Ok((file, size(&stat))),
+        FileType::RegularFile => Ok((file, stat)),
         FileType::Directory => Err(Fault::Kind("a directory")),
         FileType::Fifo => Err(Fault::Kind("a FIFO")),
         FileType::CharacterDevice | FileType::BlockDevice => Err(Fault::Kind("a device")),
@@ -96,15 +96,12 @@ fn open_with_size(dir: impl AsFd, name: &OsStr, access: OFlags) -> Result<(File,
 
 /// The whole content of an open file, from its start.
 pub(crate) fn read(file: &File) -> Result<Vec<u8>, Fault> {
-    read_sized(file, size(&rustix::fs::fstat(file)?))
-}
-
-fn size(stat: &Stat) -> u64 {
-    u64::try_from(stat.st_size).unwrap_or(0)
+    read_sized(file, &rustix::fs::fstat(file)?)
 }
 
 /// A file that has as many bytes as it says is read with one call, and its end found with another.
-fn read_sized(file: &File, size: u64) -> Result<Vec<u8>, Fault> {
+fn read_sized(file: &File, stat: &Stat) -> Result<Vec<u8>, Fault> {
+    let size = u64::try_from(stat.st_size).unwrap_or(0);
     let mut bytes = Vec::new();
     bytes.reserve_exact(usize::try_from(size.min(MAX_BYTES) + 1).unwrap_or(0));
     loop {
@@ -121,8 +118,13 @@ fn read_sized(file: &File, size: u64) -> Result<Vec<u8>, Fault> {
 
 /// The whole content of a file that may be missing.
 pub(crate) fn read_at(dir: impl AsFd, name: &OsStr) -> Result<Option<Vec<u8>>, Fault> {
-    match open_with_size(dir, name, OFlags::RDONLY) {
-        Ok((file, size)) => read_sized(&file, size).map(Some),
+    Ok(read_with_stat(dir, name)?.map(|(content, _)| content))
+}
+
+/// The same, and what the file's metadata said before it was read.
+pub(crate) fn read_with_stat(dir: impl AsFd, name: &OsStr) -> Result<Option<(Vec<u8>, Stat)>, Fault> {
+    match open_with_stat(dir, name, OFlags::RDONLY) {
+        Ok((file, stat)) => Ok(Some((read_sized(&file, &stat)?, stat))),
         Err(Fault::Missing) => Ok(None),
         Err(fault) => Err(fault),
     }

@@ -28,8 +28,7 @@ impl wit::Host for PodCtxView<'_> {
             wit::Verb::Stop => Verb::Stop,
         };
         self.ctx.admit(requests::find(purpose), Some(&name))?;
-        let records = self.ctx.parts().registry.load()?;
-        let Some(record) = records.records.into_iter().find(|record| record.pod_name == name) else {
+        let Some(record) = self.ctx.parts().registry.find(&name)? else {
             let message = format!("no spawned pod named `{}`", Escaped(&name));
             return Err(ToolError::new(ErrorKind::InvalidArgument, Reason::UnknownPod, message).into());
         };

@@ -1,6 +1,6 @@
 //! The registry in a spawner's runtime directory: `spawned_pods.json`, and `read_cursors.json` beside it.
 //!
-//! Both are read as they are, without a lock, and replaced whole: under the `flock` on `spawned_pods.lock` a
+//! Both are read as they are, or taken as they were read where they have not changed, without a lock, and replaced whole: under the `flock` on `spawned_pods.lock` a
 //! new file is written and renamed over the old one, so that a reader, and whoever comes after a killed
 //! process, finds one of the two. A native spawner does not take that lock: what it writes at the same
 //! moment wins or is lost, as between two native spawners.
@@ -8,14 +8,16 @@
 use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::fs::{AtFlags, OFlags};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::cached::{Cached, Unusable};
 use super::cursors::Cursors;
 use super::{Record, Records, Registry, RegistryError, StoredCursor, Unreadable, may_replace};
 use crate::state_file::{self, Fault, Locked, Queue, Turn};
@@ -34,6 +36,8 @@ pub struct FileRegistry {
     dir: OwnedFd,
     path: PathBuf,
     writers: Queue,
+    parsed_pods: Cached<Records>,
+    parsed_cursors: Cached<Cursors>,
 }
 
 /// The lock, held until dropped, by a thread whose turn it is.
@@ -51,7 +55,13 @@ impl FileRegistry {
     pub fn open(dir: impl AsRef<Path>) -> Result<Self, RegistryError> {
         let path = dir.as_ref().to_path_buf();
         match state_file::open_dir(&path) {
-            Ok(dir) => Ok(Self { dir, path, writers: Queue::default() }),
+            Ok(dir) => Ok(Self {
+                dir,
+                path,
+                writers: Queue::default(),
+                parsed_pods: Cached::default(),
+                parsed_cursors: Cached::default(),
+            }),
             Err(errno) => Err(RegistryError::Directory { path, source: errno.into() }),
         }
     }
@@ -73,22 +83,44 @@ impl FileRegistry {
         self.replace(&held, PODS, serde_json::to_string_pretty(&list))
     }
 
-    /// The elements of the list, each as it is written. A missing file is an empty list. An empty file is
-    /// none: those who write the list replace it whole, so something has gone wrong with it.
+    /// The elements of the list, each as it is written. A missing file is an empty list.
     fn list<'a>(&self) -> Result<Vec<Entry<'a>>, RegistryError> {
         match self.read(PODS)? {
-            Some(bytes) => self.parse(&bytes),
+            Some(bytes) => entries(&bytes).map_err(|detail| self.damaged(PODS, detail)),
             None => Ok(Vec::new()),
         }
     }
 
-    fn parse<'a>(&self, bytes: &[u8]) -> Result<Vec<Entry<'a>>, RegistryError> {
-        let list: Result<Vec<Box<RawValue>>, _> = serde_json::from_slice(bytes);
-        let list = list.map_err(|error| match bytes.is_empty() {
-            true => self.damaged(PODS, "it is empty".into()),
-            false => self.damaged(PODS, format!("it holds no list of pods: {error}")),
-        })?;
-        Ok(list.into_iter().map(Entry::Found).collect())
+    /// The records, parsed again only where the file has changed; `None` for a missing file.
+    fn records(&self) -> Result<Option<Arc<Records>>, RegistryError> {
+        self.cached(&self.parsed_pods, PODS, |bytes| {
+            // All of them can mostly be read, which one pass shows.
+            if let Ok(records) = serde_json::from_slice(bytes) {
+                return Ok(Records { records, unreadable: Vec::new() });
+            }
+            let mut records = Records::default();
+            for entry in entries(bytes)? {
+                match entry.record() {
+                    Some(record) => records.records.push(record),
+                    None => records.unreadable.push(Unreadable { name: entry.name() }),
+                }
+            }
+            Ok(records)
+        })
+    }
+
+    fn cached<T>(
+        &self,
+        cached: &Cached<T>,
+        name: &str,
+        parse: impl FnOnce(&[u8]) -> Result<T, String>,
+    ) -> Result<Option<Arc<T>>, RegistryError> {
+        match cached.get(self.dir.as_fd(), name, parse) {
+            Ok(None) if self.is_removed() => Err(self.removed()),
+            Ok(content) => Ok(content),
+            Err(Unusable::File(fault)) => Err(self.fault(name, fault)),
+            Err(Unusable::Content(detail)) => Err(self.damaged(name, detail)),
+        }
     }
 
     fn cursors(&self) -> Result<Cursors, RegistryError> {
@@ -186,20 +218,11 @@ impl FileRegistry {
 
 impl Registry for FileRegistry {
     fn load(&self) -> Result<Records, RegistryError> {
-        let mut records = Records::default();
-        let Some(bytes) = self.read(PODS)? else { return Ok(records) };
-        // All of them can mostly be read, which one pass shows.
-        if let Ok(all) = serde_json::from_slice(&bytes) {
-            records.records = all;
-            return Ok(records);
-        }
-        for entry in self.parse(&bytes)? {
-            match entry.record() {
-                Some(record) => records.records.push(record),
-                None => records.unreadable.push(Unreadable { name: entry.name() }),
-            }
-        }
-        Ok(records)
+        Ok(self.records()?.map(|records| (*records).clone()).unwrap_or_default())
+    }
+
+    fn find(&self, name: &str) -> Result<Option<Record>, RegistryError> {
+        Ok(self.records()?.and_then(|records| records.get(name).cloned()))
     }
 
     fn remove(&self, record: &Record, wait: Duration) -> Result<(), RegistryError> {
@@ -226,7 +249,10 @@ impl Registry for FileRegistry {
     }
 
     fn cursor(&self, name: &str) -> Result<Option<StoredCursor>, RegistryError> {
-        self.cursors()?.get(name).map_err(|detail| self.damaged(CURSORS, detail))
+        match self.cached(&self.parsed_cursors, CURSORS, Cursors::parse)? {
+            Some(cursors) => cursors.get(name).map_err(|detail| self.damaged(CURSORS, detail)),
+            None => Ok(None),
+        }
     }
 
     fn set_cursor(
@@ -251,6 +277,16 @@ impl Registry for FileRegistry {
         let text = cursors.set(name, &new).and_then(|()| cursors.render());
         self.replace(&held, CURSORS, text)
     }
+}
+
+/// The list's elements. An empty file is no list: those who write it replace it whole, so something has gone
+/// wrong with it.
+fn entries<'a>(bytes: &[u8]) -> Result<Vec<Entry<'a>>, String> {
+    let list: Vec<Box<RawValue>> = serde_json::from_slice(bytes).map_err(|error| match bytes.is_empty() {
+        true => "it is empty".to_owned(),
+        false => format!("it holds no list of pods: {error}"),
+    })?;
+    Ok(list.into_iter().map(Entry::Found).collect())
 }
 
 /// An element of the list.

@@ -3,6 +3,7 @@
 //! [`Registry`] is what the runtime needs of a registry. [`FileRegistry`] is the spawner's
 //! `spawned_pods.json`; [`MemoryRegistry`] serves runtimes that own their records.
 
+mod cached;
 mod cursors;
 mod file;
 mod memory;
@@ -94,6 +95,14 @@ pub trait Registry: Send + Sync {
     /// # Errors
     /// [`RegistryError::Damaged`] and [`RegistryError::Descriptors`].
     fn load(&self) -> Result<Records, RegistryError>;
+
+    /// The record of that name; where names repeat, the first. Waits for no lock.
+    ///
+    /// # Errors
+    /// Those of [`load`](Self::load).
+    fn find(&self, name: &str) -> Result<Option<Record>, RegistryError> {
+        Ok(self.load()?.get(name).cloned())
+    }
 
     /// Removes every record with this one's name and socket path, and the name's cursor. There may be none.
     ///
