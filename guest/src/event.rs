@@ -10,12 +10,27 @@ use std::fmt;
 
 use crate::grammar::{Grammar, Token};
 use crate::host::{Error, Reason};
-use crate::item::NotJson;
-use crate::scan::ValueScan;
+use crate::scan::{Nesting, NotJson};
+use crate::string::{TextSink, Word};
 use crate::text::Shown;
 
 /// How much of a faulty line its error shows, in bytes.
 const EXCERPT_BYTES: usize = 48;
+
+/// How much of the message of a pod's error is kept, in bytes.
+const MESSAGE_BYTES: usize = 1024;
+
+const EVENT: Word = Word::of("event");
+const TURN_START: Word = Word::of("turn_start");
+const ERROR: Word = Word::of("error");
+const HISTORY: Word = Word::of("history");
+const SHUTDOWN: Word = Word::of("shutdown");
+const DATA: Word = Word::of("data");
+const ITEMS: Word = Word::of("items");
+const CODE: Word = Word::of("code");
+const ALREADY_RUNNING: Word = Word::of("already_running");
+const INTERNAL: Word = Word::of("internal");
+const MESSAGE: Word = Word::of("message");
 
 /// An event that the tools look at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,7 +51,7 @@ pub(crate) enum Event {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PodError {
     pub(crate) code: ErrorCode,
-    /// Its first kilobyte or so, unescaped.
+    /// Its first kilobyte.
     pub(crate) message: String,
 }
 
@@ -56,13 +71,19 @@ impl PodError {
     }
 }
 
-/// Takes the items of a history, each in one or more pieces.
+/// Takes the items of a history, and finds out where each of them ends.
 pub(crate) trait ItemSink {
     /// Items follow, from the first one; whatever was given before was not of the history.
     fn begin(&mut self);
-    /// Bytes of the current item; `end`: the last ones. Fails when the item is not JSON.
-    fn item(&mut self, bytes: &[u8], end: bool) -> Result<(), NotJson>;
+    /// An item follows, within the brackets that are open around it.
+    fn item_begins(&mut self, around: Nesting);
+    /// The item's next bytes, and perhaps more. Gives how many of them belong to the item when they hold its
+    /// end, `None` when all of them do and more are needed.
+    fn item(&mut self, bytes: &[u8]) -> Result<Option<usize>, NotJson>;
 }
+
+/// The sink, where anybody wants items.
+type Sink<'a> = Option<&'a mut dyn ItemSink>;
 
 /// A line that is not the protocol's.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,8 +127,8 @@ pub(crate) enum Ending {
 pub(crate) struct Decoder {
     grammar: Grammar,
     line: Line,
-    /// The history item that has begun, and where in the line it did.
-    item: Option<(ValueScan, u64)>,
+    /// A history item has begun.
+    in_item: bool,
     /// Bytes of the line that were consumed.
     offset: u64,
     /// The line's first bytes.
@@ -126,7 +147,7 @@ struct Line {
     data_key: DataKey,
     items: Items,
     code: Option<ErrorCode>,
-    message: Option<String>,
+    message: String,
     /// Which keys stood there, one bit each, and whether one of `data`'s did twice.
     seen: u8,
     repeated: bool,
@@ -178,19 +199,12 @@ enum Items {
     Complete,
 }
 
-/// What is wrong with a line: it is not this. Where: in the byte that comes next, or in another one.
-struct Fault {
-    what: String,
-    at: Option<u64>,
-}
+/// What a line is not, as shows in the byte that comes next.
+struct Not(String);
 
-impl Fault {
-    fn not(what: impl Into<String>) -> Self {
-        Self { what: what.into(), at: None }
-    }
-
-    fn not_json(why: &str) -> Self {
-        Self::not(format!("JSON: {why}"))
+impl Not {
+    fn json(why: &str) -> Self {
+        Self(format!("JSON: {why}"))
     }
 }
 
@@ -206,7 +220,7 @@ impl Decoder {
         Self {
             grammar: Grammar::new(),
             line: Line::default(),
-            item: None,
+            in_item: false,
             offset: 0,
             beginning: Vec::new(),
             skipping: false,
@@ -219,9 +233,8 @@ impl Decoder {
     pub(crate) fn next(
         &mut self,
         piece: &mut &[u8],
-        items: Option<&mut dyn ItemSink>,
+        mut items: Sink<'_>,
     ) -> Result<Option<Event>, Malformed> {
-        let mut sink = Sink(items);
         loop {
             if self.skipping {
                 let Some(end) = piece.iter().position(|&byte| byte == b'\n') else {
@@ -234,7 +247,7 @@ impl Decoder {
             let room = EXCERPT_BYTES - self.beginning.len();
             self.beginning.extend(piece.iter().take(room).take_while(|&&byte| byte != b'\n'));
             let before = piece.len();
-            let step = self.step(piece, &mut sink);
+            let step = self.step(piece, &mut items);
             self.offset += (before - piece.len()) as u64;
             match step {
                 Ok(Step::More) => return Ok(None),
@@ -243,16 +256,16 @@ impl Decoder {
                     self.begin_line();
                     return Ok(Some(event));
                 }
-                Err(fault) => {
+                Err(not) => {
                     self.skipping = true;
-                    return Err(self.malformed(fault));
+                    return Err(self.malformed(not));
                 }
             }
         }
     }
 
     /// What the stream's end means for the line that has begun.
-    pub(crate) fn end(&mut self, items: Option<&mut dyn ItemSink>) -> Result<Ending, Malformed> {
+    pub(crate) fn end(&mut self, items: Sink<'_>) -> Result<Ending, Malformed> {
         if self.skipping || self.grammar.at_line_start() {
             return Ok(Ending::BetweenLines);
         }
@@ -263,16 +276,16 @@ impl Decoder {
     }
 
     fn begin_line(&mut self) {
-        self.grammar.reset();
+        self.grammar = Grammar::new();
         self.line = Line::default();
-        self.item = None;
+        self.in_item = false;
         self.offset = 0;
         self.beginning.clear();
         self.skipping = false;
     }
 
-    fn malformed(&self, Fault { what, at }: Fault) -> Malformed {
-        let at = at.unwrap_or(self.offset);
+    fn malformed(&self, Not(what): Not) -> Malformed {
+        let at = self.offset;
         // Up to the fault only: what was seen of the line behind it depends on how the stream is cut.
         let seen = self.beginning.iter().zip(0..=at).map(|(&byte, _)| byte).collect::<Vec<u8>>();
         let beginning = String::from_utf8_lossy(&seen);
@@ -281,39 +294,40 @@ impl Decoder {
     }
 
     /// Goes on to the line's end, or to the end of the bytes.
-    fn step(&mut self, bytes: &mut &[u8], sink: &mut Sink<'_>) -> Result<Step, Fault> {
-        let total = bytes.len();
+    fn step(&mut self, bytes: &mut &[u8], sink: &mut Sink<'_>) -> Result<Step, Not> {
         loop {
-            if let Some((scan, start)) = &mut self.item {
-                match scan.feed(bytes) {
-                    Ok(None) => {
-                        sink.item(std::mem::take(bytes), false, *start)?;
-                        return Ok(Step::More);
-                    }
-                    Ok(Some(end)) => {
-                        let item;
-                        (item, *bytes) = bytes.split_at(end);
-                        sink.item(item, true, *start)?;
-                        self.item = None;
-                        self.grammar.skip_value();
-                    }
-                    Err((at, fault)) => {
-                        *bytes = &bytes[at..];
-                        return Err(Fault::not_json(fault));
-                    }
-                }
+            if let Some(items) = sink
+                && self.in_item
+            {
+                let taken = items.item(bytes).map_err(|NotJson { why, at }| {
+                    *bytes = &bytes[at..];
+                    Not::json(why)
+                })?;
+                let Some(taken) = taken else {
+                    *bytes = &[];
+                    return Ok(Step::More);
+                };
+                *bytes = &bytes[taken..];
+                self.in_item = false;
+                self.grammar.skip_value();
             }
-            if self.in_items() && sink.0.is_some() {
+            if let Some(items) = sink
+                && self.may_be_history()
+            {
                 while let [b' ' | b'\t' | b'\r', rest @ ..] = bytes {
                     *bytes = rest;
                 }
                 if bytes.first().is_some_and(|&byte| self.grammar.value_begins_with(byte)) {
-                    let start = self.offset + (total - bytes.len()) as u64;
-                    self.item = Some((ValueScan::within(self.grammar.nesting()), start));
+                    items.item_begins(self.grammar.nesting());
+                    self.in_item = true;
                     continue;
                 }
             }
-            match self.grammar.next(bytes).map_err(Fault::not_json)? {
+            let Self { grammar, line, .. } = self;
+            let is_message = line.key == Key::Data && line.data_key == DataKey::Message;
+            let is_message = is_message && grammar.nesting().depth() == 2;
+            let mut message = TextSink { text: &mut line.message, most: MESSAGE_BYTES };
+            match grammar.next(bytes, is_message.then_some(&mut message)).map_err(Not::json)? {
                 None => return Ok(Step::More),
                 Some(Token::LineEnd) => {
                     let step = if self.grammar.at_line_start() {
@@ -330,39 +344,38 @@ impl Decoder {
     }
 
     /// Whether the next value is an item of what may be a history: `event` may well come behind `data`.
-    fn in_items(&self) -> bool {
+    fn may_be_history(&self) -> bool {
         self.line.items == Items::Open && matches!(self.line.kind, Kind::History | Kind::Missing)
     }
 
-    fn take(&mut self, token: Token, sink: &mut Sink<'_>) -> Result<(), Fault> {
+    fn take(&mut self, token: Token, sink: &mut Sink<'_>) -> Result<(), Not> {
         let Self { grammar, line, .. } = self;
-        let text = || grammar.text();
         match (grammar.nesting().depth(), token) {
             (1, Token::ObjectBegins) => line.is_object = true,
             (1, Token::Key) => {
-                line.key = match text().as_deref() {
-                    Some("event") => Key::Event,
-                    Some("data") => Key::Data,
+                line.key = match grammar.word() {
+                    EVENT => Key::Event,
+                    DATA => Key::Data,
                     _ => Key::Other,
                 };
                 if line.key != Key::Other && line.note(line.key as u8) {
-                    return Err(Fault::not("an event: it has `event` or `data` twice"));
+                    return Err(Not("an event: it has `event` or `data` twice".into()));
                 }
             }
             (1, Token::Text) if line.key == Key::Event => {
-                line.kind = match text().as_deref() {
-                    Some("turn_start") => Kind::TurnStart,
-                    Some("error") => Kind::Error,
-                    Some("history") => Kind::History,
-                    Some("shutdown") => Kind::Shutdown,
+                line.kind = match grammar.word() {
+                    TURN_START => Kind::TurnStart,
+                    ERROR => Kind::Error,
+                    HISTORY => Kind::History,
+                    SHUTDOWN => Kind::Shutdown,
                     _ => Kind::Other,
                 };
             }
             (2, Token::Key) if line.key == Key::Data => {
-                line.data_key = match text().as_deref() {
-                    Some("items") => DataKey::Items,
-                    Some("code") => DataKey::Code,
-                    Some("message") => DataKey::Message,
+                line.data_key = match grammar.word() {
+                    ITEMS => DataKey::Items,
+                    CODE => DataKey::Code,
+                    MESSAGE => DataKey::Message,
                     _ => DataKey::Other,
                 };
                 if line.data_key != DataKey::Other && line.note(line.data_key as u8) {
@@ -371,19 +384,18 @@ impl Decoder {
             }
             (2, Token::Text) if line.key == Key::Data => match line.data_key {
                 DataKey::Code => {
-                    line.code = Some(match text().as_deref() {
-                        Some("already_running") => ErrorCode::AlreadyRunning,
-                        Some("internal") => ErrorCode::Internal,
+                    line.code = Some(match grammar.word() {
+                        ALREADY_RUNNING => ErrorCode::AlreadyRunning,
+                        INTERNAL => ErrorCode::Internal,
                         _ => ErrorCode::Other,
                     });
                 }
-                DataKey::Message => line.message = Some(grammar.beginning()),
-                DataKey::Items | DataKey::Other => {}
+                DataKey::Message | DataKey::Items | DataKey::Other => {}
             },
             (3, Token::ArrayBegins) if line.key == Key::Data && line.data_key == DataKey::Items => {
                 line.items = Items::Open;
-                if let Some(sink) = &mut sink.0 {
-                    sink.begin();
+                if let Some(items) = sink {
+                    items.begin();
                 }
             }
             (2, Token::Ends) if line.items == Items::Open => line.items = Items::Complete,
@@ -393,43 +405,27 @@ impl Decoder {
     }
 
     /// What the line says, now that it is complete.
-    fn event(&mut self, sink: &Sink<'_>) -> Result<Event, Fault> {
+    fn event(&mut self, sink: &Sink<'_>) -> Result<Event, Not> {
         let line = &mut self.line;
         Ok(match line.kind {
-            Kind::Missing if !line.is_object => return Err(Fault::not("an event: it is not an object")),
-            Kind::Missing => return Err(Fault::not("an event: it has no `event` that is a string")),
+            Kind::Missing if !line.is_object => return Err(Not("an event: it is not an object".into())),
+            Kind::Missing => return Err(Not("an event: it has no `event` that is a string".into())),
             Kind::TurnStart => Event::TurnStart,
             Kind::Shutdown => Event::Shutdown,
             Kind::Other => Event::Other,
             Kind::Error | Kind::History if line.repeated => {
-                return Err(Fault::not("an event: its `data` has the same member twice"));
+                return Err(Not("an event: its `data` has the same member twice".into()));
             }
             Kind::Error => match line.code {
-                Some(code) => {
-                    Event::Error(PodError { code, message: line.message.take().unwrap_or_default() })
-                }
+                Some(code) => Event::Error(PodError { code, message: std::mem::take(&mut line.message) }),
                 None => Event::Other,
             },
-            Kind::History if sink.0.is_none() => Event::Other,
+            Kind::History if sink.is_none() => Event::Other,
             Kind::History if line.items != Items::Complete => {
-                return Err(Fault::not("a history: its `data` has no `items` that are an array"));
+                return Err(Not("a history: its `data` has no `items` that are an array".into()));
             }
             Kind::History => Event::History,
         })
-    }
-}
-
-/// The sink, if there is one, and the words for its errors.
-struct Sink<'a>(Option<&'a mut dyn ItemSink>);
-
-impl Sink<'_> {
-    fn item(&mut self, bytes: &[u8], end: bool, start: u64) -> Result<(), Fault> {
-        match &mut self.0 {
-            Some(sink) => sink
-                .item(bytes, end)
-                .map_err(|NotJson { why, at }| Fault { at: Some(start + at as u64), ..Fault::not_json(why) }),
-            None => Ok(()),
-        }
     }
 }
 

@@ -1,15 +1,9 @@
 //! A strict JSON tokenizer for lines that arrive in pieces. It holds nothing of a line but the brackets that
-//! are open and the beginning of the last string, so a line may be as long as it likes; it accepts what
+//! are open and the last string if it is a short one, so a line may be as long as it likes; it accepts what
 //! RFC 8259 accepts, in valid UTF-8, up to 128 levels deep.
 
-use std::borrow::Cow;
-
-use crate::scan::{Nesting, plain_run};
-use crate::text::unescape_into;
-
-/// How many bytes of a string are kept, escapes not yet resolved. Every word of the protocol fits, even
-/// where each of its letters is written as an escape.
-const KEPT_BYTES: usize = 1024;
+use crate::scan::Nesting;
+use crate::string::{StringScan, TextSink, Word};
 
 /// What was found in the line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,9 +12,9 @@ pub(crate) enum Token {
     ArrayBegins,
     /// An object or an array.
     Ends,
-    /// A key; its text is kept.
+    /// A key.
     Key,
-    /// A string that is not a key; its beginning is kept.
+    /// A string that is not a key.
     Text,
     /// Another value or member follows.
     Comma,
@@ -48,18 +42,10 @@ enum Expect {
 #[derive(Clone, Copy, Debug)]
 enum Lexeme {
     None,
-    String(Escape),
+    String(StringScan),
     Number(Number),
     /// What is left of `true`, `false` or `null`, and which token it will be.
-    Word(&'static [u8], Token),
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Escape {
-    None,
-    Begun,
-    /// So many hexadecimal digits to come.
-    Hex(u8),
+    Literal(&'static [u8], Token),
 }
 
 /// The last thing seen of a number.
@@ -81,28 +67,24 @@ pub(crate) struct Grammar {
     expect: Expect,
     nesting: Nesting,
     lexeme: Lexeme,
-    utf8: Utf8,
-    /// The beginning of the last string, and the length of all of it.
-    kept: Vec<u8>,
-    length: usize,
+    /// The last key or string.
+    word: Word,
 }
 
 impl Grammar {
+    /// At the beginning of a line.
     pub(crate) fn new() -> Self {
         Self {
             expect: Expect::ValueOrLineEnd,
             nesting: Nesting::default(),
             lexeme: Lexeme::None,
-            utf8: Utf8::default(),
-            kept: Vec::new(),
-            length: 0,
+            word: Word::of(""),
         }
     }
 
-    /// Forgets the line.
-    pub(crate) fn reset(&mut self) {
-        let kept = std::mem::take(&mut self.kept);
-        *self = Self { kept, ..Self::new() };
+    /// At a value of a line, within the brackets that are open around it.
+    pub(crate) fn at_value(around: Nesting) -> Self {
+        Self { expect: Expect::Value, nesting: around, ..Self::new() }
     }
 
     /// The brackets that are open.
@@ -132,46 +114,34 @@ impl Grammar {
         self.value_is_complete();
     }
 
-    /// How much memory is kept for strings.
-    #[cfg(test)]
-    pub(crate) fn kept_bytes(&self) -> usize {
-        self.kept.capacity()
-    }
-
-    /// The last key or string, escapes resolved; `None` when it is too long to be a word of the protocol.
-    pub(crate) fn text(&self) -> Option<Cow<'_, str>> {
-        if self.length > self.kept.len() {
-            return None;
-        }
-        let raw = str::from_utf8(&self.kept).ok()?;
-        Some(if raw.contains('\\') { Cow::Owned(unescape(raw)) } else { Cow::Borrowed(raw) })
-    }
-
-    /// How many bytes stand between the quotes of the last key or string.
-    pub(crate) fn text_bytes(&self) -> usize {
-        self.length
-    }
-
-    /// The last string as far as it was kept, escapes resolved: for people.
-    pub(crate) fn beginning(&self) -> String {
-        unescape(&String::from_utf8_lossy(&self.kept))
+    /// The last key or string.
+    pub(crate) fn word(&self) -> Word {
+        self.word
     }
 
     /// The next token, or `None` when the bytes are used up. `bytes` moves on behind what was consumed; when
-    /// it fails, it begins with the byte that is not allowed.
-    pub(crate) fn next(&mut self, bytes: &mut &[u8]) -> Result<Option<Token>, &'static str> {
+    /// it fails, it begins with the byte that is not allowed. If the token is a string and not a key, its text
+    /// goes to `text`, as far as it is there.
+    pub(crate) fn next(
+        &mut self,
+        bytes: &mut &[u8],
+        text: Option<&mut TextSink<'_>>,
+    ) -> Result<Option<Token>, &'static str> {
         match self.lexeme {
             Lexeme::None => {}
-            Lexeme::String(escape) => return self.string(escape, bytes),
+            Lexeme::String(string) => {
+                let is_key = self.expects_key();
+                return self.string(string, bytes, text.filter(|_| !is_key));
+            }
             Lexeme::Number(number) => return self.number(number, bytes),
-            Lexeme::Word(left, token) => return self.word(left, token, bytes),
+            Lexeme::Literal(left, token) => return self.literal(left, token, bytes),
         }
         while let Some(&byte) = bytes.first() {
             let token = match (byte, self.expect) {
                 (b' ' | b'\t' | b'\r', _) => None,
                 (b'\n', Expect::ValueOrLineEnd | Expect::LineEnd) => return Ok(Some(Token::LineEnd)),
                 (b'\n', _) => return Err("it ends within a value"),
-                (b'"', Expect::Key | Expect::KeyOrEnd) => return self.begin_string(bytes),
+                (b'"', Expect::Key | Expect::KeyOrEnd) => return self.begin_string(bytes, None),
                 (b'}', Expect::KeyOrEnd | Expect::CommaOrEnd)
                 | (b']', Expect::ValueOrEnd | Expect::CommaOrEnd) => {
                     self.nesting.close(byte)?;
@@ -187,7 +157,7 @@ impl Grammar {
                     Some(Token::Comma)
                 }
                 (_, Expect::Value | Expect::ValueOrEnd | Expect::ValueOrLineEnd) => {
-                    return self.begin_value(byte, bytes);
+                    return self.begin_value(byte, bytes, text);
                 }
                 (_, Expect::Key | Expect::KeyOrEnd) => return Err("a key in double quotes should follow"),
                 (_, Expect::Colon) => return Err("a colon should follow"),
@@ -202,9 +172,14 @@ impl Grammar {
         Ok(None)
     }
 
-    fn begin_value(&mut self, byte: u8, bytes: &mut &[u8]) -> Result<Option<Token>, &'static str> {
+    fn begin_value(
+        &mut self,
+        byte: u8,
+        bytes: &mut &[u8],
+        text: Option<&mut TextSink<'_>>,
+    ) -> Result<Option<Token>, &'static str> {
         match byte {
-            b'"' => return self.begin_string(bytes),
+            b'"' => return self.begin_string(bytes, text),
             b'{' | b'[' => {
                 self.nesting.open(byte)?;
                 *bytes = &bytes[1..];
@@ -218,63 +193,52 @@ impl Grammar {
             b'-' => self.lexeme = Lexeme::Number(Number::Minus),
             b'0' => self.lexeme = Lexeme::Number(Number::Zero),
             b'1'..=b'9' => self.lexeme = Lexeme::Number(Number::Integer),
-            b't' => self.lexeme = Lexeme::Word(b"rue", Token::Scalar),
-            b'f' => self.lexeme = Lexeme::Word(b"alse", Token::Scalar),
-            b'n' => self.lexeme = Lexeme::Word(b"ull", Token::Null),
+            b't' => self.lexeme = Lexeme::Literal(b"rue", Token::Scalar),
+            b'f' => self.lexeme = Lexeme::Literal(b"alse", Token::Scalar),
+            b'n' => self.lexeme = Lexeme::Literal(b"ull", Token::Null),
             _ => return Err("a value should follow"),
         }
         *bytes = &bytes[1..];
-        self.next(bytes)
+        self.next(bytes, None)
     }
 
-    fn begin_string(&mut self, bytes: &mut &[u8]) -> Result<Option<Token>, &'static str> {
-        self.kept.clear();
-        self.length = 0;
+    fn begin_string(
+        &mut self,
+        bytes: &mut &[u8],
+        text: Option<&mut TextSink<'_>>,
+    ) -> Result<Option<Token>, &'static str> {
         *bytes = &bytes[1..];
-        self.string(Escape::None, bytes)
+        if text.is_none()
+            && let Some((word, length)) = StringScan::whole_word(bytes)
+        {
+            *bytes = &bytes[length..];
+            return Ok(Some(self.string_is_complete(word)));
+        }
+        self.string(StringScan::new(), bytes, text)
     }
 
-    fn string(&mut self, mut escape: Escape, bytes: &mut &[u8]) -> Result<Option<Token>, &'static str> {
-        let text = *bytes;
-        let mut at = 0;
-        let closed = loop {
-            if let Escape::None = escape {
-                at += plain_run(&text[at..]);
-            }
-            let Some(&byte) = text.get(at) else { break Ok(false) };
-            escape = match (escape, byte) {
-                (Escape::None, b'\\') => Escape::Begun,
-                (Escape::None, b'"') => break Ok(true),
-                (Escape::None, _) => break Err("a control character within a string"),
-                (Escape::Begun, b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Escape::None,
-                (Escape::Begun, b'u') => Escape::Hex(4),
-                (Escape::Hex(1), b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => Escape::None,
-                (Escape::Hex(left), b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => Escape::Hex(left - 1),
-                (Escape::Begun | Escape::Hex(_), _) => break Err("an escape that JSON does not know"),
-            };
-            at += 1;
-        };
-        // With the byte that ended the loop, if there is one: no character may be incomplete before it.
-        if let Err(fault) = self.utf8.check(&text[..text.len().min(at + 1)]) {
-            *bytes = &text[fault..];
-            return Err("it is not UTF-8");
-        }
-        let room = KEPT_BYTES - self.kept.len();
-        self.kept.extend_from_slice(&text[..at.min(room)]);
-        self.length += at;
-        *bytes = &text[at..];
-        if !closed? {
-            self.lexeme = Lexeme::String(escape);
+    fn string(
+        &mut self,
+        mut string: StringScan,
+        bytes: &mut &[u8],
+        text: Option<&mut TextSink<'_>>,
+    ) -> Result<Option<Token>, &'static str> {
+        if !string.feed(bytes, text)? {
+            self.lexeme = Lexeme::String(string);
             return Ok(None);
         }
-        *bytes = &text[at + 1..];
+        Ok(Some(self.string_is_complete(string.word())))
+    }
+
+    fn string_is_complete(&mut self, word: Word) -> Token {
         self.lexeme = Lexeme::None;
-        if matches!(self.expect, Expect::Key | Expect::KeyOrEnd) {
+        self.word = word;
+        if self.expects_key() {
             self.expect = Expect::Colon;
-            return Ok(Some(Token::Key));
+            return Token::Key;
         }
         self.value_is_complete();
-        Ok(Some(Token::Text))
+        Token::Text
     }
 
     fn number(&mut self, mut number: Number, bytes: &mut &[u8]) -> Result<Option<Token>, &'static str> {
@@ -303,7 +267,7 @@ impl Grammar {
         Ok(None)
     }
 
-    fn word(
+    fn literal(
         &mut self,
         mut left: &'static [u8],
         token: Token,
@@ -312,7 +276,7 @@ impl Grammar {
         while let Some((expected, rest)) = left.split_first() {
             match bytes.first() {
                 None => {
-                    self.lexeme = Lexeme::Word(left, token);
+                    self.lexeme = Lexeme::Literal(left, token);
                     return Ok(None);
                 }
                 Some(byte) if byte == expected => *bytes = &bytes[1..],
@@ -325,55 +289,12 @@ impl Grammar {
         Ok(Some(token))
     }
 
+    fn expects_key(&self) -> bool {
+        matches!(self.expect, Expect::Key | Expect::KeyOrEnd)
+    }
+
     fn value_is_complete(&mut self) {
         self.expect = if self.nesting.depth() == 0 { Expect::LineEnd } else { Expect::CommaOrEnd };
-    }
-}
-
-fn unescape(raw: &str) -> String {
-    let mut text = String::with_capacity(raw.len());
-    unescape_into(raw, &mut text);
-    text
-}
-
-/// Checks UTF-8 that arrives in pieces (table 3-7 of the Unicode standard).
-#[derive(Debug, Default)]
-struct Utf8 {
-    /// So many bytes of a character to come, the next one within `low..=high`.
-    left: u8,
-    low: u8,
-    high: u8,
-}
-
-impl Utf8 {
-    fn complete(&self) -> bool {
-        self.left == 0
-    }
-
-    /// Fails with the place of the byte that cannot stand where it does.
-    fn check(&mut self, bytes: &[u8]) -> Result<(), usize> {
-        // The standard library's check is the fast one; ours goes on where a character is cut.
-        let checked = match str::from_utf8(bytes) {
-            _ if !self.complete() => 0,
-            Ok(_) => return Ok(()),
-            Err(fault) => fault.valid_up_to(),
-        };
-        for (at, &byte) in bytes.iter().enumerate().skip(checked) {
-            let (left, low, high) = match (self.left, byte) {
-                (0, 0..=0x7f) => (0, 0, 0),
-                (0, 0xc2..=0xdf) => (1, 0x80, 0xbf),
-                (0, 0xe0) => (2, 0xa0, 0xbf),
-                (0, 0xed) => (2, 0x80, 0x9f),
-                (0, 0xe1..=0xef) => (2, 0x80, 0xbf),
-                (0, 0xf0) => (3, 0x90, 0xbf),
-                (0, 0xf1..=0xf3) => (3, 0x80, 0xbf),
-                (0, 0xf4) => (3, 0x80, 0x8f),
-                (1.., _) if (self.low..=self.high).contains(&byte) => (self.left - 1, 0x80, 0xbf),
-                _ => return Err(at),
-            };
-            (self.left, self.low, self.high) = (left, low, high);
-        }
-        Ok(())
     }
 }
 

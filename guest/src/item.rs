@@ -1,9 +1,10 @@
-//! One history item: whether it is an assistant's message, and its text. The item is walked through once, in
-//! place; nothing is allocated for it but the text that is given out. Of a member that is there twice, the
-//! last one counts.
+//! One history item: whether it is a message, of whom, and its text. The item is walked through once, as its
+//! bytes arrive; nothing is kept of it but the text that is given out. Of a member that is there twice, the last
+//! one counts.
 
 use crate::grammar::{Grammar, Token};
-use crate::text::unescape_into;
+use crate::scan::{Nesting, NotJson};
+use crate::string::{TextSink, Word};
 
 /// What an item is to a reader of the transcript.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,14 +15,6 @@ pub(crate) enum Item {
     User,
     /// Everything else, shapes that are not known included.
     Other,
-}
-
-/// An item that is not JSON.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct NotJson {
-    pub(crate) why: &'static str,
-    /// The byte where that shows.
-    pub(crate) at: usize,
 }
 
 /// The members that tell an item's shape.
@@ -57,66 +50,116 @@ struct Shape {
 }
 
 /// What is known of a part.
-struct Part<'a> {
+struct Part {
     member: PartMember,
     /// Which member the type asks for.
     wants: PartMember,
-    text: Option<&'a [u8]>,
+    /// Where its text begins, with the empty line before it.
+    start: usize,
+    text: bool,
     refusal: bool,
 }
 
-impl Part<'_> {
-    const EMPTY: Self =
-        Self { member: PartMember::Other, wants: PartMember::Other, text: None, refusal: false };
+const TYPE: Word = Word::of("type");
+const ROLE: Word = Word::of("role");
+const CONTENT: Word = Word::of("content");
+const ID: Word = Word::of("id");
+const STATUS: Word = Word::of("status");
+const MESSAGE: Word = Word::of("message");
+const ASSISTANT: Word = Word::of("assistant");
+const USER: Word = Word::of("user");
+const SYSTEM: Word = Word::of("system");
+const INPROGRESS: Word = Word::of("inprogress");
+const COMPLETED: Word = Word::of("completed");
+const INCOMPLETE: Word = Word::of("incomplete");
+const TEXT: Word = Word::of("text");
+const REFUSAL: Word = Word::of("refusal");
+
+/// An item that is being decoded.
+pub(crate) struct ItemDecoder {
+    grammar: Grammar,
+    /// How many brackets are open around the item.
+    outer: u32,
+    shape: Shape,
+    part: Part,
+    /// Where the item's text begins.
+    before: usize,
 }
 
-/// Takes one item. The text parts of an assistant's message are appended to `out`, with an empty line
-/// between them and what `out` holds already. The tokenizer is lent so that it need not be made anew.
-pub(crate) fn decode(raw: &[u8], grammar: &mut Grammar, out: &mut String) -> Result<Item, NotJson> {
-    let before = out.len();
-    let item = decode_message(raw, grammar, out);
-    if item != Ok(Item::Assistant) {
-        out.truncate(before);
+impl ItemDecoder {
+    /// An item that begins with the next byte, within the brackets that are open around it. What there is of its
+    /// text will be appended to `text`.
+    pub(crate) fn new(around: Nesting, text: &str) -> Self {
+        Self {
+            grammar: Grammar::at_value(around),
+            outer: around.depth(),
+            shape: Shape {
+                member: Member::Other,
+                is_message: false,
+                role: None,
+                content: false,
+                id: true,
+                status: true,
+            },
+            part: Part::at(text.len()),
+            before: text.len(),
+        }
     }
-    item
-}
 
-/// The same, for the messages of assistant and user both.
-pub(crate) fn decode_message(raw: &[u8], grammar: &mut Grammar, out: &mut String) -> Result<Item, NotJson> {
-    let before = out.len();
-    grammar.reset();
-    let item = walk(raw, grammar, out);
-    if !matches!(item, Ok(Item::Assistant | Item::User)) {
-        out.truncate(before);
+    /// Takes the item's next bytes. When they hold its end: what it is, and how many of them belong to it. Then
+    /// the text parts of a message have been appended to `text`, with an empty line between them and what `text`
+    /// held already. Before that there may be what turns out not to be a message's text: the role mostly stands
+    /// behind the content.
+    pub(crate) fn feed(&mut self, bytes: &[u8], text: &mut String) -> Result<Option<(Item, usize)>, NotJson> {
+        let mut rest = bytes;
+        loop {
+            let within = self.grammar.nesting().depth() - self.outer;
+            let is_text = within == 3 && self.takes_text();
+            let mut sink = TextSink { text, most: usize::MAX };
+            let token = self.grammar.next(&mut rest, is_text.then_some(&mut sink));
+            let token = token.map_err(|why| NotJson { why, at: bytes.len() - rest.len() })?;
+            let Some(token) = token else { return Ok(None) };
+            let within = self.grammar.nesting().depth() - self.outer;
+            self.take(within, token, text);
+            if within == 0 {
+                return Ok(Some((self.item(text), bytes.len() - rest.len())));
+            }
+        }
     }
-    item
-}
 
-/// Leaves in `out` what may turn out not to be an assistant's: the role mostly stands behind the content.
-fn walk(raw: &[u8], grammar: &mut Grammar, out: &mut String) -> Result<Item, NotJson> {
-    let before = out.len();
-    let mut shape = Shape {
-        member: Member::Other,
-        is_message: false,
-        role: None,
-        content: false,
-        id: true,
-        status: true,
-    };
-    let mut part = Part::EMPTY;
-    let mut rest = raw;
-    loop {
-        let token = grammar.next(&mut rest).map_err(|why| NotJson { why, at: raw.len() - rest.len() })?;
-        let Some(token) = token else { break };
-        let word = || grammar.text().unwrap_or_default();
-        match (grammar.nesting().depth(), token) {
+    /// Whether a string within a part is its text.
+    fn takes_text(&self) -> bool {
+        self.shape.member == Member::Content && self.shape.content && self.part.member == PartMember::Text
+    }
+
+    fn item(&self, text: &mut String) -> Item {
+        match self.shape {
+            Shape {
+                is_message: true,
+                role: Some(item @ (Item::Assistant | Item::User)),
+                content: true,
+                id: true,
+                status: true,
+                ..
+            } => item,
+            _ => {
+                text.truncate(self.before);
+                Item::Other
+            }
+        }
+    }
+
+    /// Takes a token, within so many brackets of the item.
+    fn take(&mut self, within: u32, token: Token, text: &mut String) {
+        let Self { grammar, shape, part, before, .. } = self;
+        match (within, token) {
             (1, Token::Key) => {
-                shape.member = match &*word() {
-                    "type" => Member::Type,
-                    "role" => Member::Role,
-                    "content" => Member::Content,
-                    "id" => Member::Id,
-                    "status" => Member::Status,
+                shape.member = match grammar.word() {
+                    TYPE => Member::Type,
+                    ROLE => Member::Role,
+                    CONTENT => Member::Content,
+                    ID => Member::Id,
+                    STATUS => Member::Status,
                     _ => Member::Other,
                 };
                 // Until its value turns out to be one that is known.
@@ -125,7 +168,7 @@ fn walk(raw: &[u8], grammar: &mut Grammar, out: &mut String) -> Result<Item, Not
                     Member::Role => shape.role = None,
                     Member::Content => {
                         shape.content = false;
-                        out.truncate(before);
+                        text.truncate(*before);
                     }
                     Member::Id => shape.id = false,
                     Member::Status => shape.status = false,
@@ -133,18 +176,18 @@ fn walk(raw: &[u8], grammar: &mut Grammar, out: &mut String) -> Result<Item, Not
                 }
             }
             (1, Token::Text) => match shape.member {
-                Member::Type => shape.is_message = word() == "message",
+                Member::Type => shape.is_message = grammar.word() == MESSAGE,
                 Member::Role => {
-                    shape.role = match &*word() {
-                        "assistant" => Some(Item::Assistant),
-                        "user" => Some(Item::User),
-                        "system" => Some(Item::Other),
+                    shape.role = match grammar.word() {
+                        ASSISTANT => Some(Item::Assistant),
+                        USER => Some(Item::User),
+                        SYSTEM => Some(Item::Other),
                         _ => None,
                     }
                 }
                 Member::Id => shape.id = true,
                 Member::Status => {
-                    shape.status = matches!(&*word(), "inprogress" | "completed" | "incomplete");
+                    shape.status = matches!(grammar.word(), INPROGRESS | COMPLETED | INCOMPLETE)
                 }
                 Member::Content | Member::Other => {}
             },
@@ -156,39 +199,45 @@ fn walk(raw: &[u8], grammar: &mut Grammar, out: &mut String) -> Result<Item, Not
             (2, Token::ArrayBegins) if shape.member == Member::Content => shape.content = true,
             _ if shape.member != Member::Content || !shape.content => {}
 
-            (3, Token::ObjectBegins) => part = Part::EMPTY,
+            (3, Token::ObjectBegins) => *part = Part::at(text.len()),
             (3, Token::Key) => {
-                part.member = match &*word() {
-                    "type" => PartMember::Type,
-                    "text" => PartMember::Text,
-                    "refusal" => PartMember::Refusal,
+                part.member = match grammar.word() {
+                    TYPE => PartMember::Type,
+                    TEXT => PartMember::Text,
+                    REFUSAL => PartMember::Refusal,
                     _ => PartMember::Other,
                 };
                 match part.member {
                     PartMember::Type => part.wants = PartMember::Other,
-                    PartMember::Text => part.text = None,
+                    PartMember::Text => {
+                        part.text = false;
+                        text.truncate(part.start);
+                        if part.start > 0 {
+                            text.push_str("\n\n");
+                        }
+                    }
                     PartMember::Refusal => part.refusal = false,
                     PartMember::Other => {}
                 }
             }
             (3, Token::Text) => match part.member {
                 PartMember::Type => {
-                    part.wants = match &*word() {
-                        "text" => PartMember::Text,
-                        "refusal" => PartMember::Refusal,
+                    part.wants = match grammar.word() {
+                        TEXT => PartMember::Text,
+                        REFUSAL => PartMember::Refusal,
                         _ => PartMember::Other,
                     }
                 }
-                PartMember::Text => {
-                    let end = raw.len() - rest.len() - 1;
-                    part.text = raw.get(end - grammar.text_bytes()..end);
-                }
+                PartMember::Text => part.text = true,
                 PartMember::Refusal => part.refusal = true,
                 PartMember::Other => {}
             },
             (2, Token::Ends) => match part.wants {
-                PartMember::Text => shape.content = append(part.text, out),
-                PartMember::Refusal => shape.content = part.refusal,
+                PartMember::Text => shape.content = part.text,
+                PartMember::Refusal => {
+                    text.truncate(part.start);
+                    shape.content = part.refusal;
+                }
                 // A part of an unknown type: the message is left out whole.
                 PartMember::Type | PartMember::Other => shape.content = false,
             },
@@ -197,28 +246,12 @@ fn walk(raw: &[u8], grammar: &mut Grammar, out: &mut String) -> Result<Item, Not
             _ => {}
         }
     }
-    // A number may have been complete only now.
-    let fault = |why| NotJson { why, at: raw.len().saturating_sub(1) };
-    while let Some(token) = grammar.next(&mut b"\n".as_slice()).map_err(fault)? {
-        if token == Token::LineEnd {
-            break;
-        }
-    }
-    let Shape { is_message: true, role: Some(item), content: true, id: true, status: true, .. } = shape
-    else {
-        return Ok(Item::Other);
-    };
-    Ok(item)
 }
 
-/// Appends the text of a part, if it has one.
-fn append(text: Option<&[u8]>, out: &mut String) -> bool {
-    let Some(text) = text.and_then(|text| str::from_utf8(text).ok()) else { return false };
-    if !out.is_empty() {
-        out.push_str("\n\n");
+impl Part {
+    fn at(start: usize) -> Self {
+        Self { member: PartMember::Other, wants: PartMember::Other, start, text: false, refusal: false }
     }
-    unescape_into(text, out);
-    true
 }
 
 #[cfg(test)]
@@ -230,8 +263,39 @@ mod tests {
 
     use super::*;
 
+    /// Decodes an item in pieces of `size`. The text of others than the assistant is left out.
+    fn in_pieces(raw: &[u8], size: usize, out: &mut String) -> Result<Item, NotJson> {
+        let before = out.len();
+        let mut decoder = ItemDecoder::new(Nesting::default(), out);
+        let mut fed = 0;
+        // A number is complete with what stands behind it.
+        for piece in [raw, b"\n"].concat().chunks(size) {
+            let at = |fault: NotJson| NotJson { at: fed + fault.at, ..fault };
+            if let Some((item, end)) = decoder.feed(piece, out).map_err(at)? {
+                // What stands behind the item is the business of who called.
+                let rest = &raw[fed + end..];
+                if !rest.is_empty() {
+                    return Err(NotJson { why: "something follows the value", at: fed + end });
+                }
+                if item != Item::Assistant {
+                    out.truncate(before);
+                }
+                return Ok(item);
+            }
+            fed += piece.len();
+        }
+        Err(NotJson { why: "it ends within a value", at: raw.len() })
+    }
+
     fn decode(raw: &[u8], out: &mut String) -> Result<Item, NotJson> {
-        super::decode(raw, &mut Grammar::new(), out)
+        let before = out.clone();
+        let whole = in_pieces(raw, raw.len() + 1, out);
+        for size in 1..raw.len().min(40) {
+            let mut again = before.clone();
+            assert_eq!(in_pieces(raw, size, &mut again), whole, "{raw:?} in pieces of {size}");
+            assert!(whole.is_err() || again == *out, "{raw:?} in pieces of {size}: {again}");
+        }
+        whole
     }
 
     #[test]
@@ -309,8 +373,8 @@ mod tests {
             (br#"{"type":"x","a":01}"#.as_slice(), "a comma or the closing bracket should follow", 17),
             (br#"{"type":"message","role":"user","content":[}"#, "a value should follow", 43),
             (b"{\"a\":\"\xff\"}", "it is not UTF-8", 6),
-            (b"tru", "a value should follow", 2),
-            (b"1.", "a digit should follow", 1),
+            (b"tru", "a value should follow", 3),
+            (b"1.", "a digit should follow", 2),
         ] {
             let fault = NotJson { why, at };
             assert_eq!(decode(raw, &mut String::new()), Err(fault), "{}", String::from_utf8_lossy(raw));
@@ -414,7 +478,7 @@ mod tests {
                     prop_assert_eq!(found, item, "{}", text);
                     prop_assert_eq!(out, texts.join("\n\n"), "{}", text);
                 }
-                (Err(_), Err(_)) => prop_assert_eq!(out, ""),
+                (Err(_), Err(_)) => {}
                 (found, specified) => prop_assert!(false, "{}: {:?}, {:?}", text, found, specified),
             }
         }

@@ -17,20 +17,24 @@
 //! ```
 //!
 //! Where what is: [`host`] the trait and its types; `definitions` the tools as a model sees them; `tools` one
-//! module a tool, and one for the conversation as a document, with `input` and `text` for what goes in and comes out; `event` and `grammar` the pod
-//! protocol, decoded out of pieces of any size; `transcript`, `item` and `scan` a history and what of it is
-//! new; `component` the glue to the imports and exports.
+//! module a tool, and one for the conversation as a document, with `input` and `text` for what goes in and comes
+//! out; `event`, `grammar` and `string` the pod protocol, decoded out of pieces of any size; `transcript`, `item`
+//! and `scan` a history and what of it is new, with `marks` and `digest` to be fast; `component` the glue to the
+//! imports and exports.
 
 #[cfg(target_family = "wasm")]
 mod component;
 mod definitions;
+mod digest;
 mod event;
 mod grammar;
 pub mod host;
 mod input;
 mod item;
+mod marks;
 mod object;
 mod scan;
+mod string;
 mod text;
 mod tools;
 mod transcript;

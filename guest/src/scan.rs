@@ -1,6 +1,8 @@
 //! Finds the end of one JSON value in bytes that arrive in pieces, looking at nothing but its structure:
-//! strings, escapes and brackets. History items are skipped with it, so this is the hot loop of reading a
-//! long history; whoever needs the item to be JSON to the last byte parses it once its end is known.
+//! strings, escapes and brackets. Items that were read before are skipped with it, so this is the hot loop of
+//! reading what is new of a long history; new items are decoded, and their end shows by itself.
+
+use crate::marks::{BLOCK, Marks, escaped, plain_run, within_quotes};
 
 /// How deep a line may nest. `serde_json` draws the same line, one level earlier.
 pub(crate) const MAX_DEPTH: u32 = 128;
@@ -45,6 +47,14 @@ impl Nesting {
     }
 }
 
+/// Bytes that are not JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NotJson {
+    pub(crate) why: &'static str,
+    /// The byte where that shows.
+    pub(crate) at: usize,
+}
+
 #[derive(Clone, Copy, Debug)]
 enum Mode {
     Start,
@@ -70,101 +80,120 @@ impl ValueScan {
     }
 
     /// Takes the next bytes. Gives how many of them belong to the value when they hold its end, `None` when
-    /// all of them do and more are needed. A fault comes with its place in `bytes`.
-    pub(crate) fn feed(&mut self, bytes: &[u8]) -> Result<Option<usize>, (usize, &'static str)> {
+    /// all of them do and more are needed.
+    pub(crate) fn feed(&mut self, bytes: &[u8]) -> Result<Option<usize>, NotJson> {
         let mut at = 0;
+        let fault = |why, at| NotJson { why, at };
         while let Some(&byte) = bytes.get(at) {
+            if self.nesting.depth() > self.outer
+                && let Some(block) = bytes[at..].first_chunk()
+            {
+                if let Some(end) =
+                    self.block(block).map_err(|NotJson { why, at: place }| fault(why, at + place))?
+                {
+                    return Ok(Some(at + end));
+                }
+                at += BLOCK;
+                continue;
+            }
             match self.mode {
-                Mode::String => {
-                    at += plain_run(&bytes[at..]);
-                    match bytes.get(at) {
-                        None => return Ok(None),
-                        Some(b'"') => {
-                            at += 1;
-                            self.mode = Mode::Between;
-                            if self.nesting.depth() == self.outer {
-                                return Ok(Some(at));
-                            }
+                Mode::String => match byte {
+                    b'"' => {
+                        self.mode = Mode::Between;
+                        if self.nesting.depth() == self.outer {
+                            return Ok(Some(at + 1));
                         }
-                        Some(b'\\') => {
-                            at += 1;
-                            self.mode = Mode::Escape;
-                        }
-                        Some(_) => return Err((at, "a control character within a string")),
                     }
-                }
-                Mode::Escape => {
-                    if byte < 0x20 {
-                        return Err((at, "a control character within a string"));
-                    }
-                    at += 1;
-                    self.mode = Mode::String;
-                }
+                    b'\\' => self.mode = Mode::Escape,
+                    0..0x20 => return Err(fault(CONTROL, at)),
+                    _ => at += plain_run(&bytes[at + 1..]),
+                },
+                Mode::Escape if byte < 0x20 => return Err(fault(CONTROL, at)),
+                Mode::Escape => self.mode = Mode::String,
                 Mode::Scalar => {
                     if matches!(byte, b',' | b']' | b'}' | b' ' | b'\t' | b'\r' | b'\n') {
                         return Ok(Some(at));
                     }
-                    at += 1;
                 }
-                Mode::Start | Mode::Between => {
-                    match byte {
-                        b'"' => self.mode = Mode::String,
-                        b'{' | b'[' => {
-                            self.nesting.open(byte).map_err(|fault| (at, fault))?;
-                            self.mode = Mode::Between;
-                        }
-                        b'}' | b']' => {
-                            self.nesting.close(byte).map_err(|fault| (at, fault))?;
-                            if self.nesting.depth() == self.outer {
-                                return Ok(Some(at + 1));
-                            }
-                        }
-                        b'\n' => return Err((at, "it ends within a value")),
-                        _ if matches!(self.mode, Mode::Start) => self.mode = Mode::Scalar,
-                        _ => {}
+                Mode::Start | Mode::Between => match byte {
+                    b'"' => self.mode = Mode::String,
+                    b'{' | b'[' => {
+                        self.nesting.open(byte).map_err(|why| fault(why, at))?;
+                        self.mode = Mode::Between;
                     }
-                    at += 1;
+                    b'}' | b']' => {
+                        self.nesting.close(byte).map_err(|why| fault(why, at))?;
+                        if self.nesting.depth() == self.outer {
+                            return Ok(Some(at + 1));
+                        }
+                    }
+                    b'\n' => return Err(fault(LINE_END, at)),
+                    b'\\' => return Err(fault(BACKSLASH, at)),
+                    _ if matches!(self.mode, Mode::Start) => self.mode = Mode::Scalar,
+                    _ => {}
+                },
+            }
+            at += 1;
+        }
+        Ok(None)
+    }
+
+    /// A whole block within the value's brackets, all of its bytes at once.
+    fn block(&mut self, block: &[u8; BLOCK]) -> Result<Option<usize>, NotJson> {
+        let Marks { quotes, backslashes, brackets, controls } = Marks::of(block);
+        let mut escape = matches!(self.mode, Mode::Escape);
+        let begins_within = matches!(self.mode, Mode::String | Mode::Escape);
+        let escaped = if backslashes == 0 && !escape { 0 } else { escaped(backslashes, &mut escape) };
+        let strings = within_quotes(quotes & !escaped) ^ if begins_within { u64::MAX } else { 0 };
+
+        let mut places = (brackets | backslashes) & !strings | controls;
+        while places != 0 {
+            let at = places.trailing_zeros() as usize;
+            places &= places - 1;
+            let fault = |why| NotJson { why, at };
+            let byte = block[at];
+            match byte {
+                0..0x20 if strings >> at & 1 == 1 => return Err(fault(CONTROL)),
+                b'\n' => return Err(fault(LINE_END)),
+                b'\\' => return Err(fault(BACKSLASH)),
+                b'{' | b'[' => self.nesting.open(byte).map_err(fault)?,
+                b'}' | b']' => {
+                    self.nesting.close(byte).map_err(fault)?;
+                    if self.nesting.depth() == self.outer {
+                        return Ok(Some(at + 1));
+                    }
                 }
+                _ => {}
             }
         }
+        self.mode = match strings >> (BLOCK - 1) {
+            0 => Mode::Between,
+            _ if escape => Mode::Escape,
+            _ => Mode::String,
+        };
         Ok(None)
     }
 }
 
-const ONES: u64 = u64::from_ne_bytes([1; 8]);
-const HIGH: u64 = ONES << 7;
-
-/// How many bytes lie before the first quote, backslash or control character: the part of a string that
-/// stands for itself.
-pub(crate) fn plain_run(bytes: &[u8]) -> usize {
-    let (words, tail) = bytes.as_chunks::<8>();
-    for (index, word) in words.iter().enumerate() {
-        let word = u64::from_le_bytes(*word);
-        let quote = word ^ (ONES * 0x22);
-        let backslash = word ^ (ONES * 0x5c);
-        // A borrow runs upwards only, so the lowest mark is exact, and no other is looked at.
-        let marks = (quote.wrapping_sub(ONES) & !quote)
-            | (backslash.wrapping_sub(ONES) & !backslash)
-            | (word.wrapping_sub(ONES * 0x20) & !word);
-        let marks = marks & HIGH;
-        if marks != 0 {
-            return index * 8 + marks.trailing_zeros() as usize / 8;
-        }
-    }
-    let special = tail.iter().position(|&byte| byte == b'"' || byte == b'\\' || byte < 0x20);
-    words.len() * 8 + special.unwrap_or(tail.len())
-}
+const CONTROL: &str = "a control character within a string";
+const LINE_END: &str = "it ends within a value";
+const BACKSLASH: &str = "a backslash outside a string";
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
     use super::*;
 
-    /// The length of the value at the start of `text`, fed in pieces of `size`.
-    fn end(text: &[u8], size: usize) -> Result<Option<usize>, &'static str> {
+    /// The length of the value at the start of `text`, fed in pieces of `size`; or the fault, with its place.
+    fn end(text: &[u8], size: usize) -> Result<Option<usize>, NotJson> {
         let mut scan = ValueScan::within(Nesting::default());
         let mut before = 0;
         for piece in text.chunks(size) {
-            if let Some(end) = scan.feed(piece).map_err(|(_, fault)| fault)? {
+            let end = scan.feed(piece).map_err(|fault| NotJson { at: before + fault.at, ..fault })?;
+            if let Some(end) = end {
                 return Ok(Some(before + end));
             }
             before += piece.len();
@@ -212,20 +241,21 @@ mod tests {
         assert!(end(text(129).as_bytes(), 7).is_err());
     }
 
-    #[test]
-    fn every_special_byte_is_found_at_every_place() {
-        for length in 0..40 {
-            assert_eq!(plain_run(&vec![b'a'; length]), length);
-            for at in 0..length {
-                for special in (0..0x20).chain([b'"', b'\\']) {
-                    // 0xff and 0x7f are what a careless SWAR search trips over.
-                    for filler in [b'a', 0xff, 0x7f, 0x80, 0x21, 0x23] {
-                        let mut bytes = vec![filler; length];
-                        bytes[at] = special;
-                        assert_eq!(plain_run(&bytes), at, "{special:#x} at {at} of {length}");
-                    }
-                }
-            }
+    proptest! {
+        /// Pieces that are shorter than a block are scanned byte by byte.
+        #[test]
+        fn blocks_find_what_single_bytes_find(
+            words in vec(select(vec![
+                "\"", "\"", "\\", "\\\\", "\\\"", "{", "}", "[", "]", ",", "a", "text that is plain", "é", "\u{7f}",
+                "[[", "]]", "\"}]", "[{\"", "{\"a\":\"b\"}", "\t", "\"\\\\\\\"\"",
+            ]), 0..120),
+            fault in proptest::option::weighted(0.1, select(vec!["\n", "\u{1}", "\\ ", "}", "\"\u{1f}"])),
+            size in 64..400_usize,
+        ) {
+            let text = format!("[{}{}{}", words.concat(), fault.unwrap_or(""), words.concat());
+            let text = text.as_bytes();
+            prop_assert_eq!(end(text, size), end(text, 1));
+            prop_assert_eq!(end(text, text.len()), end(text, 63));
         }
     }
 }

@@ -1,10 +1,9 @@
-//! Text on its way out of JSON and on its way to a reader: JSON escapes resolved, and what could deceive a
-//! reader (a newline in a pod's name forges a line of ListPods) shown escaped.
+//! Text on its way to a reader: what could deceive one (a newline in a pod's name forges a line of ListPods) is
+//! shown escaped.
 
 use std::fmt::{self, Write};
 
 use crate::host::{Permission, ScopeRule};
-use crate::scan::plain_run;
 
 /// Shows text that somebody else chose on one line: control characters as `\n`, `\t`, `\u{1b}`, and so the
 /// line and paragraph separators and the marks that turn the direction of writing. The rest is shown as it is.
@@ -70,50 +69,6 @@ pub(crate) fn seconds(milliseconds: u32) -> String {
     format!("{whole}.{} s", fraction.trim_end_matches('0'))
 }
 
-/// Appends what stands between the quotes of a JSON string, escapes resolved. A surrogate without its pair
-/// becomes U+FFFD: JSON allows it, text does not, and one broken character is no reason to lose the rest.
-pub(crate) fn unescape_into(raw: &str, out: &mut String) {
-    out.reserve(raw.len());
-    let mut rest = raw;
-    loop {
-        // A JSON string holds neither quotes nor control characters but behind a backslash.
-        let plain = plain_run(rest.as_bytes());
-        out.push_str(&rest[..plain]);
-        let (Some(escape), Some(behind)) = (rest.as_bytes().get(plain + 1), rest.get(plain + 2..)) else {
-            return;
-        };
-        rest = behind;
-        match escape {
-            b'b' => out.push('\u{8}'),
-            b'f' => out.push('\u{c}'),
-            b'n' => out.push('\n'),
-            b'r' => out.push('\r'),
-            b't' => out.push('\t'),
-            b'u' => {
-                let (character, consumed) = code_point(rest);
-                out.push(character);
-                rest = &rest[consumed..];
-            }
-            itself => out.push(char::from(*itself)),
-        }
-    }
-}
-
-/// The character whose escape goes on with `digits`, and how many bytes of that belong to it.
-fn code_point(digits: &str) -> (char, usize) {
-    const BROKEN: char = char::REPLACEMENT_CHARACTER;
-    let unit = |text: &str| text.get(..4).and_then(|digits| u32::from_str_radix(digits, 16).ok());
-    let Some(first) = unit(digits) else { return (BROKEN, digits.len()) };
-    if let 0xd800..0xdc00 = first
-        && let Some(second) = digits[4..].strip_prefix("\\u").and_then(unit)
-        && let 0xdc00..0xe000 = second
-    {
-        let both = 0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00);
-        return (char::from_u32(both).unwrap_or(BROKEN), 10);
-    }
-    (char::from_u32(first).unwrap_or(BROKEN), 4)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -149,44 +104,6 @@ mod tests {
             [(5000, "5 s"), (250, "0.25 s"), (1500, "1.5 s"), (1, "0.001 s"), (0, "0 s"), (60_050, "60.05 s")]
         {
             assert_eq!(seconds(milliseconds), shown);
-        }
-    }
-
-    #[test]
-    fn escapes_are_resolved_as_serde_json_does() {
-        for raw in [
-            r"",
-            r"plain",
-            r"\n",
-            r#"\"\\\/\b\f\n\r\t"#,
-            r"a\u0041\u00e9\u20AC\ud83d\ude00z",
-            r"tail, long enough for a whole word of the search \u0000\\",
-            r"é\né",
-        ] {
-            let mut out = String::from("before ");
-            unescape_into(raw, &mut out);
-            let expected: String = serde_json::from_str(&format!("\"{raw}\"")).unwrap();
-            assert_eq!(out, format!("before {expected}"));
-        }
-    }
-
-    #[test]
-    fn what_cannot_be_resolved_is_replaced_and_costs_nothing_else() {
-        for (raw, expected) in [
-            (r"a\ud83db", "a\u{fffd}b"),
-            (r"\ude00\ud83d", "\u{fffd}\u{fffd}"),
-            (r"\ud83d\n", "\u{fffd}\n"),
-            (r"\ud83d\u0041", "\u{fffd}A"),
-            (r"\ud83d\ue000", "\u{fffd}\u{e000}"),
-            // Cut off: only the kept beginning of a long string ends so.
-            (r"a\", "a"),
-            (r"a\u00", "a\u{fffd}"),
-            (r"a\ud83d\ud", "a\u{fffd}\u{fffd}"),
-            (r"a\u", "a\u{fffd}"),
-        ] {
-            let mut out = String::new();
-            unescape_into(raw, &mut out);
-            assert_eq!(out, expected, "{raw}");
         }
     }
 }

@@ -5,14 +5,18 @@
 //! The digest is XXH3-128 over each item's bytes, as the pod wrote them, followed by one `\n` (which no item
 //! can hold). It guards against compaction and reused names, not against a pod that wants to deceive.
 
-use xxhash_rust::xxh3::Xxh3;
+use crate::digest::Digest;
 
 use crate::event::ItemSink;
-use crate::grammar::Grammar;
 use crate::host::Cursor;
-use crate::item::{self, Item, NotJson};
+use crate::item::{Item, ItemDecoder};
+use crate::scan::{Nesting, NotJson, ValueScan};
+use crate::tools::PIECE_BYTES;
 
 const NOTATION: &str = "xxh3:";
+
+/// A text that may be moved for nothing, in bytes.
+const SHORT: usize = 64 << 10;
 
 /// The position that a stored cursor gives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,16 +54,20 @@ pub(crate) struct Transcript {
     /// How long the text may become; one item is taken whatever its length.
     max_text: Option<u64>,
     /// Of the items that were read, now or before.
-    hash: Xxh3,
+    hash: Digest,
+    /// What it was before the current item, when that spans pieces and may turn out not to fit.
+    hash_before: Option<Digest>,
     /// Items that were read.
     read: u64,
     /// Items that have passed.
     seen: u64,
-    /// What there is of the current item, when it spans pieces and has to be decoded.
-    held: Vec<u8>,
+    /// The current item, if it is only looked at for its end, and if it is decoded.
+    scan: ValueScan,
+    decoder: Option<ItemDecoder>,
+    /// How long the text was before the current item.
+    before: usize,
     text: String,
     newest: Item,
-    grammar: Grammar,
     /// The history does not begin with what was read.
     diverged: bool,
     /// An item did not fit any more: what follows is only counted.
@@ -72,13 +80,15 @@ impl Transcript {
         Self {
             from,
             max_text,
-            hash: Xxh3::new(),
+            hash: Digest::new(),
+            hash_before: None,
             read: 0,
             seen: 0,
-            held: Vec::new(),
+            scan: ValueScan::within(Nesting::default()),
+            decoder: None,
+            before: 0,
             text: String::new(),
             newest: Item::Other,
-            grammar: Grammar::new(),
             diverged: false,
             full: false,
         }
@@ -94,7 +104,7 @@ impl Transcript {
         if self.read == 0 {
             Position::START
         } else {
-            Position { items: self.read, digest: self.hash.digest128() }
+            Position { items: self.read, digest: self.hash.value() }
         }
     }
 
@@ -119,23 +129,64 @@ impl Transcript {
         self.text
     }
 
-    /// Decodes the current item, now that it is complete.
-    fn decode(&mut self, item: &[u8]) -> Result<(), NotJson> {
-        if self.seen < self.from.items {
-            // The digest will say whether this is what was read before: then it was JSON, too.
-            self.newest = item::decode(item, &mut self.grammar, &mut String::new()).unwrap_or(Item::Other);
-            return Ok(());
+    /// Whether the current item was read before.
+    fn is_known(&self) -> bool {
+        self.seen < self.from.items
+    }
+
+    /// Whether the current item is read, now or before.
+    fn is_read(&self) -> bool {
+        !self.full && !self.diverged
+    }
+
+    /// The next bytes of an item that is new.
+    fn decode(&mut self, decoder: &mut ItemDecoder, bytes: &[u8]) -> Result<Option<usize>, NotJson> {
+        make_room(&mut self.text, bytes.len());
+        let Some((item, end)) = decoder.feed(bytes, &mut self.text)? else {
+            if self.max_text.is_some() && self.hash_before.is_none() {
+                self.hash_before = Some(self.hash.clone());
+            }
+            self.hash.update(bytes);
+            return Ok(None);
+        };
+        let hash_before = self.hash_before.take();
+        self.newest = item;
+        if item != Item::Assistant {
+            self.text.truncate(self.before);
         }
-        let before = self.text.len();
-        self.newest = item::decode(item, &mut self.grammar, &mut self.text)?;
         let fits = self.max_text.is_none_or(|max| self.text.len() as u64 <= max);
-        if before > 0 && self.text.len() > before && !fits {
-            self.text.truncate(before);
+        // The first text is taken whatever its length.
+        if self.before > 0 && self.text.len() > self.before && !fits {
+            self.text.truncate(self.before);
+            if let Some(hash) = hash_before {
+                self.hash = hash;
+            }
             self.full = true;
         } else {
-            self.hash.update(item);
+            self.hash.update(&bytes[..end]);
         }
-        Ok(())
+        Ok(Some(end))
+    }
+
+    /// The next bytes of an item that was read before, or is left for the next time.
+    fn pass(&mut self, bytes: &[u8]) -> Result<Option<usize>, NotJson> {
+        let end = self.scan.feed(bytes)?;
+        let bytes = &bytes[..end.unwrap_or(bytes.len())];
+        if self.is_known() {
+            self.hash.update(bytes);
+        }
+        if let Some(mut decoder) = self.decoder.take() {
+            // The digest will say whether this is what was read before: then it was JSON, too.
+            match decoder.feed(bytes, &mut self.text) {
+                Ok(None) => self.decoder = Some(decoder),
+                Ok(Some((item, _))) => self.newest = item,
+                Err(_) => {}
+            }
+            if end.is_some() {
+                self.text.clear();
+            }
+        }
+        Ok(end)
     }
 }
 
@@ -144,36 +195,59 @@ impl ItemSink for Transcript {
         *self = Self::after(self.from, self.max_text);
     }
 
-    fn item(&mut self, bytes: &[u8], end: bool) -> Result<(), NotJson> {
-        let known = self.seen < self.from.items;
-        if known {
-            self.hash.update(bytes);
+    fn item_begins(&mut self, around: Nesting) {
+        // The last item below the cursor is decoded as well: it may be the newest, and then it matters whether
+        // it is a message without an answer.
+        let is_decoded = self.seen + 1 >= self.from.items && self.is_read();
+        self.decoder = is_decoded.then(|| ItemDecoder::new(around, &self.text));
+        if is_decoded {
+            self.newest = Item::Other;
         }
-        // The last item below the cursor is decoded as well: it may be the newest, and then it matters
-        // whether it is a message without an answer.
-        if self.seen + 1 >= self.from.items && !self.full && !self.diverged {
-            if !end {
-                self.held.extend_from_slice(bytes);
-            } else if self.held.is_empty() {
-                self.decode(bytes)?;
-            } else {
-                let mut item = std::mem::take(&mut self.held);
-                item.extend_from_slice(bytes);
-                self.decode(&item)?;
-                item.clear();
-                self.held = item;
+        self.scan = ValueScan::within(around);
+        self.before = self.text.len();
+    }
+
+    fn item(&mut self, bytes: &[u8]) -> Result<Option<usize>, NotJson> {
+        let end = match self.decoder.take() {
+            Some(mut decoder) if !self.is_known() => {
+                let end = self.decode(&mut decoder, bytes)?;
+                self.decoder = Some(decoder);
+                end
             }
-        }
-        if end {
+            decoder => {
+                self.decoder = decoder;
+                self.pass(bytes)?
+            }
+        };
+        if end.is_some() {
             self.seen += 1;
-            if !self.full && !self.diverged {
+            if self.is_read() {
                 self.hash.update(b"\n");
                 self.read = self.seen;
                 self.diverged = self.read == self.from.items && self.end() != self.from;
             }
         }
-        Ok(())
+        Ok(end)
     }
+}
+
+/// Makes room for more text by growing where it is. A move would cost a copy, and leave behind memory that the
+/// component cannot give back. The allocator extends a block in place only if it is the last one, and only into
+/// memory that it has already.
+fn make_room(text: &mut String, more: usize) {
+    if text.capacity() - text.len() >= more {
+        return;
+    }
+    if text.len() + more <= SHORT {
+        return text.reserve(more);
+    }
+    // Pieces of the history come and go: they have their place before the text, so that it stays the last.
+    let pieces = if text.capacity() <= 2 * SHORT { 2 * PIECE_BYTES as usize } else { 0 };
+    let room = more.max(text.capacity() / 4);
+    let (mut before, mut behind) = (Vec::<u8>::new(), Vec::<u8>::new());
+    let is_there = before.try_reserve_exact(pieces).is_ok() && behind.try_reserve_exact(room).is_ok();
+    drop(behind);
+    text.reserve_exact(if is_there { room } else { more });
 }
 
 #[cfg(test)]
@@ -186,13 +260,19 @@ mod tests {
     const B: &str = r#"{"type":"message","role":"assistant","content":[{"type":"text","text":"bb"}]}"#;
     const U: &str = r#"{"type":"message","role":"user","content":[{"type":"text","text":"u"}]}"#;
 
+    /// Gives an item in two pieces.
+    fn give(transcript: &mut Transcript, item: &str) {
+        let (first, second) = item.as_bytes().split_at(item.len() / 3);
+        transcript.item_begins(Nesting::default());
+        assert_eq!(transcript.item(first), Ok(None));
+        assert_eq!(transcript.item(&[second, b","].concat()), Ok(Some(second.len())));
+    }
+
     fn after(from: Position, max_text: Option<u64>, items: &[&str]) -> Transcript {
         let mut transcript = Transcript::after(from, max_text);
         transcript.begin();
         for item in items {
-            let (first, second) = item.as_bytes().split_at(item.len() / 3);
-            transcript.item(first, false).unwrap();
-            transcript.item(second, true).unwrap();
+            give(&mut transcript, item);
         }
         transcript
     }
@@ -231,26 +311,32 @@ mod tests {
     }
 
     #[test]
-    fn items_below_the_cursor_are_not_decoded_nor_held() {
-        let from = position(&["not JSON", "nor this", A]);
+    fn items_below_the_cursor_are_not_decoded() {
+        let from = position(&["{not JSON}", "[nor this]", A]);
         let mut transcript = Transcript::after(from, None);
         transcript.begin();
-        for item in ["not JSON", "nor this"] {
-            transcript.item(item.as_bytes(), false).unwrap();
-            assert_eq!(transcript.held.capacity(), 0);
-            transcript.item(b"", true).unwrap();
+        for item in ["{not JSON}", "[nor this]"] {
+            give(&mut transcript, item);
+            assert!(transcript.decoder.is_none());
         }
-        transcript.item(A.as_bytes(), true).unwrap();
-        assert_eq!(transcript.held.capacity(), 0, "a whole item is decoded in place");
+        give(&mut transcript, A);
         assert!(transcript.continues());
         assert_eq!(transcript.into_text(), "");
+    }
+
+    #[test]
+    fn the_last_item_below_the_cursor_need_not_be_json() {
+        let transcript = after(position(&[A, "[no JSON]"]), None, &[A, "[no JSON]", B]);
+        assert!(transcript.continues());
+        assert_eq!(transcript.into_text(), "bb");
     }
 
     #[test]
     fn an_item_above_the_cursor_must_be_json() {
         let mut transcript = Transcript::after(Position::START, None);
         transcript.begin();
-        assert!(transcript.item(b"nonsense", true).is_err());
+        transcript.item_begins(Nesting::default());
+        assert_eq!(transcript.item(b"[no"), Err(NotJson { why: "a value should follow", at: 2 }));
     }
 
     #[test]

@@ -89,6 +89,15 @@ impl GrantedDirectories {
         Ok(descriptor)
     }
 
+    /// A descriptor of the directory that holds the socket at `path`, which stands for the directory and can
+    /// read nothing, checked the same way. A socket right in a granted directory has none of its own.
+    pub(crate) fn open_directory_of(&self, path: &Path) -> Result<OwnedFd, Lookup> {
+        let directory = path.parent().unwrap_or(path);
+        let descriptor = self.open(directory, OFlags::PATH)?;
+        check_kind_and_owner(descriptor.as_fd(), rustix::fs::FileType::Directory, "a directory")?;
+        Ok(descriptor)
+    }
+
     fn open(&self, path: &Path, flags: OFlags) -> Result<OwnedFd, Lookup> {
         if path.as_os_str().as_encoded_bytes().first() == Some(&0) {
             return Err(Lookup::Refused("is in the abstract namespace, which no directory can grant".into()));

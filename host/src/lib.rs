@@ -99,6 +99,7 @@ mod imports;
 mod ledger;
 mod limits;
 mod pattern;
+mod pod_directory;
 mod raw_object;
 pub mod registry;
 mod request;
@@ -124,6 +125,7 @@ pub use grants::{Grant, GrantParseError, Grants, Verb};
 pub use imports::add_to_linker;
 pub use ledger::{Decision, Ledger, RecordedRequest};
 pub use limits::Limits;
+pub use pod_directory::PodDirectory;
 pub use runtime::{
     Answer, BUNDLED, Definition, Document, Effects, Inspection, Interface, LoadError, Output, PodTools,
     PodToolsBuilder,

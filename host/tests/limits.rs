@@ -140,6 +140,18 @@ async fn memory_that_a_long_answer_outgrows() {
     assert_names(&error, "--memory", "4194304 bytes");
 }
 
+/// The text grows where it is: neither moved, nor doubled.
+#[tokio::test(flavor = "multi_thread")]
+async fn memory_for_a_long_answer_is_little_more_than_its_text() {
+    for (items, bytes) in [(16, 1 << 20), (1 << 16, 256)] {
+        let place = Place::new().unwrap();
+        let _pod = FakePod::start(&place, "child", with_history(items, bytes)).unwrap();
+        let authority = authority(&place, limits(|limits| limits.memory = 24 << 20));
+        let answer = tools().call(&authority, "ReadPodOutput", r#"{"name":"child"}"#).await.unwrap();
+        assert_eq!(answer.output().content.as_ref().unwrap().len(), items * (bytes + 2) - 2);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn table_elements() {
     let (tool, input) = read();

@@ -12,7 +12,7 @@ fn tokens(line: &[u8], size: usize) -> Result<Vec<Token>, (usize, &'static str)>
     for piece in line.chunks(size) {
         let mut rest = piece;
         loop {
-            match grammar.next(&mut rest) {
+            match grammar.next(&mut rest, None) {
                 Ok(None) => break,
                 Ok(Some(Token::LineEnd)) => {
                     tokens.push(Token::LineEnd);
@@ -171,16 +171,17 @@ fn nesting_is_bounded() {
 }
 
 #[test]
-fn the_beginning_of_a_long_string_is_kept() {
-    for (length, whole) in [(1024, true), (1025, false), (100_000, false)] {
-        let line = format!("\"{}\"", "x".repeat(length));
-        for size in [1, 1000, line.len()] {
-            let mut grammar = Grammar::new();
-            for mut piece in line.as_bytes().chunks(size) {
-                let _ = grammar.next(&mut piece);
-            }
-            assert_eq!(grammar.text().is_some(), whole);
-            assert_eq!(grammar.beginning(), "x".repeat(length.min(1024)));
+fn the_text_of_values_is_given_and_that_of_keys_is_not() {
+    let line = br#"{"a key that is longer than a word":["a text","b \u00e9"],"c":"d"}"#;
+    for size in 1..=line.len() {
+        let (mut grammar, mut text) = (Grammar::new(), String::new());
+        for mut piece in line.chunks(size) {
+            while grammar
+                .next(&mut piece, Some(&mut TextSink { text: &mut text, most: 100 }))
+                .unwrap()
+                .is_some()
+            {}
         }
+        assert_eq!(text, "a textb éd", "in pieces of {size}");
     }
 }

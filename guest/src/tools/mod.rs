@@ -12,7 +12,7 @@ pub(crate) mod stop;
 pub(crate) mod transcript;
 
 /// How much is read from a pod at once, in bytes: more than a socket's buffer holds by default.
-const PIECE_BYTES: u32 = 256 * 1024;
+pub(crate) const PIECE_BYTES: u32 = 256 * 1024;
 
 /// How much of what a pod says of its own faults is quoted, in characters.
 const QUOTED_CHARACTERS: usize = 200;

@@ -96,7 +96,8 @@ fn answer(name: &str, state: State, transcript: Transcript, rewritten: bool) -> 
     let mut summary = if text.is_empty() {
         format!("pod `{shown}` {word}; no new assistant text")
     } else {
-        let lines = text.lines().count();
+        let line_ends = memchr::memchr_iter(b'\n', text.as_bytes()).count();
+        let lines = line_ends + usize::from(!text.ends_with('\n'));
         let now = if state == State::Unknown { String::new() } else { format!("; now {word}") };
         format!("pod `{shown}`: {lines} new line(s) of assistant text{now}")
     };

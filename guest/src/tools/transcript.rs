@@ -6,9 +6,9 @@ use std::collections::VecDeque;
 use std::fmt::Write;
 
 use crate::event::ItemSink;
-use crate::grammar::Grammar;
 use crate::host::{Error, Host, Verb};
-use crate::item::{self, Item, NotJson};
+use crate::item::{Item, ItemDecoder};
+use crate::scan::{Nesting, NotJson};
 use crate::text::Shown;
 use crate::tools::history;
 
@@ -40,11 +40,9 @@ struct Messages {
     /// Bytes of those that are kept, and how many there may be; one message is kept whatever its length.
     bytes: u64,
     max: u64,
-    /// What there is of the current item, when it spans pieces.
-    held: Vec<u8>,
-    /// The text of the current item.
+    /// The current item, and its text.
+    decoder: ItemDecoder,
     text: String,
-    grammar: Grammar,
 }
 
 impl Messages {
@@ -54,18 +52,16 @@ impl Messages {
             dropped: 0,
             bytes: 0,
             max: max.unwrap_or(u64::MAX),
-            held: Vec::new(),
+            decoder: ItemDecoder::new(Nesting::default(), ""),
             text: String::new(),
-            grammar: Grammar::new(),
         }
     }
 
-    fn take(&mut self, item: &[u8]) -> Result<(), NotJson> {
-        self.text.clear();
-        let speaker = match item::decode_message(item, &mut self.grammar, &mut self.text)? {
+    fn take(&mut self, item: Item) {
+        let speaker = match item {
             Item::Assistant => "assistant",
             Item::User => "user",
-            Item::Other => return Ok(()),
+            Item::Other => return,
         };
         let shown = show(speaker, &self.text);
         self.bytes += shown.len() as u64;
@@ -74,7 +70,6 @@ impl Messages {
             self.bytes -= self.shown.pop_front().map_or(0, |shown| shown.len() as u64);
             self.dropped += 1;
         }
-        Ok(())
     }
 
     fn into_text(self) -> String {
@@ -98,16 +93,17 @@ impl ItemSink for Messages {
         *self = Self::at_most(Some(self.max));
     }
 
-    fn item(&mut self, bytes: &[u8], end: bool) -> Result<(), NotJson> {
-        if end && self.held.is_empty() {
-            return self.take(bytes);
-        }
-        self.held.extend_from_slice(bytes);
-        if end {
-            let held = std::mem::take(&mut self.held);
-            self.take(&held)?;
-        }
-        Ok(())
+    fn item_begins(&mut self, around: Nesting) {
+        self.text.clear();
+        self.decoder = ItemDecoder::new(around, "");
+    }
+
+    fn item(&mut self, bytes: &[u8]) -> Result<Option<usize>, NotJson> {
+        let decoded = self.decoder.feed(bytes, &mut self.text)?;
+        Ok(decoded.map(|(item, end)| {
+            self.take(item);
+            end
+        }))
     }
 }
 
@@ -154,8 +150,9 @@ mod tests {
             for text in ["a", "b", "c"] {
                 let item = item(text);
                 let (beginning, end) = item.as_bytes().split_at(9);
-                messages.item(beginning, false).unwrap();
-                messages.item(end, true).unwrap();
+                messages.item_begins(Nesting::default());
+                assert_eq!(messages.item(beginning), Ok(None));
+                assert_eq!(messages.item(end), Ok(Some(end.len())));
             }
             assert_eq!(messages.into_text(), expected, "{max:?}");
         }

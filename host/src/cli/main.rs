@@ -11,11 +11,9 @@ mod grants_file;
 mod inspect;
 mod interrupt;
 mod limit_options;
+mod mcp;
 mod options;
 mod pod;
-#[cfg(test)]
-#[path = "mcp/print_config.rs"]
-mod print_config;
 mod tools;
 mod units;
 
@@ -25,6 +23,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use options::SetUpError;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
 
 /// Talk to an agent's pods through a sandboxed WebAssembly plugin.
 ///
@@ -53,6 +53,7 @@ enum Command {
     Call(call::CallArgs),
     Tools(tools::ToolsArgs),
     Inspect(inspect::InspectArgs),
+    Mcp(mcp::McpArgs),
     Pod(pod::PodArgs),
     Demo(demo::DemoArgs),
     Grants(grants_file::check::GrantsArgs),
@@ -63,7 +64,7 @@ const INTERRUPTED: u8 = 130;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    log(cli.verbose);
+    log(&cli);
     let done = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -97,6 +98,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let component = component.as_deref();
     match cli.command {
         Command::Call(args) => at(cli.host, async |host| call::run(args, host).await).await,
+        Command::Mcp(args) => at(cli.host, async |host| mcp::run(args, host).await).await,
         Command::Pod(args) => at(cli.host, async |host| pod::run(args, host).await).await,
         Command::Tools(args) => tools::run(args, component).await,
         Command::Inspect(args) => inspect::run(args, component),
@@ -119,12 +121,16 @@ async fn at(
     }
 }
 
-fn log(verbose: u8) {
-    let default = match verbose {
-        0 => "warn",
+fn log(cli: &Cli) {
+    let default = match cli.verbose {
+        // What the protocol's machinery warns of is every error that a client gets.
+        0 => "warn,rmcp=error",
         1 => "warn,pod_tools=info,pod_tools_host=info",
         _ => "info,pod_tools=debug,pod_tools_host=debug",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
+    // A server's clients have log levels of their own.
+    let clients = matches!(cli.command, Command::Mcp(_)).then_some(mcp::ClientLog);
+    tracing_subscriber::registry().with(lines.with_filter(filter)).with(clients).init();
 }

@@ -1,6 +1,5 @@
 //! The options that all subcommands share: where things are, what is granted, and within what limits.
 
-#[cfg(test)]
 mod arguments;
 mod authority;
 

@@ -8,6 +8,8 @@ mod unix_socket;
 
 use wasmtime::component::{HasData, Linker};
 
+pub(crate) use unix_socket::{descriptors_exhausted, socket_refused};
+
 use crate::bindings::pod::tools as wit;
 use crate::context::{PodCtxView, PodView};
 use crate::error::HostError;

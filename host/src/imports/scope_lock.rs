@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use wasmtime::component::Resource;
 
-use super::unix_socket::{descriptors_exhausted, refused};
+use super::unix_socket::{descriptors_exhausted, socket_refused};
 use crate::authority::Parts;
 use crate::bindings::pod::tools::scope_lock as wit;
 use crate::connect::{ConnectError, connect};
@@ -76,7 +76,7 @@ pub(super) fn refuse_if_living(
         Err(ConnectError::Refused(_)) if !process_lives => Ok(()),
         Err(ConnectError::Refused(why)) => {
             let record = Record { socket_path: socket.to_owned(), ..record.clone() };
-            Err(refused(&record, &why))
+            Err(socket_refused(&record, &why))
         }
         Err(ConnectError::DescriptorsExhausted) => Err(descriptors_exhausted()),
     }

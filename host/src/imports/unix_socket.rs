@@ -42,7 +42,7 @@ impl wit::Host for PodCtxView<'_> {
             Err(ConnectError::Unreachable(error)) => {
                 return Err(ToolError::failed(Reason::Unreachable, format!("connect: {error}")).into());
             }
-            Err(ConnectError::Refused(why)) => return Err(refused(&record, &why).into()),
+            Err(ConnectError::Refused(why)) => return Err(socket_refused(&record, &why).into()),
             Err(ConnectError::DescriptorsExhausted) => return Err(descriptors_exhausted().into()),
         };
         let deadline = within_ms.map(|_| wait.until);
@@ -82,7 +82,7 @@ impl wit::Host for PodCtxView<'_> {
             match connect(&parts.directories, &record.socket_path) {
                 Err(ConnectError::Unreachable(_)) => return Ok(true),
                 Ok(_) | Err(ConnectError::BacklogFull) => {}
-                Err(ConnectError::Refused(why)) => return Err(refused(&record, &why).into()),
+                Err(ConnectError::Refused(why)) => return Err(socket_refused(&record, &why).into()),
                 Err(ConnectError::DescriptorsExhausted) => return Err(descriptors_exhausted().into()),
             }
             let left = wait.left();
@@ -125,14 +125,14 @@ impl PodCtxView<'_> {
 }
 
 /// The error of a socket that failed a check.
-pub(super) fn refused(record: &Record, why: &str) -> ToolError {
+pub(crate) fn socket_refused(record: &Record, why: &str) -> ToolError {
     let message =
         format!("pod `{}`: its socket {} {why}", Escaped(&record.pod_name), EscapedPath(&record.socket_path));
     ToolError::new(ErrorKind::Denied, Reason::SocketRefused, message)
 }
 
 /// The error of a process that has no descriptor left.
-pub(super) fn descriptors_exhausted() -> ToolError {
+pub(crate) fn descriptors_exhausted() -> ToolError {
     ToolError::failed(
         Reason::DescriptorsExhausted,
         "this process has no file descriptor left, so pods cannot be reached; raise its limit (ulimit -n)",

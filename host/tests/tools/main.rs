@@ -16,3 +16,4 @@ mod sockets;
 mod stop_pod;
 mod support;
 mod transcript;
+mod vectors;

@@ -1,0 +1,56 @@
+//! Outcomes of calls in the protocol's terms: text for the model, structure for programs.
+
+use pod_tools_host::{ErrorKind, Output, Reason, ToolError};
+use rmcp::model::{CallToolResult, ContentBlock, ErrorCode, ErrorData, MetaObject};
+use serde_json::{Value, json};
+
+use super::catalogue::Entry;
+
+/// Where a failed result tells programs the error's kind and reason: clients check structured content
+/// against the tool's output schema even where the result is an error.
+const ERROR_KEY: &str = "pod-tools/error";
+
+/// A tool's answer.
+pub fn success(entry: &Entry, output: &Output) -> Result<CallToolResult, ToolError> {
+    let text = match &output.content {
+        Some(content) => format!("{}\n\n{content}", output.summary),
+        None => output.summary.clone(),
+    };
+    let mut result = CallToolResult::success(vec![ContentBlock::text(text)]);
+    if let Some(content_property) = entry.structured() {
+        let Ok(Value::Object(mut data)) = serde_json::from_str(output.data.get()) else {
+            let message = "the plugin's data is not the object that its schema promises";
+            return Err(ToolError::new(ErrorKind::Internal, None, message));
+        };
+        if let Some(property) = content_property {
+            data.insert(property.to_owned(), Value::from(output.content.clone().unwrap_or_default()));
+        }
+        result.structured_content = Some(Value::Object(data));
+    }
+    Ok(result)
+}
+
+/// A tool's failure: a result that a model can act on.
+pub fn failure(error: &ToolError) -> CallToolResult {
+    let words = match error.reason {
+        Some(reason) => format!("{}: {reason}", error.kind),
+        None => error.kind.to_string(),
+    };
+    let mut meta = MetaObject::new();
+    meta.insert(ERROR_KEY.to_owned(), json!({ "kind": error.kind, "reason": error.reason }));
+    CallToolResult::error(vec![ContentBlock::text(format!("{} [{words}]", error.message))])
+        .with_meta(Some(meta))
+}
+
+/// A resource that cannot be read: the protocol has no results for that, only errors.
+pub fn resource_error(uri: &str, error: ToolError) -> ErrorData {
+    let data = json!({ "uri": uri, "kind": error.kind, "reason": error.reason });
+    if error.reason == Some(Reason::UnknownPod) {
+        return ErrorData::resource_not_found(error.message, Some(data));
+    }
+    let code = match error.kind {
+        ErrorKind::InvalidArgument => ErrorCode::INVALID_PARAMS,
+        _ => ErrorCode::INTERNAL_ERROR,
+    };
+    ErrorData::new(code, error.message, Some(data))
+}

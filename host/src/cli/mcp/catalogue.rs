@@ -1,0 +1,123 @@
+//! The component's tools in the protocol's terms, and the check of a call's arguments against their schema.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use anyhow::Context;
+use jsonschema::Validator;
+use pod_tools_host::Definition;
+use rmcp::model::{JsonObject, Tool, ToolAnnotations};
+use serde_json::{Value, json};
+
+/// How many of the things that are wrong with a call's arguments are told.
+const MAX_COMPLAINTS: usize = 8;
+
+/// All tools, in the component's order.
+#[derive(Debug)]
+pub struct Catalogue {
+    shown: Vec<Tool>,
+    entries: HashMap<String, Entry>,
+}
+
+/// One tool.
+#[derive(Debug)]
+pub struct Entry {
+    position: usize,
+    input: Validator,
+    /// Where a structured result holds the content.
+    content_property: Option<String>,
+    structured: bool,
+}
+
+impl Catalogue {
+    /// Fails where a schema is none, which is the component's fault.
+    pub fn new(definitions: Vec<Definition>) -> anyhow::Result<Self> {
+        let mut catalogue = Self { shown: Vec::new(), entries: HashMap::new() };
+        for definition in definitions {
+            let name = definition.name.clone();
+            let (tool, entry) = entry(definition, catalogue.shown.len())
+                .with_context(|| format!("the component's tool `{name}` cannot be offered"))?;
+            catalogue.shown.push(tool);
+            catalogue.entries.insert(name, entry);
+        }
+        Ok(catalogue)
+    }
+
+    /// The tools as they are shown to a client.
+    pub fn shown(&self) -> &[Tool] {
+        &self.shown
+    }
+
+    /// The tool of that name, as it is shown.
+    pub fn tool(&self, name: &str) -> Option<&Tool> {
+        self.shown.get(self.entries.get(name)?.position)
+    }
+
+    /// The tool of that name.
+    pub fn get(&self, name: &str) -> Option<&Entry> {
+        self.entries.get(name)
+    }
+}
+
+impl Entry {
+    /// Whether results have a structured form; under which property it holds the content, if any.
+    pub fn structured(&self) -> Option<Option<&str>> {
+        self.structured.then_some(self.content_property.as_deref())
+    }
+
+    /// What is wrong with these arguments, in words for a model; `None`: nothing.
+    pub fn complaint(&self, arguments: &Value) -> Option<String> {
+        let mut errors = self.input.iter_errors(arguments).map(|error| {
+            let at = error.instance_path().to_string();
+            // The masked form does not repeat what was given, which may be long.
+            let what = error.masked();
+            if at.is_empty() { what.to_string() } else { format!("at `{at}`: {what}") }
+        });
+        let mut told: Vec<String> = errors.by_ref().take(MAX_COMPLAINTS).collect();
+        if errors.next().is_some() {
+            told.push("and more".to_owned());
+        }
+        (!told.is_empty()).then(|| told.join("; "))
+    }
+}
+
+fn entry(definition: Definition, position: usize) -> anyhow::Result<(Tool, Entry)> {
+    let input: JsonObject =
+        serde_json::from_str(definition.input_schema.get()).context("its input schema is not an object")?;
+    let input_value = Value::Object(input.clone());
+    let validator = jsonschema::validator_for(&input_value)
+        .map_err(|error| anyhow::anyhow!("its input schema is not a JSON Schema: {error}"))?;
+    let effects = definition.effects;
+    let annotations = ToolAnnotations::new()
+        .read_only(effects.read_only)
+        .destructive(effects.destructive)
+        .idempotent(effects.idempotent)
+        // Pods are this machine's own, but what they say is anybody's.
+        .open_world(true);
+    let content_property = definition.content_property;
+    let data: JsonObject =
+        serde_json::from_str(definition.data_schema.get()).context("its data schema is not an object")?;
+    let structured = data.get("type") == Some(&json!("object"));
+    let mut tool =
+        Tool::new(definition.name, definition.description, Arc::new(input)).with_annotations(annotations);
+    if structured {
+        tool = tool.with_raw_output_schema(Arc::new(with_content(data, content_property.as_deref())));
+    }
+    Ok((tool, Entry { position, input: validator, content_property, structured }))
+}
+
+/// The schema of a structured result: that of the data, and the content as one more property.
+fn with_content(mut data: JsonObject, property: Option<&str>) -> JsonObject {
+    let Some(property) = property else {
+        return data;
+    };
+    let schema =
+        json!({ "type": "string", "description": "The text that was asked for; empty: there is none." });
+    if let Value::Object(properties) = data.entry("properties").or_insert_with(|| json!({})) {
+        properties.insert(property.to_owned(), schema);
+    }
+    if let Value::Array(required) = data.entry("required").or_insert_with(|| json!([])) {
+        required.push(Value::from(property));
+    }
+    data
+}

@@ -1,0 +1,178 @@
+//! The protocol over standard input and output: a JSON line each way, in bounded memory.
+//!
+//! rmcp's own transport of lines forgets which answer is out, says nothing to a line that is not JSON, and
+//! takes requests without end from a client that reads no answers. This one reads on only where there is room
+//! ([`requests`]), and hands answers over.
+
+mod lines;
+mod requests;
+
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+
+use rmcp::model::{
+    ClientJsonRpcMessage, ClientRequest, ErrorCode, GetExtensions, RequestId, ServerJsonRpcMessage,
+};
+use rmcp::service::{QuitReason, RoleServer, ServerInitializeError, serve_server_with_ct};
+use rmcp::transport::Transport;
+use tokio::sync::{mpsc, oneshot};
+
+use self::lines::{Input, Output, read_lines, write_lines};
+use self::requests::{Requests, Room};
+use super::delivery::{Delivery, Outbox};
+use super::frame::{self, Refusal};
+use super::server::Server;
+use super::session::Session;
+
+/// Serves one client, until it closes our standard input or the server stops.
+pub async fn serve(server: Arc<Server>, max_frame: usize) -> anyhow::Result<()> {
+    let stopping = server.stopping.clone();
+    let transport = Stdio::start(max_frame)?;
+    let running = match serve_server_with_ct(Session::new(server), transport, stopping).await {
+        Ok(running) => running,
+        // A client that leaves before it has said anything has seen what it wanted.
+        Err(ServerInitializeError::ConnectionClosed(_) | ServerInitializeError::Cancelled) => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    match running.waiting().await? {
+        QuitReason::JoinError(error) => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// The transport.
+struct Stdio {
+    input: mpsc::Receiver<Input>,
+    output: mpsc::Sender<Output>,
+    /// Answers of the transport's own that wait to be written before anything else is read.
+    refused: Option<Refusal>,
+    /// What was read and waits for room.
+    waiting: Option<(ClientJsonRpcMessage, usize)>,
+    requests: Requests,
+    /// Nothing but requests is let through before a client has said who it is: rmcp would give up on it.
+    introduced: bool,
+    max_frame: usize,
+    outbox: Outbox,
+}
+
+impl Stdio {
+    fn start(max_frame: usize) -> io::Result<Self> {
+        Ok(Self {
+            input: read_lines(max_frame)?,
+            output: write_lines()?,
+            refused: None,
+            waiting: None,
+            requests: Requests::new(max_frame),
+            introduced: false,
+            max_frame,
+            outbox: Outbox::default(),
+        })
+    }
+
+    /// The next message that concerns rmcp, or what is to be answered in its place. Loses nothing if it is
+    /// dropped on the way.
+    async fn next(&mut self) -> Option<ClientJsonRpcMessage> {
+        loop {
+            if self.refused.is_some() {
+                let room = self.output.reserve().await.ok()?;
+                if let Some(refused) = self.refused.take() {
+                    let mut bytes = refused.to_json();
+                    bytes.push(b'\n');
+                    room.send(Output { bytes, written: None });
+                }
+            }
+            if let Some((_, size)) = &self.waiting {
+                let room = self.requests.room(*size).await?;
+                let (message, _) = self.waiting.take()?;
+                match self.admit(message, room) {
+                    Ok(message) => return Some(message),
+                    Err(refused) => self.refused = Some(refused),
+                }
+                continue;
+            }
+            let line = match self.input.recv().await? {
+                Input::Line(line) => line,
+                Input::TooLong => {
+                    self.refused = Some(Refusal::too_long(self.max_frame));
+                    continue;
+                }
+            };
+            match frame::decode(&line) {
+                Ok(Some(message)) if matches!(message, ClientJsonRpcMessage::Request(_)) => {
+                    self.waiting = Some((message, line.len()));
+                }
+                Ok(Some(message)) if self.introduced => {
+                    self.requests.heed(&message);
+                    return Some(message);
+                }
+                Ok(_) => {}
+                Err(refused) => self.refused = Some(refused),
+            }
+        }
+    }
+
+    /// Gives a request its way back.
+    fn admit(
+        &mut self,
+        mut message: ClientJsonRpcMessage,
+        room: Room,
+    ) -> Result<ClientJsonRpcMessage, Refusal> {
+        if let ClientJsonRpcMessage::Request(request) = &mut message {
+            self.introduced |=
+                !matches!(request.request, ClientRequest::PingRequest(_) | ClientRequest::DiscoverRequest(_));
+            let delivery = Delivery::new(self.outbox.clone());
+            if !self.requests.begin(request.id.clone(), delivery.clone(), room) {
+                let message = "a request with this `id` is not answered yet".to_owned();
+                return Err(Refusal::new(Some(request.id.clone()), ErrorCode::INVALID_REQUEST, message));
+            }
+            request.request.extensions_mut().insert(delivery);
+        }
+        Ok(message)
+    }
+}
+
+impl Transport<RoleServer> for Stdio {
+    type Error = io::Error;
+
+    fn send(
+        &mut self,
+        message: ServerJsonRpcMessage,
+    ) -> impl Future<Output = Result<(), io::Error>> + Send + 'static {
+        let output = self.output.clone();
+        let request = answered(&message).and_then(|id| self.requests.end(id));
+        let bytes = serde_json::to_vec(&message);
+        async move {
+            let mut bytes = bytes?;
+            bytes.push(b'\n');
+            let gone = || io::Error::from(io::ErrorKind::BrokenPipe);
+            let room = output.reserve().await.map_err(|_| gone())?;
+            let hand_over = request.as_ref().and_then(|request| request.delivery.hand_over());
+            let (sender, written) = oneshot::channel();
+            room.send(Output { bytes, written: Some(sender) });
+            written.await.map_err(|_| gone())??;
+            if let Some(hand_over) = hand_over {
+                hand_over.delivered().await;
+            }
+            Ok(())
+        }
+    }
+
+    async fn receive(&mut self) -> Option<ClientJsonRpcMessage> {
+        self.next().await
+    }
+
+    async fn close(&mut self) -> Result<(), io::Error> {
+        self.requests.abandon();
+        Ok(())
+    }
+}
+
+/// The request that a message answers.
+fn answered(message: &ServerJsonRpcMessage) -> Option<&RequestId> {
+    match message {
+        ServerJsonRpcMessage::Response(response) => Some(&response.id),
+        ServerJsonRpcMessage::Error(error) => error.id.as_ref(),
+        _ => None,
+    }
+}

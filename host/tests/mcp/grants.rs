@@ -1,0 +1,113 @@
+//! Grants that change while the server runs, and the account that is kept of calls.
+
+use std::fs;
+use std::path::Path;
+
+use pod_tools_conformance::{FakePod, Place, Script, Step, assistant, history};
+use serde_json::{Value, json};
+
+use crate::cli;
+use crate::client::{PATIENT, Piped, Served, call, notification, request, text};
+
+fn changed(client: &mut Piped, list: &str) {
+    client.await_message(|message| message["method"] == format!("notifications/{list}/list_changed"));
+}
+
+/// Writes a file as an editor does: another one takes its place.
+fn replace(file: &Path, text: &str) {
+    let new = file.with_extension("new");
+    fs::write(&new, text).unwrap();
+    fs::rename(new, file).unwrap();
+}
+
+#[test]
+fn a_changed_grants_file_is_told_to_the_client_and_counts_from_then_on() {
+    let place = Place::new().unwrap();
+    let said = history(&[assistant("hello")]);
+    let _pod = FakePod::start(&place, "child", Script::new().on("get_history", [Step::line(said)])).unwrap();
+    let file = place.root().join("grants.toml");
+    fs::write(&file, "grants = [\"list\"]\n").unwrap();
+    let mut client = Piped::start(&place, &["--grants", file.to_str().unwrap()]);
+    let denied = client.ask(1, "ReadPodOutput", json!({ "name": "child" }));
+    assert!(text(&denied).contains("\"read:child\","), "{}", text(&denied));
+
+    // What cannot be understood changes nothing, and the client hears of that.
+    replace(&file, "grants = [\"lst\"]\n");
+    client.await_message(|message| {
+        message["method"] == "notifications/message"
+            && message["params"]["level"] == "error"
+            && message["params"]["data"].as_str().unwrap().contains("grants.toml:1:")
+    });
+    replace(&file, "grants = [\"list\", \"read\"]\n");
+    changed(&mut client, "tools");
+    changed(&mut client, "resources");
+    let answer = client.ask(2, "ReadPodOutput", json!({ "name": "child" }));
+    assert_eq!(answer["result"]["structuredContent"]["text"], "hello");
+}
+
+#[test]
+fn a_server_with_a_bad_grants_file_does_not_start() {
+    let place = Place::new().unwrap();
+    let file = place.root().join("grants.toml");
+    fs::write(&file, "grant = []\n").unwrap();
+    let outcome = cli::run(cli::at(&place, ["mcp", "--grants", file.to_str().unwrap()]));
+    assert_eq!(outcome.code, Some(2), "{outcome:?}");
+    assert!(outcome.stderr.contains("grants.toml:1:1"), "{outcome:?}");
+}
+
+fn audited(path: &Path, lines: usize) -> Vec<Value> {
+    let text = fs::read_to_string(path).unwrap();
+    let found: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(found.len(), lines, "{text}");
+    found
+}
+
+#[test]
+fn every_call_leaves_its_line_in_the_audit_log_and_none_of_its_text() {
+    let place = Place::new().unwrap();
+    let said = history(&[assistant("a secret answer")]);
+    let script = Script::new().on("get_history", [Step::line(said)]);
+    let _pod = FakePod::start(&place, "child", script).unwrap();
+    let silent = FakePod::start(&place, "silent", Script::new()).unwrap();
+    let log = place.root().join("audit.log");
+    let options = ["--audit", log.to_str().unwrap(), "--grant", "list,read"];
+    let mut client = Piped::start(&place, &[&options[..], &PATIENT].concat());
+    client.ask(1, "ReadPodOutput", json!({ "name": "child" }));
+    client.ask(2, "SendToPod", json!({ "name": "child", "message": "a secret question" }));
+    client.ask(3, "SendToPod", json!({ "name": "child" }));
+    client.send(&request(4, "resources/read", json!({ "uri": "pod://child/transcript" })));
+    client.answer(4);
+    client.send(&call(5, "ReadPodOutput", json!({ "name": "silent" })));
+    silent.await_lines(1);
+    client.send(&notification("notifications/cancelled", json!({ "requestId": 5 })));
+    silent.await_closed(1);
+    client.ask(6, "ListPods", json!({}));
+
+    let lines = audited(&log, 6);
+    let words: Vec<_> =
+        lines.iter().map(|line| [&line["tool"], &line["outcome"], &line["kind"]].map(Value::clone)).collect();
+    let expected = json!([
+        ["ReadPodOutput", "ok", null],
+        ["SendToPod", "error", "denied"],
+        ["SendToPod", "error", "invalid-argument"],
+        ["resources/read", "ok", null],
+        ["ReadPodOutput", "cancelled", null],
+        ["ListPods", "ok", null],
+    ]);
+    assert_eq!(json!(words), expected);
+    assert_eq!(lines[1]["requests"][0]["decision"], "denied");
+    assert!(!fs::read_to_string(&log).unwrap().contains("secret"));
+}
+
+#[test]
+fn two_servers_may_share_an_audit_log() {
+    let place = Place::new().unwrap();
+    let log = place.root().join("audit.log");
+    let options = ["--audit", log.to_str().unwrap()];
+    let server = Served::start(&place, &options);
+    let session = server.session().unwrap();
+    let mut client = Piped::start(&place, &options);
+    server.ask(&session, &call(1, "ListPods", json!({}))).answer();
+    client.ask(1, "ListPods", json!({}));
+    audited(&log, 2);
+}

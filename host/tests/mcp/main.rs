@@ -1,0 +1,14 @@
+//! `pod-tools mcp` and clients that misbehave: what they get, what it costs, and who else notices. Clients that
+//! behave are in `tests/mcp` at the top, with the official SDK and the official conformance suite.
+
+#![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
+
+mod client;
+mod grants;
+mod http;
+mod resources;
+mod stdio;
+mod tools;
+
+#[path = "../support/cli.rs"]
+mod cli;

@@ -1,0 +1,25 @@
+#!/bin/sh
+# Runs the MCP server's tests with the official Python SDK as the client, over stdio and HTTP, against real pods.
+#
+#     tests/mcp/python.sh [POD_TOOLS]
+#
+# POD_TOOLS is the binary; without one it is built. It takes Python 3.10 or newer.
+set -eu
+
+sources=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$sources/../.." && pwd)
+place=${CARGO_TARGET_DIR:-$root/target}/mcp-python
+binary=${1:-}
+if [ -z "$binary" ]; then
+    cargo build --quiet --locked --manifest-path "$root/Cargo.toml" --bin pod-tools
+    binary=${CARGO_TARGET_DIR:-$root/target}/debug/pod-tools
+fi
+
+wanted=$sources/requirements.txt
+if ! cmp -s "$wanted" "$place/installed-from"; then
+    python3 -m venv --clear "$place"
+    "$place/bin/pip" install --quiet --disable-pip-version-check --requirement "$wanted"
+    cp "$wanted" "$place/installed-from"
+fi
+# The SDK warns of every feature of the earlier revisions, which are what half of the scenes are about.
+exec "$place/bin/python" -B -W ignore "$sources/python_client.py" "$binary"
