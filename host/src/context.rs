@@ -251,25 +251,40 @@ impl Staged {
         if self.cursors.is_empty() {
             return Ok(());
         }
-        let parts = self.authority.parts().clone();
-        blocking(move || {
-            for (pod, StagedCursor { base, new }) in self.cursors {
-                parts.registry.set_cursor(&pod, base.as_ref(), new, parts.limits.operation_time).map_err(
-                    |error| {
-                        let mut error = ToolError::from(error);
-                        error.message = format!(
-                            "the read cursor of pod `{}` was not stored, its text will be given again: {}",
-                            Escaped(&pod),
-                            error.message
-                        );
-                        error
-                    },
-                )?;
-            }
-            Ok(())
-        })
-        .await?
+        let length = self.authority.parts().limits.operation_time;
+        let wait = Wait { length, until: Instant::now() + length };
+        patiently(wait, move |wait| self.store_within(wait)).await
     }
+
+    fn store_within(&self, wait: Duration) -> Result<(), ToolError> {
+        let parts = self.authority.parts();
+        for (pod, StagedCursor { base, new }) in &self.cursors {
+            parts.registry.set_cursor(pod, base.as_ref(), new.clone(), wait).map_err(|error| {
+                let mut error = ToolError::from(error);
+                error.message = format!(
+                    "the read cursor of pod `{}` was not stored, its text will be given again: {}",
+                    Escaped(pod),
+                    error.message
+                );
+                error
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// Changes a file under its lock. That is mostly free, and the file is in memory: then it is done here and
+/// now, as a registry is read, and no thread has to be woken for it. Where the lock is held, it is waited for
+/// on a thread where waiting is no harm.
+pub(crate) async fn patiently<T: Send + 'static>(
+    wait: Wait,
+    work: impl Fn(Duration) -> Result<T, ToolError> + Send + 'static,
+) -> Result<T, ToolError> {
+    match work(Duration::ZERO) {
+        Err(error) if error.reason == Some(Reason::LockBusy) => {}
+        done => return done,
+    }
+    blocking(move || work(wait.left())).await?
 }
 
 /// Runs code that waits for locks or disks on a thread where waiting is no harm. It runs to its end even if

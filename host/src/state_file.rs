@@ -7,9 +7,10 @@
 use std::ffi::OsStr;
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags, Stat};
@@ -77,10 +78,15 @@ pub(crate) fn open_dir(path: &Path) -> rustix::io::Result<OwnedFd> {
 
 /// Opens the regular file `name` in `dir`, without following a link in its last component.
 pub(crate) fn open_at(dir: impl AsFd, name: &OsStr, access: OFlags) -> Result<File, Fault> {
+    open_with_stat(dir, name, access).map(|(file, _)| file)
+}
+
+fn open_with_stat(dir: impl AsFd, name: &OsStr, access: OFlags) -> Result<(File, Stat), Fault> {
     let flags = access | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     let file = File::from(rustix::fs::openat(dir, name, flags, OWNER_ONLY)?);
-    match FileType::from_raw_mode(rustix::fs::fstat(&file)?.st_mode) {
-        FileType::RegularFile => Ok(file),
+    let stat = rustix::fs::fstat(&file)?;
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile => Ok((file, stat)),
         FileType::Directory => Err(Fault::Kind("a directory")),
         FileType::Fifo => Err(Fault::Kind("a FIFO")),
         FileType::CharacterDevice | FileType::BlockDevice => Err(Fault::Kind("a device")),
@@ -90,16 +96,35 @@ pub(crate) fn open_at(dir: impl AsFd, name: &OsStr, access: OFlags) -> Result<Fi
 
 /// The whole content of an open file, from its start.
 pub(crate) fn read(file: &File) -> Result<Vec<u8>, Fault> {
+    read_sized(file, &rustix::fs::fstat(file)?)
+}
+
+/// A file that has as many bytes as it says is read with one call, and its end found with another.
+fn read_sized(file: &File, stat: &Stat) -> Result<Vec<u8>, Fault> {
+    let size = u64::try_from(stat.st_size).unwrap_or(0);
     let mut bytes = Vec::new();
-    rustix::fs::seek(file, rustix::fs::SeekFrom::Start(0))?;
-    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(Fault::Io)?;
-    if bytes.len() as u64 > MAX_BYTES { Err(Fault::TooLarge) } else { Ok(bytes) }
+    bytes.reserve_exact(usize::try_from(size.min(MAX_BYTES) + 1).unwrap_or(0));
+    loop {
+        bytes.reserve(1);
+        let read = bytes.len() as u64;
+        match rustix::io::pread(file, rustix::buffer::spare_capacity(&mut bytes), read) {
+            Ok(0) => return Ok(bytes),
+            Ok(_) if bytes.len() as u64 > MAX_BYTES => return Err(Fault::TooLarge),
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
 }
 
 /// The whole content of a file that may be missing.
 pub(crate) fn read_at(dir: impl AsFd, name: &OsStr) -> Result<Option<Vec<u8>>, Fault> {
-    match open_at(dir, name, OFlags::RDONLY) {
-        Ok(file) => read(&file).map(Some),
+    Ok(read_with_stat(dir, name)?.map(|(content, _)| content))
+}
+
+/// The same, and what the file's metadata said before it was read.
+pub(crate) fn read_with_stat(dir: impl AsFd, name: &OsStr) -> Result<Option<(Vec<u8>, Stat)>, Fault> {
+    match open_with_stat(dir, name, OFlags::RDONLY) {
+        Ok((file, stat)) => Ok(Some((read_sized(&file, &stat)?, stat))),
         Err(Fault::Missing) => Ok(None),
         Err(fault) => Err(fault),
     }
@@ -109,9 +134,16 @@ pub(crate) fn read_at(dir: impl AsFd, name: &OsStr) -> Result<Option<Vec<u8>>, F
 /// cannot be written. The caller holds the lock that `name` belongs to.
 pub(crate) fn write_new(dir: impl AsFd, name: &OsStr, bytes: &[u8]) -> io::Result<()> {
     let dir = dir.as_fd();
-    remove(dir, name)?;
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-    let mut file = File::from(rustix::fs::openat(dir, name, flags, OWNER_ONLY)?);
+    let open = || rustix::fs::openat(dir, name, flags, OWNER_ONLY);
+    let opened = match open() {
+        Err(Errno::EXIST) => {
+            remove(dir, name)?;
+            open()
+        }
+        opened => opened,
+    };
+    let mut file = File::from(opened?);
     file.write_all(bytes).inspect_err(|_| {
         // What is left of it is removed by the next writer at the latest.
         let _ = remove(dir, name);
@@ -129,6 +161,37 @@ pub(crate) fn remove(dir: impl AsFd, name: &OsStr) -> io::Result<()> {
 /// The end of a wait that begins now. One too long for the clock ends in a year.
 pub(crate) fn deadline(start: Instant, wait: Duration) -> Instant {
     start.checked_add(wait).unwrap_or_else(|| start + Duration::from_secs(365 * 24 * 3600))
+}
+
+/// The queue of this process's own threads for one lock file. `flock` can only be polled for, so of many
+/// threads that did, most would sleep while the lock is free; here each is woken when its turn may have come.
+#[derive(Debug, Default)]
+pub(crate) struct Queue {
+    taken: Mutex<bool>,
+    left: Condvar,
+}
+
+/// A thread's turn, until dropped.
+#[derive(Debug)]
+pub(crate) struct Turn<'a>(&'a Queue);
+
+impl Queue {
+    /// Waits for its turn until the deadline; `None` where others had theirs all the time.
+    pub(crate) fn wait(&self, deadline: Instant) -> Option<Turn<'_>> {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut taken, _) =
+            self.left.wait_timeout_while(taken, left, |taken| *taken).unwrap_or_else(PoisonError::into_inner);
+        let free = !std::mem::replace(&mut *taken, true);
+        free.then(|| Turn(self))
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        *self.0.taken.lock().unwrap_or_else(PoisonError::into_inner) = false;
+        self.0.left.notify_one();
+    }
 }
 
 /// An open file and the exclusive `flock` on it, until dropped.
@@ -181,5 +244,33 @@ impl Drop for Locked {
     /// Closing the file is not enough: a child that is just being started may still hold a copy of it.
     fn drop(&mut self) {
         let _ = rustix::fs::flock(&self.0, FlockOperation::Unlock);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_threads_have_their_turns_one_at_a_time_and_one_that_cannot_wait_has_none() {
+        let queue = Queue::default();
+        let minute = Instant::now() + Duration::from_secs(60);
+        let at_work = std::sync::atomic::AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..16 {
+                scope.spawn(|| {
+                    for _ in 0..100 {
+                        let _turn = queue.wait(minute).unwrap();
+                        assert_eq!(at_work.fetch_add(1, std::sync::atomic::Ordering::SeqCst), 0);
+                        std::thread::yield_now();
+                        at_work.fetch_sub(1, std::sync::atomic::Ordering::SeqCst);
+                    }
+                });
+            }
+        });
+        let turn = queue.wait(minute).unwrap();
+        assert!(queue.wait(Instant::now()).is_none());
+        drop(turn);
+        assert!(queue.wait(Instant::now()).is_some());
     }
 }

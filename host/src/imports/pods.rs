@@ -6,7 +6,7 @@ use std::io::Read;
 use wasmtime::component::Resource;
 
 use crate::bindings::pod::tools::pods as wit;
-use crate::context::{Pod, PodCtxView, blocking, requests};
+use crate::context::{Pod, PodCtxView, patiently, requests};
 use crate::directory::Lookup;
 use crate::error::{ErrorKind, HostResult, Reason, ToolError};
 use crate::escape::Escaped;
@@ -28,8 +28,7 @@ impl wit::Host for PodCtxView<'_> {
             wit::Verb::Stop => Verb::Stop,
         };
         self.ctx.admit(requests::find(purpose), Some(&name))?;
-        let records = self.ctx.parts().registry.load()?;
-        let Some(record) = records.records.into_iter().find(|record| record.pod_name == name) else {
+        let Some(record) = self.ctx.parts().registry.find(&name)? else {
             let message = format!("no spawned pod named `{}`", Escaped(&name));
             return Err(ToolError::new(ErrorKind::InvalidArgument, Reason::UnknownPod, message).into());
         };
@@ -65,12 +64,12 @@ impl wit::Host for PodCtxView<'_> {
         }
         let (parts, wait) = (self.ctx.parts().clone(), self.ctx.wait(None));
         let name = record.pod_name.clone();
-        blocking(move || {
+        patiently(wait, move |wait| {
             // It may have come back since.
             super::scope_lock::refuse_if_living(&parts, &record, &record.socket_path, true)?;
-            Ok::<_, ToolError>(parts.registry.remove(&record, wait.left())?)
+            Ok(parts.registry.remove(&record, wait)?)
         })
-        .await??;
+        .await?;
         self.ctx.drop_staged_cursor(&name);
         Ok(())
     }
@@ -144,7 +143,8 @@ fn read_state(file: std::fs::File) -> Option<wit::State> {
     struct Status {
         state: String,
     }
-    let mut text = Vec::new();
+    // With room for all of it, it is read with one call.
+    let mut text = Vec::with_capacity(1024);
     file.take(MAX_STATUS).read_to_end(&mut text).ok()?;
     match serde_json::from_slice::<Status>(&text).ok()?.state.as_str() {
         "idle" => Some(wit::State::Idle),

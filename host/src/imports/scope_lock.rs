@@ -9,7 +9,7 @@ use super::unix_socket::{descriptors_exhausted, socket_refused};
 use crate::authority::Parts;
 use crate::bindings::pod::tools::scope_lock as wit;
 use crate::connect::{ConnectError, connect};
-use crate::context::{Pod, PodCtxView, blocking, requests};
+use crate::context::{Pod, PodCtxView, blocking, patiently, requests};
 use crate::error::{HostResult, Reason, ToolError};
 use crate::escape::Escaped;
 use crate::registry::Record;
@@ -28,11 +28,11 @@ impl wit::Host for PodCtxView<'_> {
     async fn reclaim_stale(&mut self, within_ms: Option<u32>) -> HostResult<u32> {
         self.ctx.admit(requests::RECLAIM, None)?;
         let (parts, wait) = (self.ctx.parts().clone(), self.ctx.wait(within_ms));
-        let reclaimed = blocking(move || match &parts.scope_lock {
-            Some(lock) => lock.reclaim_stale(wait.left()),
+        let reclaimed = patiently(wait, move |wait| match &parts.scope_lock {
+            Some(lock) => lock.reclaim_stale(wait).map_err(tool_error),
             None => Ok(0),
         });
-        Ok(reclaimed.await?.map_err(tool_error)?)
+        Ok(reclaimed.await?)
     }
 }
 

@@ -1,6 +1,6 @@
 //! The registry in a spawner's runtime directory: `spawned_pods.json`, and `read_cursors.json` beside it.
 //!
-//! Both are read as they are, without a lock, and replaced whole: under the `flock` on `spawned_pods.lock` a
+//! Both are read as they are, or taken as they were read where they have not changed, without a lock, and replaced whole: under the `flock` on `spawned_pods.lock` a
 //! new file is written and renamed over the old one, so that a reader, and whoever comes after a killed
 //! process, finds one of the two. A native spawner does not take that lock: what it writes at the same
 //! moment wins or is lost, as between two native spawners.
@@ -8,17 +8,19 @@
 use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::fs::{AtFlags, OFlags};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::cached::{Cached, Unusable};
 use super::cursors::Cursors;
 use super::{Record, Records, Registry, RegistryError, StoredCursor, Unreadable, may_replace};
-use crate::state_file::{self, Fault, Locked};
+use crate::state_file::{self, Fault, Locked, Queue, Turn};
 
 const PODS: &str = "spawned_pods.json";
 const CURSORS: &str = "read_cursors.json";
@@ -33,6 +35,15 @@ const NEW: &str = ".spawned_pods.new";
 pub struct FileRegistry {
     dir: OwnedFd,
     path: PathBuf,
+    writers: Queue,
+    parsed_pods: Cached<Records>,
+    parsed_cursors: Cached<Cursors>,
+}
+
+/// The lock, held until dropped, by a thread whose turn it is.
+struct Held<'a> {
+    _lock: Locked,
+    _turn: Turn<'a>,
 }
 
 impl FileRegistry {
@@ -44,7 +55,13 @@ impl FileRegistry {
     pub fn open(dir: impl AsRef<Path>) -> Result<Self, RegistryError> {
         let path = dir.as_ref().to_path_buf();
         match state_file::open_dir(&path) {
-            Ok(dir) => Ok(Self { dir, path }),
+            Ok(dir) => Ok(Self {
+                dir,
+                path,
+                writers: Queue::default(),
+                parsed_pods: Cached::default(),
+                parsed_cursors: Cached::default(),
+            }),
             Err(errno) => Err(RegistryError::Directory { path, source: errno.into() }),
         }
     }
@@ -66,16 +83,44 @@ impl FileRegistry {
         self.replace(&held, PODS, serde_json::to_string_pretty(&list))
     }
 
-    /// The elements of the list, each as it is written. A missing file is an empty list. An empty file is
-    /// none: those who write the list replace it whole, so something has gone wrong with it.
+    /// The elements of the list, each as it is written. A missing file is an empty list.
     fn list<'a>(&self) -> Result<Vec<Entry<'a>>, RegistryError> {
-        let Some(bytes) = self.read(PODS)? else { return Ok(Vec::new()) };
-        let list: Result<Vec<Box<RawValue>>, _> = serde_json::from_slice(&bytes);
-        let list = list.map_err(|error| match bytes.is_empty() {
-            true => self.damaged(PODS, "it is empty".into()),
-            false => self.damaged(PODS, format!("it holds no list of pods: {error}")),
-        })?;
-        Ok(list.into_iter().map(Entry::Found).collect())
+        match self.read(PODS)? {
+            Some(bytes) => entries(&bytes).map_err(|detail| self.damaged(PODS, detail)),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// The records, parsed again only where the file has changed; `None` for a missing file.
+    fn records(&self) -> Result<Option<Arc<Records>>, RegistryError> {
+        self.cached(&self.parsed_pods, PODS, |bytes| {
+            // All of them can mostly be read, which one pass shows.
+            if let Ok(records) = serde_json::from_slice(bytes) {
+                return Ok(Records { records, unreadable: Vec::new() });
+            }
+            let mut records = Records::default();
+            for entry in entries(bytes)? {
+                match entry.record() {
+                    Some(record) => records.records.push(record),
+                    None => records.unreadable.push(Unreadable { name: entry.name() }),
+                }
+            }
+            Ok(records)
+        })
+    }
+
+    fn cached<T>(
+        &self,
+        cached: &Cached<T>,
+        name: &str,
+        parse: impl FnOnce(&[u8]) -> Result<T, String>,
+    ) -> Result<Option<Arc<T>>, RegistryError> {
+        match cached.get(self.dir.as_fd(), name, parse) {
+            Ok(None) if self.is_removed() => Err(self.removed()),
+            Ok(content) => Ok(content),
+            Err(Unusable::File(fault)) => Err(self.fault(name, fault)),
+            Err(Unusable::Content(detail)) => Err(self.damaged(name, detail)),
+        }
     }
 
     fn cursors(&self) -> Result<Cursors, RegistryError> {
@@ -104,7 +149,12 @@ impl FileRegistry {
     }
 
     /// Puts a new content in the place of the file's. No `fsync`: pods do not outlive a power cut.
-    fn replace(&self, _: &Locked, name: &str, text: serde_json::Result<String>) -> Result<(), RegistryError> {
+    fn replace(
+        &self,
+        _: &Held<'_>,
+        name: &str,
+        text: serde_json::Result<String>,
+    ) -> Result<(), RegistryError> {
         let new = OsStr::new(NEW);
         let written = text
             .map_err(io::Error::other)
@@ -117,12 +167,14 @@ impl FileRegistry {
         })
     }
 
-    fn lock(&self, wait: Duration) -> Result<Locked, RegistryError> {
+    fn lock(&self, wait: Duration) -> Result<Held<'_>, RegistryError> {
         let start = Instant::now();
         let deadline = state_file::deadline(start, wait);
         let name = OsStr::new(LOCK);
         let path = || self.path.join(LOCK);
         let unwritable = |source: io::Error| RegistryError::Unwritable { path: path(), source };
+        let busy = || RegistryError::Busy { path: path(), waited: start.elapsed() };
+        let turn = self.writers.wait(deadline).ok_or_else(busy)?;
         loop {
             let file = match state_file::open_at(&self.dir, name, OFlags::RDWR | OFlags::CREATE) {
                 Ok(file) => file,
@@ -134,11 +186,11 @@ impl FileRegistry {
             if let Some(held) = Locked::until(file, deadline).map_err(unwritable)? {
                 let there = rustix::fs::statat(&self.dir, name, AtFlags::SYMLINK_NOFOLLOW);
                 if held.is_current(there).map_err(|errno| unwritable(errno.into()))? {
-                    return Ok(held);
+                    return Ok(Held { _lock: held, _turn: turn });
                 }
             }
             if Instant::now() >= deadline {
-                return Err(RegistryError::Busy { path: path(), waited: start.elapsed() });
+                return Err(busy());
             }
         }
     }
@@ -166,14 +218,11 @@ impl FileRegistry {
 
 impl Registry for FileRegistry {
     fn load(&self) -> Result<Records, RegistryError> {
-        let mut records = Records::default();
-        for entry in self.list()? {
-            match entry.record() {
-                Some(record) => records.records.push(record),
-                None => records.unreadable.push(Unreadable { name: entry.name() }),
-            }
-        }
-        Ok(records)
+        Ok(self.records()?.map(|records| (*records).clone()).unwrap_or_default())
+    }
+
+    fn find(&self, name: &str) -> Result<Option<Record>, RegistryError> {
+        Ok(self.records()?.and_then(|records| records.get(name).cloned()))
     }
 
     fn remove(&self, record: &Record, wait: Duration) -> Result<(), RegistryError> {
@@ -200,7 +249,10 @@ impl Registry for FileRegistry {
     }
 
     fn cursor(&self, name: &str) -> Result<Option<StoredCursor>, RegistryError> {
-        self.cursors()?.get(name).map_err(|detail| self.damaged(CURSORS, detail))
+        match self.cached(&self.parsed_cursors, CURSORS, Cursors::parse)? {
+            Some(cursors) => cursors.get(name).map_err(|detail| self.damaged(CURSORS, detail)),
+            None => Ok(None),
+        }
     }
 
     fn set_cursor(
@@ -225,6 +277,16 @@ impl Registry for FileRegistry {
         let text = cursors.set(name, &new).and_then(|()| cursors.render());
         self.replace(&held, CURSORS, text)
     }
+}
+
+/// The list's elements. An empty file is no list: those who write it replace it whole, so something has gone
+/// wrong with it.
+fn entries<'a>(bytes: &[u8]) -> Result<Vec<Entry<'a>>, String> {
+    let list: Vec<Box<RawValue>> = serde_json::from_slice(bytes).map_err(|error| match bytes.is_empty() {
+        true => "it is empty".to_owned(),
+        false => format!("it holds no list of pods: {error}"),
+    })?;
+    Ok(list.into_iter().map(Entry::Found).collect())
 }
 
 /// An element of the list.

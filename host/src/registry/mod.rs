@@ -3,6 +3,7 @@
 //! [`Registry`] is what the runtime needs of a registry. [`FileRegistry`] is the spawner's
 //! `spawned_pods.json`; [`MemoryRegistry`] serves runtimes that own their records.
 
+mod cached;
 mod cursors;
 mod file;
 mod memory;
@@ -86,13 +87,22 @@ pub struct StoredCursor {
 /// A registry of pods.
 ///
 /// All functions may block on the file system; those with a `wait` may also wait for a lock, that long at
-/// most. The runtime calls `load` and `cursor` where it is, the others on threads that may block.
+/// most. The runtime calls `load` and `cursor` where it is; the others there too, with no time to wait, and
+/// where the lock is held then on threads that may block.
 pub trait Registry: Send + Sync {
     /// All records. Waits for no lock.
     ///
     /// # Errors
     /// [`RegistryError::Damaged`] and [`RegistryError::Descriptors`].
     fn load(&self) -> Result<Records, RegistryError>;
+
+    /// The record of that name; where names repeat, the first. Waits for no lock.
+    ///
+    /// # Errors
+    /// Those of [`load`](Self::load).
+    fn find(&self, name: &str) -> Result<Option<Record>, RegistryError> {
+        Ok(self.load()?.get(name).cloned())
+    }
 
     /// Removes every record with this one's name and socket path, and the name's cursor. There may be none.
     ///

@@ -78,6 +78,11 @@ impl Answer {
         &self.output
     }
 
+    /// The answer by value, and what is left to be stored once the caller of the tool has it.
+    pub fn into_parts(self) -> (Output, Staged) {
+        (self.output, self.staged)
+    }
+
     /// To be called once the caller of the tool has the answer: stores what the call has staged.
     ///
     /// # Errors

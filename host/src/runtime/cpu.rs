@@ -24,9 +24,17 @@ pub(super) struct Ticker(Arc<Shared>);
 
 #[derive(Debug, Default)]
 struct Shared {
-    /// Calls under way, or `None` when the ticker has been dropped.
-    calls: Mutex<Option<usize>>,
+    calls: Mutex<Calls>,
     changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Calls {
+    under_way: usize,
+    /// The ticker has been dropped.
+    ended: bool,
+    /// The thread waits for a call. It mostly does not: then nobody has to be woken.
+    awaited: bool,
 }
 
 /// Keeps the epoch advancing until it is dropped.
@@ -35,7 +43,7 @@ pub(super) struct Ticking(Weak<Shared>);
 
 impl Ticker {
     pub(super) fn start(engine: &Engine) -> std::io::Result<Self> {
-        let shared = Arc::new(Shared { calls: Mutex::new(Some(0)), changed: Condvar::new() });
+        let shared = Arc::<Shared>::default();
         let (engine, of_thread) = (engine.weak(), shared.clone());
         std::thread::Builder::new()
             .name("pod-tools-epoch".into())
@@ -44,45 +52,44 @@ impl Ticker {
     }
 
     pub(super) fn ticking(&self) -> Ticking {
-        self.0.change(|calls| *calls += 1);
+        self.0.change(|calls| calls.under_way += 1);
         Ticking(Arc::downgrade(&self.0))
     }
 }
 
 impl Drop for Ticker {
     fn drop(&mut self) {
-        *self.0.calls.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        self.0.changed.notify_all();
+        self.0.change(|calls| calls.ended = true);
     }
 }
 
 impl Drop for Ticking {
     fn drop(&mut self) {
         if let Some(shared) = self.0.upgrade() {
-            shared.change(|calls| *calls -= 1);
+            shared.change(|calls| calls.under_way -= 1);
         }
     }
 }
 
 impl Shared {
-    fn change(&self, change: impl FnOnce(&mut usize)) {
-        if let Some(calls) = self.calls.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
-            change(calls);
-            if *calls == 1 {
-                self.changed.notify_all();
-            }
+    fn change(&self, change: impl FnOnce(&mut Calls)) {
+        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut calls);
+        if calls.awaited && (calls.ended || calls.under_way > 0) {
+            calls.awaited = false;
+            self.changed.notify_one();
         }
     }
 }
 
 fn tick(engine: &EngineWeak, shared: &Shared) {
     loop {
-        let calls = shared.calls.lock().unwrap_or_else(PoisonError::into_inner);
-        let calls = shared
-            .changed
-            .wait_while(calls, |calls| *calls == Some(0))
-            .unwrap_or_else(PoisonError::into_inner);
-        if calls.is_none() {
+        let mut calls = shared.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        while !calls.ended && calls.under_way == 0 {
+            calls.awaited = true;
+            calls = shared.changed.wait(calls).unwrap_or_else(PoisonError::into_inner);
+        }
+        if calls.ended {
             return;
         }
         drop(calls);

@@ -12,6 +12,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, FileExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::fs::OFlags;
@@ -19,7 +20,7 @@ use rustix::io::Errno;
 
 use super::journal::{self, Journal, Verdict};
 use super::{Allocation, RegisterError, ScopeLockError, Table, TransactError, is_alive};
-use crate::state_file::{self, Fault, Locked};
+use crate::state_file::{self, Fault, Locked, Queue, Turn};
 
 /// The machine-wide scope lock: a path, and what may be done with the file there.
 ///
@@ -28,17 +29,19 @@ use crate::state_file::{self, Fault, Locked};
 #[derive(Debug, Clone)]
 pub struct ScopeLock {
     path: PathBuf,
+    queue: Arc<Queue>,
 }
 
 /// The lock, held until dropped, and where it was found.
-struct Held {
+struct Held<'a> {
     lock: Locked,
+    _turn: Turn<'a>,
     dir: OwnedFd,
     /// The file's path without links.
     real: PathBuf,
 }
 
-impl Held {
+impl Held<'_> {
     /// The journal's name, beside the file's.
     fn journal(&self) -> OsString {
         let mut name = self.real.file_name().unwrap_or_default().to_owned();
@@ -62,7 +65,7 @@ enum Undone {
 impl ScopeLock {
     /// The lock at that path. Nothing is opened yet.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into() }
+        Self { path: path.into(), queue: Arc::default() }
     }
 
     /// The file.
@@ -140,9 +143,11 @@ impl ScopeLock {
     }
 
     /// Opens the file, making it if need be, and takes its lock.
-    fn acquire(&self, wait: Duration) -> Result<Held, ScopeLockError> {
+    fn acquire(&self, wait: Duration) -> Result<Held<'_>, ScopeLockError> {
         let start = Instant::now();
         let deadline = state_file::deadline(start, wait);
+        let busy = || ScopeLockError::Busy { path: self.path.clone(), waited: start.elapsed() };
+        let turn = self.queue.wait(deadline).ok_or_else(busy)?;
         loop {
             let (dir, real) = self.locate()?;
             let name = real.file_name().unwrap_or_default();
@@ -156,10 +161,10 @@ impl ScopeLock {
                 && let Some(lock) = Locked::until(file, deadline).map_err(|source| self.unwritable(source))?
                 && lock.is_current(rustix::fs::stat(&self.path)).map_err(|e| self.unwritable(e.into()))?
             {
-                return Ok(Held { lock, dir, real });
+                return Ok(Held { lock, _turn: turn, dir, real });
             }
             if Instant::now() >= deadline {
-                return Err(ScopeLockError::Busy { path: self.path.clone(), waited: start.elapsed() });
+                return Err(busy());
             }
         }
     }
@@ -193,7 +198,7 @@ impl ScopeLock {
     }
 
     /// The table's text, after whatever a killed process left undone has been done.
-    fn recover(&self, held: &Held) -> Result<Vec<u8>, ScopeLockError> {
+    fn recover(&self, held: &Held<'_>) -> Result<Vec<u8>, ScopeLockError> {
         let text = state_file::read(held.lock.file()).map_err(|fault| self.fault(fault))?;
         let found = state_file::read_at(&held.dir, &held.journal())
             .map_err(|fault| self.fault_at(held.journal_path(), fault))?;
@@ -221,7 +226,7 @@ impl ScopeLock {
     /// that a merge comes from.
     fn write(
         &self,
-        held: &Held,
+        held: &Held<'_>,
         old: &[u8],
         table: &Table,
         found: Option<&Journal<'_>>,
@@ -251,7 +256,7 @@ impl ScopeLock {
     }
 
     /// Rewrites the table in place, from the journal that has been written, and removes the journal.
-    fn rewrite(&self, held: &Held, old: &[u8], new: &[u8], undone: Undone) -> Result<(), ScopeLockError> {
+    fn rewrite(&self, held: &Held<'_>, old: &[u8], new: &[u8], undone: Undone) -> Result<(), ScopeLockError> {
         if let Err(source) = overwrite(held.lock.file(), new).and_then(|()| held.lock.file().sync_data()) {
             if overwrite(held.lock.file(), old).is_ok() {
                 if let Undone::Drop = undone {
@@ -272,7 +277,7 @@ impl ScopeLock {
     }
 
     /// A journal that cannot be removed is found out of date by the next process.
-    fn drop_journal(&self, held: &Held) {
+    fn drop_journal(&self, held: &Held<'_>) {
         if let Err(error) = state_file::remove(&held.dir, &held.journal()) {
             tracing::warn!(path = %held.journal_path().display(), %error, "the journal could not be removed");
         }

@@ -14,11 +14,36 @@ pub fn is_alive(pid: i64) -> bool {
     let Some(pid) = i32::try_from(pid).ok().filter(|pid| *pid > 0).and_then(Pid::from_raw) else {
         return false;
     };
+    if let Some(alive) = ask_kernel(pid) {
+        return alive;
+    }
     match test_kill_process(pid) {
         Err(Errno::SRCH) => false,
         // EPERM: it runs, as another user.
         _ => !is_zombie(pid),
     }
+}
+
+/// A handle to a process can be polled: it is ready when the last of its threads has ended. That takes a
+/// tenth of the time that `/proc` needs to describe a process, and a table may name a thousand. `None` where
+/// the kernel has no such handles, or gives none for this one.
+#[cfg(target_os = "linux")]
+fn ask_kernel(pid: Pid) -> Option<bool> {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    use rustix::process::{PidfdFlags, pidfd_open};
+
+    let process = match pidfd_open(pid, PidfdFlags::empty()) {
+        Ok(process) => process,
+        Err(Errno::SRCH) => return Some(false),
+        Err(_) => return None,
+    };
+    let ended = &mut [PollFd::new(&process, PollFlags::IN)];
+    poll(ended, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).ok().map(|ready| ready == 0)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn ask_kernel(_: Pid) -> Option<bool> {
+    None
 }
 
 /// Whether `/proc` calls it dead. Where there is no `/proc`, or it hides the process, nothing does.

@@ -1,0 +1,60 @@
+//! The other programs of a run, compiled as this one is, when they are needed.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::Context;
+
+/// Where they are.
+pub struct Programs {
+    directory: PathBuf,
+    native: PathBuf,
+    cache: tempfile::TempDir,
+}
+
+impl Programs {
+    /// Compiles the native side on its own: together with the host it would get the features that the host
+    /// needs of `serde_json`, and be slower.
+    pub fn build() -> anyhow::Result<Self> {
+        if cfg!(debug_assertions) {
+            eprintln!(
+                "unoptimized code says little; for figures: cargo run --release --locked -p pod-tools-bench"
+            );
+        }
+        let this = std::env::current_exe()?;
+        let directory = this.parent().context("a program lies in a directory")?.to_owned();
+        let native = build(&directory, "native-pod-tools", &["pod-tools-bench-native"])?;
+        Ok(Self { directory, native, cache: tempfile::tempdir()? })
+    }
+
+    /// The native side.
+    pub fn native(&self) -> &Path {
+        &self.native
+    }
+
+    /// `pod-tools`, as it is shipped. Compiled now, if it is not yet: together with this program, so that
+    /// nothing is compiled twice.
+    pub fn pod_tools(&self) -> anyhow::Result<PathBuf> {
+        build(&self.directory, "pod-tools", &["pod-tools-host", "pod-tools-bench"])
+    }
+
+    /// Where compiled components are kept during a run.
+    pub fn cache(&self) -> &Path {
+        self.cache.path()
+    }
+}
+
+fn build(directory: &Path, program: &str, packages: &[&str]) -> anyhow::Result<PathBuf> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut cargo = Command::new(cargo);
+    cargo.args(["build", "--quiet", "--locked", "--bin", program]).current_dir(env!("CARGO_MANIFEST_DIR"));
+    cargo.args(packages.iter().flat_map(|package| ["--package", package]));
+    if !cfg!(debug_assertions) {
+        cargo.arg("--release");
+    }
+    let built = cargo.status().context("run cargo")?;
+    anyhow::ensure!(built.success(), "cargo could not build {program}; its output is above");
+    let path = directory.join(program);
+    anyhow::ensure!(path.is_file(), "{} is not where cargo puts it", path.display());
+    Ok(path)
+}

@@ -1,0 +1,84 @@
+//! A process that is asked by lines: the pods, and either side of the benchmark.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use anyhow::Context;
+use pod_tools_bench_native::drive::{Reply, Request};
+
+use crate::place::Place;
+use crate::programs::Programs;
+
+/// The standard input and output of a process.
+pub struct Lines {
+    to: ChildStdin,
+    from: BufReader<ChildStdout>,
+}
+
+impl Lines {
+    pub fn of(child: &mut Child) -> anyhow::Result<Self> {
+        let to = child.stdin.take().context("no standard input")?;
+        let from = BufReader::new(child.stdout.take().context("no standard output")?);
+        Ok(Self { to, from })
+    }
+
+    pub fn ask(&mut self, line: &str) -> anyhow::Result<String> {
+        self.to.write_all(format!("{line}\n").as_bytes())?;
+        let mut answer = String::new();
+        anyhow::ensure!(self.from.read_line(&mut answer)? > 0, "it ended without an answer");
+        Ok(answer.trim_end().to_owned())
+    }
+}
+
+/// Which.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    Sandboxed,
+    Native,
+}
+
+/// One side at work in a place.
+pub struct Side {
+    which: Which,
+    child: Child,
+    lines: Lines,
+}
+
+impl Side {
+    /// Starts it, warm: the component is compiled, the registry is read.
+    pub fn start(which: Which, place: &Place, programs: &Programs) -> anyhow::Result<Self> {
+        let mut command = match which {
+            Which::Native => {
+                let mut command = Command::new(programs.native());
+                command.arg("serve").arg(place.registry()).arg(place.scope_lock());
+                command
+            }
+            Which::Sandboxed => {
+                let mut command = Command::new(std::env::current_exe()?);
+                command.arg("sandboxed").args([place.base(), place.runtime_dir(), place.scope_lock()]);
+                command.arg(programs.cache());
+                command
+            }
+        };
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        let lines = Lines::of(&mut child)?;
+        Ok(Self { which, child, lines })
+    }
+
+    pub fn ask(&mut self, request: &Request) -> anyhow::Result<Reply> {
+        let answer = self.lines.ask(&serde_json::to_string(request)?);
+        let answer = answer.with_context(|| format!("the {:?} side", self.which))?;
+        let reply: Reply = serde_json::from_str(&answer)?;
+        match reply.error {
+            Some(error) => anyhow::bail!("the {:?} side: {error}", self.which),
+            None => Ok(reply),
+        }
+    }
+}
+
+impl Drop for Side {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
