@@ -1,9 +1,9 @@
 //! The registry in a spawner's runtime directory: `spawned_pods.json`, and `read_cursors.json` beside it.
 //!
-//! Both are read as they are, or taken as they were read where they have not changed, without a lock, and replaced whole: under the `flock` on `spawned_pods.lock` a
-//! new file is written and renamed over the old one, so that a reader, and whoever comes after a killed
-//! process, finds one of the two. A native spawner does not take that lock: what it writes at the same
-//! moment wins or is lost, as between two native spawners.
+//! Both are read as they are, or taken as they were read where they have not changed since, without a lock; and
+//! replaced whole: under the `flock` on `spawned_pods.lock` a new file is written and renamed over the old one,
+//! so that a reader, and whoever comes after a killed process, finds one of the two. A native spawner does not
+//! take that lock: what it writes at the same moment wins or is lost, as between two native spawners.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
