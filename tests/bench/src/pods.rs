@@ -33,19 +33,14 @@ pub struct PodsArgs {
     sockets: Vec<PathBuf>,
 }
 
-struct Answers {
-    history: Vec<u8>,
-}
-
 /// Listens on all sockets, anew for each line of standard input, and says so with a line.
 pub fn run(args: &PodsArgs) -> anyhow::Result<()> {
     crate::place::raise_descriptor_limit()?;
     let behaviour: Behaviour = serde_json::from_str(&args.behaviour)?;
-    let history = match behaviour {
-        Behaviour::Answer(shape) => event(shape),
-        Behaviour::NeverAccept | Behaviour::Dead => Vec::new(),
+    let history: Arc<[u8]> = match behaviour {
+        Behaviour::Answer(shape) => event(shape).into(),
+        Behaviour::NeverAccept | Behaviour::Dead => Arc::default(),
     };
-    let answers = Arc::new(Answers { history });
     // Its thread serves; this one takes orders.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let mut pods: Vec<JoinHandle<()>> = Vec::new();
@@ -60,20 +55,14 @@ pub fn run(args: &PodsArgs) -> anyhow::Result<()> {
                 continue;
             }
             let listener = listen(socket)?;
-            let (socket, answers) = (socket.clone(), answers.clone());
-            pods.push(match behaviour {
-                Behaviour::Answer(_) => runtime.spawn(async move {
-                    let _guard = tokio::net::UnixListener::from_std(listener)
-                        .map(|listener| accept(listener, socket, answers));
-                    if let Ok(accepting) = _guard {
-                        accepting.await;
-                    }
-                }),
-                _ => runtime.spawn(async move {
-                    let _listener = listener;
-                    std::future::pending::<()>().await;
-                }),
-            });
+            let (socket, history) = (socket.clone(), history.clone());
+            pods.push(runtime.spawn(async move {
+                match (behaviour, UnixListener::from_std(listener)) {
+                    (Behaviour::Answer(_), Ok(listener)) => accept(listener, socket, history).await,
+                    // Held, and never asked for a connection.
+                    (_, _listener) => std::future::pending().await,
+                }
+            }));
         }
         println!("listening");
         std::io::stdout().flush()?;
@@ -90,13 +79,13 @@ fn listen(socket: &PathBuf) -> anyhow::Result<std::os::unix::net::UnixListener> 
     Ok(listener.into())
 }
 
-async fn accept(listener: UnixListener, socket: PathBuf, answers: Arc<Answers>) {
+async fn accept(listener: UnixListener, socket: PathBuf, history: Arc<[u8]>) {
     let (gone, mut is_gone) = tokio::sync::mpsc::channel::<UnixStream>(1);
     loop {
         tokio::select! {
             accepted = listener.accept() => {
                 if let Ok((stream, _)) = accepted {
-                    tokio::spawn(serve(stream, answers.clone(), gone.clone()));
+                    tokio::spawn(serve(stream, history.clone(), gone.clone()));
                 }
             }
             Some(mut stream) = is_gone.recv() => {
@@ -111,7 +100,7 @@ async fn accept(listener: UnixListener, socket: PathBuf, answers: Arc<Answers>) 
 }
 
 /// Answers on one connection until the client has had enough.
-async fn serve(stream: UnixStream, answers: Arc<Answers>, gone: tokio::sync::mpsc::Sender<UnixStream>) {
+async fn serve(stream: UnixStream, history: Arc<[u8]>, gone: tokio::sync::mpsc::Sender<UnixStream>) {
     let mut stream = BufReader::new(stream);
     let mut line = String::new();
     loop {
@@ -120,7 +109,7 @@ async fn serve(stream: UnixStream, answers: Arc<Answers>, gone: tokio::sync::mps
             return;
         }
         let answer: &[u8] = if line.starts_with(r#"{"method":"get_history""#) {
-            &answers.history
+            &history
         } else if line.starts_with(r#"{"method":"run""#) {
             b"{\"event\":\"turn_start\",\"data\":{\"turn\":0}}\n"
         } else {

@@ -37,7 +37,8 @@ pub enum Unit {
     /// Than native.
     MillisecondsMore,
     Mebibytes,
-    Kibibytes,
+    Megabytes,
+    Kilobytes,
 }
 
 /// Time over the size of the work.
@@ -129,8 +130,10 @@ impl Unit {
     fn number(self, value: f64) -> String {
         match self {
             Unit::Ratio => format!("{value:.2}"),
-            Unit::Kibibytes => format!("{value:.0}"),
-            Unit::Milliseconds | Unit::MillisecondsMore | Unit::Mebibytes => format!("{value:.1}"),
+            Unit::Kilobytes => format!("{value:.0}"),
+            Unit::Milliseconds | Unit::MillisecondsMore | Unit::Mebibytes | Unit::Megabytes => {
+                format!("{value:.1}")
+            }
         }
     }
 
@@ -140,7 +143,8 @@ impl Unit {
             Unit::Milliseconds => " ms",
             Unit::MillisecondsMore => " ms more",
             Unit::Mebibytes => " MiB",
-            Unit::Kibibytes => " KiB",
+            Unit::Megabytes => " MB",
+            Unit::Kilobytes => " KB",
         };
         self.number(value) + unit
     }

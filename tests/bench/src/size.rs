@@ -16,8 +16,8 @@ pub const NAME: &str = "size";
 
 #[expect(clippy::cast_precision_loss, reason = "sizes of files")]
 pub fn rows(programs: &Programs) -> anyhow::Result<[Row; 3]> {
-    let component = Spread::exactly(pod_tools_host::BUNDLED.len() as f64 / 1024.0);
-    let binary = Spread::exactly(mib(std::fs::metadata(programs.pod_tools()?)?.len()));
+    let component = Spread::exactly(pod_tools_host::BUNDLED.len() as f64 / 1e3);
+    let binary = Spread::exactly(std::fs::metadata(programs.pod_tools()?)?.len() as f64 / 1e6);
 
     // After a first call: what a runtime keeps while nobody asks for anything.
     let place = Place::new(1, Behaviour::Answer(Shape { items: 10, item_bytes: 200 }), 1)?;
@@ -26,7 +26,7 @@ pub fn rows(programs: &Programs) -> anyhow::Result<[Row; 3]> {
     let idle = Spread::exactly(mib(side.ask(&Request::Rest)?.resident));
     Ok([
         Row::new("size: idle embedder, resident", Unit::Mebibytes, idle, Some(30.0)),
-        Row::new("size: component", Unit::Kibibytes, component, Some(300.0)),
-        Row::new("size: `pod-tools`, stripped", Unit::Mebibytes, binary, Some(20.0)),
+        Row::new("size: component", Unit::Kilobytes, component, Some(300.0)),
+        Row::new("size: `pod-tools`, stripped", Unit::Megabytes, binary, Some(20.0)),
     ])
 }

@@ -146,7 +146,7 @@ impl Work {
             Work::AtOnce { anew } => {
                 let calls = (0..64).map(|call| {
                     let name = &place.names()[call % place.names().len()];
-                    if call / place.names().len() % 2 == 0 {
+                    if (call / place.names().len()).is_multiple_of(2) {
                         ("SendToPod".into(), json!({ "name": name, "message": "go on" }).to_string())
                     } else {
                         ("ReadPodOutput".into(), json!({ "name": name }).to_string())

@@ -41,7 +41,7 @@ struct Place {
 }
 
 impl Place {
-    /// One pod that is idle, with a history of ten items; or one that is dead.
+    /// One pod that is idle.
     fn new(behaviour: &serde_json::Value) -> Self {
         let root = tempfile::tempdir().unwrap();
         let base = root.path().join("base");
@@ -112,9 +112,9 @@ fn ask(child: &mut Child, line: &str) -> String {
 
 /// What is read of a file that changed within the last two seconds is not kept, and nothing tells when they
 /// are over but the clock.
-fn let_the_registry_age(place: &Place) {
-    let registry = place.root.path().join("base/spawner/spawned_pods.json");
-    let written = fs::metadata(registry).unwrap().modified().unwrap();
+fn let_age(place: &Place, file: &str) {
+    let written =
+        fs::metadata(place.root.path().join("base/spawner").join(file)).unwrap().modified().unwrap();
     while SystemTime::now().duration_since(written).is_ok_and(|age| age < Duration::from_millis(3200)) {
         std::thread::sleep(Duration::from_millis(100));
     }
@@ -127,7 +127,7 @@ fn a_call_makes_the_system_calls_that_are_known_and_no_others() {
         return;
     }
     let place = Place::new(&json!({ "Answer": { "items": 10, "item_bytes": 200 } }));
-    let_the_registry_age(&place);
+    let_age(&place, "spawned_pods.json");
     let named = json!({ "name": "pod-0" }).to_string();
     let message = json!({ "name": "pod-0", "message": "hello" }).to_string();
     let measured: BTreeMap<&str, Counts> = BTreeMap::from([
@@ -135,7 +135,7 @@ fn a_call_makes_the_system_calls_that_are_known_and_no_others() {
         ("SendToPod", place.count("SendToPod", &message, false)),
         ("ReadPodOutput, all new", place.count("ReadPodOutput", &named, true)),
         ("ReadPodOutput, nothing new", {
-            let_the_registry_age(&place);
+            let_age(&place, "read_cursors.json");
             place.count("ReadPodOutput", &named, false)
         }),
     ]);
