@@ -5,6 +5,8 @@
 //! UPDATE_BOUNDS=1 cargo test -p pod-tools-bench --test system_calls
 //! ```
 
+#![allow(clippy::unwrap_used)]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
