@@ -7,6 +7,8 @@
 //! UPDATE_BOUNDS=1 cargo test -p pod-tools-bench --test instructions
 //! ```
 
+#![allow(clippy::unwrap_used)]
+
 mod host;
 
 use std::collections::BTreeMap;
