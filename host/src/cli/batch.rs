@@ -1,15 +1,14 @@
 //! `pod-tools call --batch`: a JSON line in, a JSON line out. Also the face that a conformance kit talks to.
 
-use std::io::{BufRead, Read};
 use std::process::ExitCode;
 
 use pod_tools_host::{Answer, ErrorKind, ToolError};
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use tokio::sync::mpsc;
 
 use crate::INTERRUPTED;
 use crate::call::{Caller, Line, delivered};
+use crate::input_lines::{Input, read_lines};
 use crate::interrupt::{Interrupt, print};
 
 /// The longest line that is read: a message of 64 MiB, and its escapes.
@@ -27,7 +26,7 @@ struct Request {
 /// Answers until the end of input. Exit status 0, whatever the answers were; 1 if no tool could be called at
 /// all, which each answer then says.
 pub async fn run(caller: &Caller, mut interrupt: Interrupt) -> anyhow::Result<ExitCode> {
-    let mut lines = read_lines();
+    let mut lines = read_lines(MAX_LINE)?;
     loop {
         let next = async {
             let line = lines.recv().await?;
@@ -49,10 +48,14 @@ pub async fn run(caller: &Caller, mut interrupt: Interrupt) -> anyhow::Result<Ex
     }
 }
 
-async fn answer(caller: &Caller, line: Result<Vec<u8>, String>) -> Result<Answer, ToolError> {
+async fn answer(caller: &Caller, line: Input) -> Result<Answer, ToolError> {
     let bad =
         |why: String| ToolError::new(ErrorKind::InvalidArgument, None, format!("invalid batch line: {why}"));
-    let line = line.map_err(bad)?;
+    let line = match line {
+        Input::Line(line) => line,
+        Input::TooLong => return Err(bad(format!("it has more than {MAX_LINE} bytes"))),
+        Input::Failed(error) => return Err(bad(format!("standard input: {error}"))),
+    };
     let request: Request = serde_json::from_slice(&line).map_err(|error| bad(error.to_string()))?;
     let input = match (&request.input, &request.input_json) {
         (Some(_), Some(_)) => return Err(bad("it has both `input` and `input_json`".to_owned())),
@@ -61,39 +64,4 @@ async fn answer(caller: &Caller, line: Result<Vec<u8>, String>) -> Result<Answer
         (None, None) => "",
     };
     caller.call(&request.tool, input).await
-}
-
-/// The lines of standard input, from a thread of their own: it may still wait for one when the process ends.
-/// A line that cannot be taken is an error in its place; blank lines are passed over.
-fn read_lines() -> mpsc::Receiver<Result<Vec<u8>, String>> {
-    let (sender, receiver) = mpsc::channel(1);
-    std::thread::spawn(move || {
-        let mut input = std::io::stdin().lock();
-        loop {
-            let mut line = Vec::new();
-            match (&mut input).take(MAX_LINE).read_until(b'\n', &mut line) {
-                Ok(0) => return,
-                Ok(_) => {}
-                Err(error) => {
-                    let _ = sender.blocking_send(Err(format!("standard input: {error}")));
-                    return;
-                }
-            }
-            let too_long = line.len() as u64 == MAX_LINE && line.last() != Some(&b'\n');
-            let line = if too_long {
-                if input.skip_until(b'\n').is_err() {
-                    return;
-                }
-                Err(format!("it has more than {MAX_LINE} bytes"))
-            } else if line.trim_ascii().is_empty() {
-                continue;
-            } else {
-                Ok(line)
-            };
-            if sender.blocking_send(line).is_err() {
-                return;
-            }
-        }
-    });
-    receiver
 }

@@ -138,7 +138,8 @@ pub async fn delivered(answer: Answer) {
     }
 }
 
-fn words(error: &ToolError) -> String {
+/// An error's kind and reason, as they stand in brackets behind its message.
+pub fn words(error: &ToolError) -> String {
     match error.reason {
         Some(reason) => format!("{}: {reason}", error.kind),
         None => error.kind.to_string(),

@@ -8,6 +8,7 @@ mod batch;
 mod call;
 mod demo;
 mod grants_file;
+mod input_lines;
 mod inspect;
 mod interrupt;
 mod limit_options;

@@ -5,6 +5,7 @@ use rmcp::model::{CallToolResult, ContentBlock, ErrorCode, ErrorData, MetaObject
 use serde_json::{Value, json};
 
 use super::catalogue::Entry;
+use crate::call::words;
 
 /// Where a failed result tells programs the error's kind and reason: clients check structured content
 /// against the tool's output schema even where the result is an error.
@@ -32,13 +33,9 @@ pub fn success(entry: &Entry, output: &Output) -> Result<CallToolResult, ToolErr
 
 /// A tool's failure: a result that a model can act on.
 pub fn failure(error: &ToolError) -> CallToolResult {
-    let words = match error.reason {
-        Some(reason) => format!("{}: {reason}", error.kind),
-        None => error.kind.to_string(),
-    };
     let mut meta = MetaObject::new();
     meta.insert(ERROR_KEY.to_owned(), json!({ "kind": error.kind, "reason": error.reason }));
-    CallToolResult::error(vec![ContentBlock::text(format!("{} [{words}]", error.message))])
+    CallToolResult::error(vec![ContentBlock::text(format!("{} [{}]", error.message, words(error)))])
         .with_meta(Some(meta))
 }
 

@@ -4,7 +4,7 @@
 //! takes requests without end from a client that reads no answers. This one reads on only where there is room
 //! ([`requests`]), and hands answers over.
 
-mod lines;
+mod output;
 mod requests;
 
 use std::future::Future;
@@ -18,12 +18,13 @@ use rmcp::service::{QuitReason, RoleServer, ServerInitializeError, serve_server_
 use rmcp::transport::Transport;
 use tokio::sync::{mpsc, oneshot};
 
-use self::lines::{Input, Output, read_lines, write_lines};
+use self::output::{Output, write_lines};
 use self::requests::{Requests, Room};
 use super::delivery::{Delivery, Outbox};
 use super::frame::{self, Refusal};
 use super::server::Server;
 use super::session::Session;
+use crate::input_lines::{Input, read_lines};
 
 /// Serves one client, until it closes our standard input or the server stops.
 pub async fn serve(server: Arc<Server>, max_frame: usize) -> anyhow::Result<()> {
@@ -59,7 +60,8 @@ struct Stdio {
 impl Stdio {
     fn start(max_frame: usize) -> io::Result<Self> {
         Ok(Self {
-            input: read_lines(max_frame)?,
+            // A message does not count the end of its line.
+            input: read_lines((max_frame as u64).saturating_add(1))?,
             output: write_lines()?,
             refused: None,
             waiting: None,
@@ -97,6 +99,7 @@ impl Stdio {
                     self.refused = Some(Refusal::too_long(self.max_frame));
                     continue;
                 }
+                Input::Failed(_) => return None,
             };
             match frame::decode(&line) {
                 Ok(Some(message)) if matches!(message, ClientJsonRpcMessage::Request(_)) => {

@@ -1,0 +1,34 @@
+//! Standard output as messages, on a thread of its own that the end of the process does not wait for.
+
+use std::io::{self, Write};
+
+use tokio::sync::{mpsc, oneshot};
+
+/// Messages that wait for the thread that writes.
+const WRITES: usize = 16;
+
+/// One message to write, and who wants to know that it is out.
+pub struct Output {
+    pub bytes: Vec<u8>,
+    pub written: Option<oneshot::Sender<io::Result<()>>>,
+}
+
+/// Writes and flushes each message, on a thread that the end of the process does not wait for: a client that
+/// has stopped reading holds up the thread, and nothing else.
+pub fn write_lines() -> io::Result<mpsc::Sender<Output>> {
+    let (sender, mut receiver) = mpsc::channel::<Output>(WRITES);
+    std::thread::Builder::new().name("stdout".to_owned()).spawn(move || {
+        let mut out = io::stdout().lock();
+        while let Some(Output { bytes, written }) = receiver.blocking_recv() {
+            let done = out.write_all(&bytes).and_then(|()| out.flush());
+            let failed = done.is_err();
+            if let Some(written) = written {
+                let _ = written.send(done);
+            }
+            if failed {
+                return;
+            }
+        }
+    })?;
+    Ok(sender)
+}
