@@ -8,6 +8,7 @@ use wasmtime::{
 };
 
 use crate::limits::Limits;
+
 /// How much of an idle instance's memory may stay resident, and of each of its tables: what a small call
 /// writes. Of all instances of a pool that was once used whole, that is some 20 MiB.
 const KEPT_OF_MEMORY: usize = 128 << 10;

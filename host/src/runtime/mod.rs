@@ -8,7 +8,9 @@ mod limiter;
 mod log;
 mod wasi;
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use tokio::sync::Semaphore;
 use tokio::time::timeout_at;
@@ -31,7 +33,9 @@ use crate::limits::{LimitReached, call_time_is_up};
 /// nothing of it survives the call. To be used within a tokio runtime with time and I/O enabled.
 pub struct PodTools {
     plugin: PluginPre<CallState>,
-    digest: String,
+    /// The component's binary, and its digest once somebody has asked for it.
+    component: Cow<'static, [u8]>,
+    digest: OnceLock<String>,
     /// As many as the pool holds instances. Further calls wait, within their own time.
     places: Semaphore,
     ticker: Ticker,
@@ -90,23 +94,24 @@ impl PodToolsBuilder {
     pub fn load(self) -> Result<PodTools, LoadError> {
         let engine = engine::new(self.concurrent_calls, self.cache_dir.as_deref())
             .map_err(|error| LoadError::Engine(format!("{error:#}")))?;
-        let read;
-        let (name, bytes) = match &self.component {
-            Source::Bundled => ("the bundled component".to_owned(), BUNDLED),
-            Source::File(path) => {
-                read = component::read(path)?;
-                (path.display().to_string(), &*read)
-            }
-            Source::Bytes(bytes) => ("the given component".to_owned(), &**bytes),
+        let (name, binary) = match self.component {
+            Source::Bundled => ("the bundled component".to_owned(), Cow::Borrowed(BUNDLED)),
+            Source::File(path) => (path.display().to_string(), component::read(&path)?.into()),
+            Source::Bytes(bytes) => ("the given component".to_owned(), bytes.into()),
         };
-        let component = component::compile(&engine, &name, bytes)?;
+        let component = component::compile(&engine, &name, &binary)?;
         let plugin = link(&engine)
             .and_then(|linker| linker.instantiate_pre(&component))
             .and_then(PluginPre::new)
             .map_err(|error| LoadError::WrongShape { name, detail: format!("{error:#}") })?;
         let ticker = Ticker::start(&engine).map_err(|error| LoadError::Engine(error.to_string()))?;
-        let digest = component::digest(bytes);
-        Ok(PodTools { plugin, digest, places: Semaphore::new(self.concurrent_calls as usize), ticker })
+        Ok(PodTools {
+            plugin,
+            component: binary,
+            digest: OnceLock::new(),
+            places: Semaphore::new(self.concurrent_calls as usize),
+            ticker,
+        })
     }
 }
 
@@ -138,7 +143,7 @@ impl PodTools {
 
     /// The SHA-256 of the component's binary, in lower-case hexadecimal digits: which plugin it was, for logs.
     pub fn component_sha256(&self) -> &str {
-        &self.digest
+        self.digest.get_or_init(|| component::digest(&self.component))
     }
 
     /// What a component file imports and exports; the bundled one for `None`. Nothing of it is run.
