@@ -6,7 +6,6 @@
 //! can hold). It guards against compaction and reused names, not against a pod that wants to deceive.
 
 use crate::digest::Digest;
-
 use crate::event::ItemSink;
 use crate::host::Cursor;
 use crate::item::{Item, ItemDecoder};

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 
 use pod_tools_conformance::{FakePod, Place, Script, Step, assistant, history};
@@ -137,15 +138,21 @@ fn a_server_that_could_be_misused_does_not_start() {
     }
 }
 
+/// A call, with id 1, that has asked the pod and waits for its answer.
+fn begin_reading(server: &Served, session: &str, pod: &FakePod) -> TcpStream {
+    let body = call(1, "ReadPodOutput", json!({ "name": "child" })).to_string();
+    let stream = server.post_unread(&[("Mcp-Session-Id", session)], body.as_bytes());
+    pod.await_lines(1);
+    stream
+}
+
 #[test]
 fn a_client_that_leaves_in_the_middle_of_a_call_takes_it_along() {
     let place = Place::new().unwrap();
     let pod = FakePod::start(&place, "child", Script::new()).unwrap();
     let server = Served::start(&place, &PATIENT);
     let session = server.session().unwrap();
-    let body = call(1, "ReadPodOutput", json!({ "name": "child" })).to_string();
-    let stream = server.post_unread(&[("Mcp-Session-Id", &session)], body.as_bytes());
-    pod.await_lines(1);
+    let stream = begin_reading(&server, &session, &pod);
     drop(stream);
     pod.await_closed(1);
     assert_eq!(server.ask(&session, &request(2, "ping", json!({}))).answer()["id"], 2);
@@ -157,9 +164,7 @@ fn a_cancelled_call_leaves_its_pod() {
     let pod = FakePod::start(&place, "child", Script::new()).unwrap();
     let server = Served::start(&place, &PATIENT);
     let session = server.session().unwrap();
-    let body = call(1, "ReadPodOutput", json!({ "name": "child" })).to_string();
-    let stream = server.post_unread(&[("Mcp-Session-Id", &session)], body.as_bytes());
-    pod.await_lines(1);
+    let stream = begin_reading(&server, &session, &pod);
     let cancelled = notification("notifications/cancelled", json!({ "requestId": 1 }));
     assert_eq!(server.ask(&session, &cancelled).status, 202);
     pod.await_closed(1);
