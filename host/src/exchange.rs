@@ -1,12 +1,14 @@
 //! One exchange: a connection, the one request that goes out on it, and what comes back.
 
 use std::io;
+use std::os::unix::net::UnixStream as Plain;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use rustix::net::{RecvFlags, SendFlags};
 use tokio::io::Interest;
-use tokio::net::UnixStream;
+use tokio::net::UnixStream as Watched;
 use tokio::time::{Instant, timeout_at};
 
 use crate::error::{Reason, ToolError};
@@ -19,7 +21,7 @@ pub(crate) const MAX_READ: usize = 256 << 10;
 /// An open exchange. The request is written while the guest reads, from its first read on.
 #[derive(Debug)]
 pub struct Exchange {
-    stream: UnixStream,
+    socket: Socket,
     /// What of the request has not been written yet.
     unsent: Vec<u8>,
     sent: usize,
@@ -34,6 +36,51 @@ pub struct Exchange {
     open: OpenExchange,
     /// Where its bytes are counted, if they are.
     ledger: Option<Ledger>,
+}
+
+/// A connected socket that does not block. The runtime hears of it when it has to be waited for, and not before:
+/// a new connection can be written to, and to be woken for that would take as long as writing.
+#[derive(Debug)]
+enum Socket {
+    Plain(Plain),
+    Watched(Watched),
+    /// The runtime could not watch it.
+    Lost,
+}
+
+impl Socket {
+    fn send(&self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(socket) => Ok(rustix::net::send(socket, bytes, SendFlags::NOSIGNAL)?),
+            Self::Watched(socket) => socket.try_write(bytes),
+            Self::Lost => Err(io::ErrorKind::NotConnected.into()),
+        }
+    }
+
+    /// Appends what has arrived, as much as there is room for.
+    fn receive(&self, piece: &mut Vec<u8>) -> io::Result<usize> {
+        match self {
+            Self::Plain(socket) => {
+                let room = rustix::buffer::spare_capacity(piece);
+                let (received, _) = rustix::net::recv(socket, room, RecvFlags::empty())?;
+                Ok(received)
+            }
+            Self::Watched(socket) => socket.try_read_buf(piece),
+            Self::Lost => Err(io::ErrorKind::NotConnected.into()),
+        }
+    }
+
+    fn watch(&mut self) -> io::Result<&Watched> {
+        if let Self::Plain(_) = self
+            && let Self::Plain(socket) = std::mem::replace(self, Self::Lost)
+        {
+            *self = Self::Watched(Watched::from_std(socket)?);
+        }
+        match self {
+            Self::Watched(socket) => Ok(socket),
+            Self::Plain(_) | Self::Lost => Err(io::ErrorKind::NotConnected.into()),
+        }
+    }
 }
 
 /// The error of a socket operation whose time is up.
@@ -84,17 +131,18 @@ impl Drop for OpenExchange {
 }
 
 impl Exchange {
+    /// `socket` is connected, and does not block.
     pub(crate) fn new(
-        stream: std::os::unix::net::UnixStream,
+        socket: Plain,
         request: Vec<u8>,
         deadline: Option<Instant>,
         max_line: u64,
         mut open: OpenExchange,
         ledger: Option<Ledger>,
-    ) -> io::Result<Self> {
+    ) -> Self {
         open.set_unsent(request.len());
-        Ok(Self {
-            stream: UnixStream::from_std(stream)?,
+        Self {
+            socket: Socket::Plain(socket),
             unsent: request,
             sent: 0,
             deadline,
@@ -103,7 +151,7 @@ impl Exchange {
             broken: None,
             open,
             ledger,
-        })
+        }
     }
 
     /// What has arrived, at most `max` bytes, as soon as there is anything; empty at the end. `waiting` is
@@ -121,7 +169,6 @@ impl Exchange {
         match timeout_at(deadline, self.fill(&mut piece)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
-                let error = ToolError::failed(Reason::Closed, format!("read: {error}"));
                 self.broken = Some(error.clone());
                 return Err(error);
             }
@@ -143,27 +190,31 @@ impl Exchange {
 
     /// Writes what is left of the request and waits for something to read, both at the same time: neither
     /// side of the socket can hold up the other.
-    async fn fill(&mut self, piece: &mut Vec<u8>) -> io::Result<()> {
+    async fn fill(&mut self, piece: &mut Vec<u8>) -> Result<(), ToolError> {
+        let closed = |error| ToolError::failed(Reason::Closed, format!("read: {error}"));
         loop {
             self.send_some();
-            match self.stream.try_read_buf(piece) {
+            match self.socket.receive(piece) {
                 Ok(_) => return Ok(()),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(error),
+                Err(error) => return Err(closed(error)),
             }
             let interest = if self.sent < self.unsent.len() {
                 Interest::READABLE | Interest::WRITABLE
             } else {
                 Interest::READABLE
             };
-            self.stream.ready(interest).await?;
+            let watched = self.socket.watch().map_err(|error| {
+                ToolError::failed(Reason::DescriptorsExhausted, format!("connect: {error}"))
+            })?;
+            watched.ready(interest).await.map_err(closed)?;
         }
     }
 
     fn send_some(&mut self) {
         while self.sent < self.unsent.len() {
-            match self.stream.try_write(&self.unsent[self.sent..]) {
+            match self.socket.send(&self.unsent[self.sent..]) {
                 Ok(written) => {
                     self.sent += written;
                     if let Some(ledger) = &self.ledger {

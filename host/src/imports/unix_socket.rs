@@ -47,9 +47,7 @@ impl wit::Host for PodCtxView<'_> {
         };
         let deadline = within_ms.map(|_| wait.until);
         let ledger = self.ctx.ledger().cloned();
-        let exchange = Exchange::new(stream, line, deadline, parts.limits.line, place, ledger)
-            .map_err(|error| ToolError::failed(Reason::DescriptorsExhausted, format!("connect: {error}")))?;
-        self.push(exchange)
+        self.push(Exchange::new(stream, line, deadline, parts.limits.line, place, ledger))
     }
 
     async fn probe(&mut self, pods: Vec<Resource<Pod>>) -> HostResult<Vec<wit::Reachability>> {
