@@ -99,11 +99,11 @@ impl Host for Imports {
     fn open(
         &self,
         to: &pods::Pod,
-        request: host::Request<'_>,
+        request: host::Request,
         within_ms: Option<u32>,
     ) -> Result<unix_socket::Exchange, Error> {
         let request = match request {
-            host::Request::Run(text) => unix_socket::Request::Run(text.into()),
+            host::Request::Run(text) => unix_socket::Request::Run(text),
             host::Request::GetHistory => unix_socket::Request::GetHistory,
             host::Request::Shutdown => unix_socket::Request::Shutdown,
         };

@@ -205,10 +205,10 @@ pub struct Bounds {
 }
 
 /// What a pod can be asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Request<'a> {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
     /// Take this text as a user message and start a turn.
-    Run(&'a str),
+    Run(String),
     /// Send the conversation so far.
     GetHistory,
     /// Shut down.
@@ -253,12 +253,8 @@ pub trait Host {
     fn set_cursor(&self, pod: &Self::Pod, cursor: Cursor) -> Result<(), Error>;
 
     /// `unix-socket.open`
-    fn open(
-        &self,
-        to: &Self::Pod,
-        request: Request<'_>,
-        within_ms: Option<u32>,
-    ) -> Result<Self::Exchange, Error>;
+    fn open(&self, to: &Self::Pod, request: Request, within_ms: Option<u32>)
+    -> Result<Self::Exchange, Error>;
     /// `unix-socket.exchange.read`: an empty answer is the end.
     fn read(&self, exchange: &Self::Exchange, max: u32, within_ms: Option<u32>) -> Result<Vec<u8>, Error>;
     /// `unix-socket.probe`

@@ -5,6 +5,7 @@ use serde::de::IgnoredAny;
 
 use crate::host::Error;
 use crate::object::Object;
+use crate::quoted::unquote;
 
 // Exists for its schema.
 /// Input of ListPods, which takes no arguments.
@@ -31,9 +32,42 @@ pub(crate) struct SendToPodInput {
     pub(crate) message: String,
 }
 
+/// Parses the input of SendToPod. A message may be long, so that the input which is mostly given is not left to
+/// serde: both arguments and nothing else, with no escape that is rare.
+pub(crate) fn send_to_pod(json: &str) -> Result<SendToPodInput, Error> {
+    quick(json).map_or_else(|| parse("SendToPod", json), Ok)
+}
+
+fn quick(json: &str) -> Option<SendToPodInput> {
+    let (mut name, mut message) = (None, None);
+    let mut rest = trim(json).strip_prefix('{')?;
+    loop {
+        let (member, after) = unquote(trim(rest))?;
+        let (value, after) = unquote(trim(trim(after).strip_prefix(':')?))?;
+        let place = match member.as_str() {
+            "name" => &mut name,
+            "message" => &mut message,
+            _ => return None,
+        };
+        // Given twice, it is an error.
+        if place.replace(value).is_some() {
+            return None;
+        }
+        match trim(after).split_at_checked(1)? {
+            (",", more) => rest = more,
+            ("}", "") => return Some(SendToPodInput { name: name?, message: message? }),
+            _ => return None,
+        }
+    }
+}
+
+fn trim(json: &str) -> &str {
+    json.trim_matches([' ', '\t', '\n', '\r'])
+}
+
 /// Parses the input of `tool`. The empty text and `null` are an object without members.
 pub(crate) fn parse<'a, T: Deserialize<'a>>(tool: &str, json: &'a str) -> Result<T, Error> {
-    let json = json.trim_matches([' ', '\t', '\n', '\r']);
+    let json = trim(json);
     let json = if matches!(json, "" | "null") { "{}" } else { json };
     match serde_json::from_str(json) {
         Ok(Object(input)) => Ok(input),
@@ -53,9 +87,35 @@ mod tests {
 
     #[test]
     fn members_come_in_any_order_and_white_space_does_not_matter() {
-        let input: SendToPodInput =
-            parse("SendToPod", " \r\n{\"message\":\"m\\u0021\",\"name\":\"\"}\t").unwrap();
-        assert_eq!(input, SendToPodInput { name: String::new(), message: "m!".into() });
+        let expected = SendToPodInput { name: String::new(), message: "m!".into() };
+        for json in [
+            " \r\n{\"message\":\"m\\u0021\",\"name\":\"\"}\t",
+            " \r\n{\t\"message\" :\n\"m!\" , \"name\": \"\" }\t",
+            "{\"name\":\"\",\"more\":[1],\"message\":\"m!\"}",
+        ] {
+            assert_eq!(send_to_pod(json).unwrap(), expected, "{json}");
+        }
+    }
+
+    #[test]
+    fn a_message_is_read_as_serde_reads_it() {
+        let one = r#"{"name":"n","message":"a \"quoted\"\n word"}"#;
+        let two = r#"{"message":"","name":"\\"}"#;
+        for json in [one, two] {
+            assert_eq!(quick(json), parse("SendToPod", json).ok());
+            let mut others: Vec<String> = (0..json.len()).map(|end| json[..end].to_owned()).collect();
+            others.extend((0..json.len()).map(|at| format!("{}{}", &json[..at], &json[at + 1..])));
+            others.extend((0..json.len()).map(|at| format!("{},{}", &json[..at], &json[at..])));
+            others.extend((0..json.len()).map(|at| format!("{}\n{}", &json[..at], &json[at..])));
+            for other in others {
+                let ours = send_to_pod(&other).map_err(|error| error.message);
+                let serdes = parse("SendToPod", &other).map_err(|error| error.message);
+                assert_eq!(ours, serdes, "{other}");
+            }
+        }
+        for json in [r#"{"name":"n","name":"n","message":""}"#, r#"{"name":"n"}"#, "{}", "", "null", "[]"] {
+            assert_eq!(quick(json), None, "{json}");
+        }
     }
 
     #[test]

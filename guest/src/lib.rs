@@ -17,8 +17,8 @@
 //! ```
 //!
 //! Where what is: [`host`] the trait and its types; `definitions` the tools as a model sees them; `tools` one
-//! module a tool, and one for the conversation as a document, with `input` and `text` for what goes in and comes
-//! out; `event`, `grammar` and `string` the pod protocol, decoded out of pieces of any size; `transcript`, `item`
+//! module a tool, and one for the conversation as a document, with `input`, `quoted` and `text` for what goes in and
+//! comes out; `event`, `grammar` and `string` the pod protocol, decoded out of pieces of any size; `transcript`, `item`
 //! and `scan` a history and what of it is new, with `marks` and `digest` to be fast; `component` the glue to the
 //! imports and exports.
 
@@ -33,6 +33,7 @@ mod input;
 mod item;
 mod marks;
 mod object;
+mod quoted;
 mod scan;
 mod string;
 mod text;

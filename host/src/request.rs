@@ -1,20 +1,8 @@
 //! The method lines of the pod protocol: the only bytes that this host ever sends to a pod.
 
-use std::io::{self, Write};
-
-use serde::Serialize;
-
 use crate::bindings::pod::tools::unix_socket as wit;
 use crate::context::{Request, requests};
 use crate::grants::Verb;
-
-#[derive(Serialize)]
-#[serde(tag = "method", content = "params", rename_all = "snake_case")]
-enum Method<'a> {
-    Run { input: &'a str },
-    GetHistory,
-    Shutdown,
-}
 
 /// What the gate is asked for.
 pub(crate) fn admission(request: &wit::Request) -> Request {
@@ -28,36 +16,80 @@ pub(crate) fn admission(request: &wit::Request) -> Request {
 /// The line that asks for it, if it has at most `max` bytes. One line, whatever the text holds: JSON escapes
 /// every line break.
 pub(crate) fn encode(request: &wit::Request, max: usize) -> Option<Vec<u8>> {
-    let method = match request {
-        wit::Request::Run(input) => Method::Run { input },
-        wit::Request::GetHistory => Method::GetHistory,
-        wit::Request::Shutdown => Method::Shutdown,
-    };
-    let mut line = Bounded { bytes: Vec::new(), max };
-    // Serializing a string fails only where it is written to.
-    serde_json::to_writer(&mut line, &method).ok()?;
-    line.write_all(b"\n").ok()?;
-    Some(line.bytes)
-}
-
-/// A text of control characters is six times as long when it is encoded: its bound is checked on the way.
-struct Bounded {
-    bytes: Vec<u8>,
-    max: usize,
-}
-
-impl Write for Bounded {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if bytes.len() > self.max - self.bytes.len() {
-            return Err(io::ErrorKind::FileTooLarge.into());
+    let line = match request {
+        wit::Request::Run(input) => {
+            const BEFORE: &[u8] = br#"{"method":"run","params":{"input":""#;
+            const BEHIND: &[u8] = b"\"}}\n";
+            let mut line = Vec::with_capacity(BEFORE.len() + input.len() + input.len() / 8 + BEHIND.len());
+            line.extend_from_slice(BEFORE);
+            escape(input, &mut line, max)?;
+            line.extend_from_slice(BEHIND);
+            line
         }
-        self.bytes.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
+        wit::Request::GetHistory => b"{\"method\":\"get_history\"}\n".to_vec(),
+        wit::Request::Shutdown => b"{\"method\":\"shutdown\"}\n".to_vec(),
+    };
+    (line.len() <= max).then_some(line)
+}
 
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+/// Appends the text as it stands between the quotes of a JSON string; gives up where that makes more than `max`
+/// bytes, as a text of control characters is six times as long then.
+///
+/// Blocks are copied as they are, and cut where the first byte lies that must not stand for itself.
+fn escape(text: &str, line: &mut Vec<u8>, max: usize) -> Option<()> {
+    let mut rest = text.as_bytes();
+    while !rest.is_empty() {
+        if line.len() > max {
+            return None;
+        }
+        // Behind the end lies what is no part of it, and has to be escaped.
+        let mut block = [0; BLOCK];
+        match rest.first_chunk() {
+            Some(whole) => block = *whole,
+            None => block[..rest.len()].copy_from_slice(rest),
+        }
+        let plain = plain_in_block(block);
+        line.extend_from_slice(&block);
+        line.truncate(line.len() - BLOCK + plain);
+        rest = &rest[plain..];
+        if plain < BLOCK
+            && let Some((&byte, behind)) = rest.split_first()
+        {
+            rest = behind;
+            match byte {
+                b'"' => line.extend_from_slice(br#"\""#),
+                b'\\' => line.extend_from_slice(br"\\"),
+                b'\n' => line.extend_from_slice(br"\n"),
+                b'\r' => line.extend_from_slice(br"\r"),
+                b'\t' => line.extend_from_slice(br"\t"),
+                8 => line.extend_from_slice(br"\b"),
+                12 => line.extend_from_slice(br"\f"),
+                control => line.extend_from_slice(format!("\\u{control:04x}").as_bytes()),
+            }
+        }
     }
+    Some(())
+}
+
+const BLOCK: usize = 16;
+
+/// How many bytes lie before the first quote, backslash or control character.
+fn plain_in_block(block: [u8; BLOCK]) -> usize {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const HIGH: u64 = ONES << 7;
+    let both = u128::from_le_bytes(block);
+    #[expect(clippy::cast_possible_truncation, reason = "the lower half, and the upper one")]
+    let [low, high] = [both as u64, (both >> 64) as u64].map(|bytes| {
+        let quote = bytes ^ (ONES * u64::from(b'"'));
+        let backslash = bytes ^ (ONES * u64::from(b'\\'));
+        // A byte that is zero, or less than 0x20, borrows from its highest bit. A borrow runs upwards only, so
+        // that the lowest mark is right, and no other is looked at.
+        let marks = (quote.wrapping_sub(ONES) & !quote)
+            | (backslash.wrapping_sub(ONES) & !backslash)
+            | (bytes.wrapping_sub(ONES * 0x20) & !bytes);
+        (marks & HIGH).trailing_zeros() as usize / 8
+    });
+    if low < 8 { low } else { 8 + high }
 }
 
 #[cfg(test)]
@@ -83,6 +115,24 @@ mod tests {
         assert_eq!(line.last(), Some(&b'\n'));
         let value: serde_json::Value = serde_json::from_slice(&line).unwrap();
         assert_eq!(value["params"]["input"], forged);
+    }
+
+    #[test]
+    fn every_text_is_encoded_as_serde_does() {
+        let check = |text: &str| {
+            let expected =
+                serde_json::json!({ "method": "run", "params": { "input": text } }).to_string() + "\n";
+            let line = encode(&wit::Request::Run(text.into()), usize::MAX).unwrap();
+            assert_eq!(String::from_utf8(line).unwrap(), expected);
+        };
+        for character in (0..0x100).chain([0x7ff, 0x2028, 0xffff, 0x1f600]).filter_map(char::from_u32) {
+            for before in 0..2 * BLOCK {
+                for filler in ["x", "\u{80}", "\u{7f}", "!", "#", "\u{ff}"] {
+                    check(&format!("{}{character}", filler.repeat(before)));
+                    check(&format!("{}{character}{character}behind it, and enough", filler.repeat(before)));
+                }
+            }
+        }
     }
 
     #[test]

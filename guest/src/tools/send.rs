@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::event::{Decoder, Ending, ErrorCode, Event};
 use crate::host::{Error, Host, Reason, Request, State, Verb};
-use crate::input::{self, SendToPodInput};
+use crate::input;
 use crate::text::{Shown, excerpt};
 use crate::tools::{Output, PIECE_BYTES, QUOTED_CHARACTERS};
 
@@ -28,9 +28,9 @@ pub(crate) struct SendData<'a> {
 }
 
 pub(crate) fn call<H: Host>(host: &H, input_json: &str) -> Result<Output, Error> {
-    let input: SendToPodInput = input::parse("SendToPod", input_json)?;
+    let input = input::send_to_pod(input_json)?;
     let name = Shown(&input.name);
-    let sent = host.find(&input.name, Verb::Send).and_then(|pod| send(host, &pod, &input.message));
+    let sent = host.find(&input.name, Verb::Send).and_then(|pod| send(host, &pod, input.message));
     sent.map_err(|failure| {
         if failure.is(Reason::AlreadyRunning) {
             let message = format!("pod `{name}` is already running a turn; wait for it to finish and retry");
@@ -41,7 +41,7 @@ pub(crate) fn call<H: Host>(host: &H, input_json: &str) -> Result<Output, Error>
     Output::new(format!("sent message to `{name}`"), None, &SendData { pod: &input.name })
 }
 
-fn send<H: Host>(host: &H, pod: &H::Pod, message: &str) -> Result<(), Error> {
+fn send<H: Host>(host: &H, pod: &H::Pod, message: String) -> Result<(), Error> {
     let exchange = host.open(pod, Request::Run(message), None)?;
     // Connected, but nothing is sent before the first read. A state that cannot be had is unknown.
     let state = host.state(pod).unwrap_or(State::Unknown);

@@ -199,12 +199,7 @@ impl Host for Script {
         Ok(())
     }
 
-    fn open(
-        &self,
-        &to: &usize,
-        request: Request<'_>,
-        within_ms: Option<u32>,
-    ) -> Result<Self::Exchange, Error> {
+    fn open(&self, &to: &usize, request: Request, within_ms: Option<u32>) -> Result<Self::Exchange, Error> {
         self.note(match (request, within_ms) {
             (Request::Run(text), None) => format!("open run {text}"),
             (Request::GetHistory, None) => "open get-history".into(),

@@ -9,9 +9,9 @@ use wasmtime::{
 
 use crate::limits::Limits;
 
-/// How much of an idle instance's memory may stay resident, and of each of its tables: what a small call
-/// writes. Of all instances of a pool that was once used whole, that is some 20 MiB.
-const KEPT_OF_MEMORY: usize = 128 << 10;
+/// How much of an idle instance's memory may stay resident, and of each of its tables: what a call writes that
+/// sends a message of 64 KiB. Of all instances of a pool that was once used whole, that is some 36 MiB.
+const KEPT_OF_MEMORY: usize = 256 << 10;
 const KEPT_OF_TABLE: usize = 8 << 10;
 
 /// An engine for `calls` calls at once, with compiled code kept beneath `cache` if there is such a place.

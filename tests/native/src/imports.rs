@@ -148,9 +148,9 @@ impl Host for Native {
         self.run(|view| pods::HostPod::set_cursor(view, pod(handle), pods::Cursor { items, digest }))
     }
 
-    fn open(&self, to: &u32, request: host::Request<'_>, within_ms: Option<u32>) -> Result<Open, Error> {
+    fn open(&self, to: &u32, request: host::Request, within_ms: Option<u32>) -> Result<Open, Error> {
         let request = match request {
-            host::Request::Run(text) => unix_socket::Request::Run(text.into()),
+            host::Request::Run(text) => unix_socket::Request::Run(text),
             host::Request::GetHistory => unix_socket::Request::GetHistory,
             host::Request::Shutdown => unix_socket::Request::Shutdown,
         };
