@@ -81,12 +81,13 @@ impl GrantedDirectories {
     }
 
     /// A descriptor of the regular file `name` beside the socket at `path`, for reading, checked the same
-    /// way.
-    pub(crate) fn open_beside(&self, path: &Path, name: &OsStr) -> Result<OwnedFd, Lookup> {
+    /// way, and the file's size.
+    pub(crate) fn open_beside(&self, path: &Path, name: &OsStr) -> Result<(OwnedFd, u64), Lookup> {
         let descriptor =
             self.open(&path.with_file_name(name), OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY)?;
-        check_kind_and_owner(descriptor.as_fd(), rustix::fs::FileType::RegularFile, "a regular file")?;
-        Ok(descriptor)
+        let stat =
+            check_kind_and_owner(descriptor.as_fd(), rustix::fs::FileType::RegularFile, "a regular file")?;
+        Ok((descriptor, u64::try_from(stat.st_size).unwrap_or(0)))
     }
 
     /// A descriptor of the directory that holds the socket at `path`, which stands for the directory and can
@@ -173,7 +174,11 @@ fn is_symlink(directory: BorrowedFd<'_>, name: &OsStr) -> bool {
         .is_ok_and(|stat| rustix::fs::FileType::from_raw_mode(stat.st_mode) == rustix::fs::FileType::Symlink)
 }
 
-fn check_kind_and_owner(fd: BorrowedFd<'_>, kind: rustix::fs::FileType, words: &str) -> Result<(), Lookup> {
+fn check_kind_and_owner(
+    fd: BorrowedFd<'_>,
+    kind: rustix::fs::FileType,
+    words: &str,
+) -> Result<rustix::fs::Stat, Lookup> {
     let stat =
         rustix::fs::fstat(fd).map_err(|errno| Lookup::Refused(format!("cannot be examined: {errno}")))?;
     let found = rustix::fs::FileType::from_raw_mode(stat.st_mode);
@@ -187,7 +192,7 @@ fn check_kind_and_owner(fd: BorrowedFd<'_>, kind: rustix::fs::FileType, words: &
     if stat.st_uid != us.as_raw() {
         return Err(Lookup::Refused(format!("belongs to user {}, not to user {}", stat.st_uid, us.as_raw())));
     }
-    Ok(())
+    Ok(stat)
 }
 
 #[cfg(test)]

@@ -98,6 +98,7 @@ mod grants;
 mod imports;
 mod ledger;
 mod limits;
+mod lock_file;
 mod pattern;
 mod pod_directory;
 mod raw_object;

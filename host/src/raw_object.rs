@@ -39,13 +39,6 @@ impl RawObject {
         }
     }
 
-    /// Drops the members whose name does not pass; whether there was one.
-    pub(crate) fn retain(&mut self, mut keep: impl FnMut(&str) -> bool) -> bool {
-        let before = self.0.len();
-        self.0.retain(|(key, _)| keep(key));
-        self.0.len() != before
-    }
-
     /// The members in order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &RawValue)> {
         self.0.iter().map(|(key, value)| (key.as_str(), &**value))

@@ -1,5 +1,5 @@
-//! How a file of state is opened, locked, read and replaced: never waiting without a bound, never reading
-//! what is no regular file.
+//! How a file of state is opened, read and replaced: never waiting without a bound, never reading what is no
+//! regular file.
 //!
 //! A FIFO in the place of a file would hold a plain `open` for ever, a symbolic link would lead elsewhere, an
 //! endless file would fill the memory. The registry and the scope lock both go through here.
@@ -10,10 +10,9 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
-use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags, Stat};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
 /// More than this is read from no file of state. A table of 100,000 allocations has some 30 MB.
@@ -81,7 +80,8 @@ pub(crate) fn open_at(dir: impl AsFd, name: &OsStr, access: OFlags) -> Result<Fi
     open_with_stat(dir, name, access).map(|(file, _)| file)
 }
 
-fn open_with_stat(dir: impl AsFd, name: &OsStr, access: OFlags) -> Result<(File, Stat), Fault> {
+/// The same, and what its metadata said then.
+pub(crate) fn open_with_stat(dir: impl AsFd, name: &OsStr, access: OFlags) -> Result<(File, Stat), Fault> {
     let flags = access | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     let file = File::from(rustix::fs::openat(dir, name, flags, OWNER_ONLY)?);
     let stat = rustix::fs::fstat(&file)?;
@@ -96,20 +96,26 @@ fn open_with_stat(dir: impl AsFd, name: &OsStr, access: OFlags) -> Result<(File,
 
 /// The whole content of an open file, from its start.
 pub(crate) fn read(file: &File) -> Result<Vec<u8>, Fault> {
-    read_sized(file, &rustix::fs::fstat(file)?)
+    read_whole(file, &rustix::fs::fstat(file)?)
 }
 
-/// A file that has as many bytes as it says is read with one call, and its end found with another.
-fn read_sized(file: &File, stat: &Stat) -> Result<Vec<u8>, Fault> {
-    let size = u64::try_from(stat.st_size).unwrap_or(0);
+fn read_whole(file: &File, stat: &Stat) -> Result<Vec<u8>, Fault> {
+    read_sized(file, u64::try_from(stat.st_size).unwrap_or(0), MAX_BYTES)
+}
+
+/// The whole content of an open file, if it is no longer than `most`. `size` is how long it says to be: where it
+/// is, one call reads it and finds its end.
+pub(crate) fn read_sized(file: &File, size: u64, most: u64) -> Result<Vec<u8>, Fault> {
     let mut bytes = Vec::new();
-    bytes.reserve_exact(usize::try_from(size.min(MAX_BYTES) + 1).unwrap_or(0));
+    let read = |bytes: &Vec<u8>| bytes.len() as u64;
+    bytes.reserve_exact(usize::try_from(size.min(most) + 1).unwrap_or(0));
     loop {
         bytes.reserve(1);
-        let read = bytes.len() as u64;
-        match rustix::io::pread(file, rustix::buffer::spare_capacity(&mut bytes), read) {
+        let at = read(&bytes);
+        match rustix::io::pread(file, rustix::buffer::spare_capacity(&mut bytes), at) {
             Ok(0) => return Ok(bytes),
-            Ok(_) if bytes.len() as u64 > MAX_BYTES => return Err(Fault::TooLarge),
+            Ok(_) if read(&bytes) > most => return Err(Fault::TooLarge),
+            Ok(_) if read(&bytes) == size => return Ok(bytes),
             Ok(_) | Err(Errno::INTR) => {}
             Err(errno) => return Err(errno.into()),
         }
@@ -124,7 +130,7 @@ pub(crate) fn read_at(dir: impl AsFd, name: &OsStr) -> Result<Option<Vec<u8>>, F
 /// The same, and what the file's metadata said before it was read.
 pub(crate) fn read_with_stat(dir: impl AsFd, name: &OsStr) -> Result<Option<(Vec<u8>, Stat)>, Fault> {
     match open_with_stat(dir, name, OFlags::RDONLY) {
-        Ok((file, stat)) => Ok(Some((read_sized(&file, &stat)?, stat))),
+        Ok((file, stat)) => Ok(Some((read_whole(&file, &stat)?, stat))),
         Err(Fault::Missing) => Ok(None),
         Err(fault) => Err(fault),
     }
@@ -161,116 +167,4 @@ pub(crate) fn remove(dir: impl AsFd, name: &OsStr) -> io::Result<()> {
 /// The end of a wait that begins now. One too long for the clock ends in a year.
 pub(crate) fn deadline(start: Instant, wait: Duration) -> Instant {
     start.checked_add(wait).unwrap_or_else(|| start + Duration::from_secs(365 * 24 * 3600))
-}
-
-/// The queue of this process's own threads for one lock file. `flock` can only be polled for, so of many
-/// threads that did, most would sleep while the lock is free; here each is woken when its turn may have come.
-#[derive(Debug, Default)]
-pub(crate) struct Queue {
-    taken: Mutex<bool>,
-    left: Condvar,
-}
-
-/// A thread's turn, until dropped.
-#[derive(Debug)]
-pub(crate) struct Turn<'a>(&'a Queue);
-
-impl Queue {
-    /// Waits for its turn until the deadline; `None` where others had theirs all the time.
-    pub(crate) fn wait(&self, deadline: Instant) -> Option<Turn<'_>> {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        let (mut taken, _) =
-            self.left.wait_timeout_while(taken, left, |taken| *taken).unwrap_or_else(PoisonError::into_inner);
-        let free = !std::mem::replace(&mut *taken, true);
-        free.then(|| Turn(self))
-    }
-}
-
-impl Drop for Turn<'_> {
-    fn drop(&mut self) {
-        *self.0.taken.lock().unwrap_or_else(PoisonError::into_inner) = false;
-        self.0.left.notify_one();
-    }
-}
-
-/// An open file and the exclusive `flock` on it, until dropped.
-#[derive(Debug)]
-pub(crate) struct Locked(File);
-
-impl Locked {
-    /// Takes the lock, trying until the deadline and at least once; `None` where others held it all the time.
-    ///
-    /// There is no blocking `flock` with a time-out, so this polls: first after a millisecond, then in steps
-    /// that grow to 20.
-    pub(crate) fn until(file: File, deadline: Instant) -> io::Result<Option<Self>> {
-        let mut pause = Duration::from_millis(1);
-        loop {
-            match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-                Ok(()) => return Ok(Some(Self(file))),
-                Err(Errno::INTR) => continue,
-                Err(Errno::WOULDBLOCK) => {}
-                Err(errno) => return Err(errno.into()),
-            }
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Ok(None);
-            }
-            std::thread::sleep(pause.min(left));
-            pause = (pause * 2).min(Duration::from_millis(20));
-        }
-    }
-
-    /// The file.
-    pub(crate) fn file(&self) -> &File {
-        &self.0
-    }
-
-    /// Whether it is still the file that `current` tells of. Whoever waited for a lock may hold one on a
-    /// file that was removed or replaced meanwhile, which keeps nobody out.
-    pub(crate) fn is_current(&self, current: rustix::io::Result<Stat>) -> rustix::io::Result<bool> {
-        match current {
-            Ok(there) => {
-                let held = rustix::fs::fstat(&self.0)?;
-                Ok((held.st_dev, held.st_ino) == (there.st_dev, there.st_ino))
-            }
-            Err(Errno::NOENT) => Ok(false),
-            Err(errno) => Err(errno),
-        }
-    }
-}
-
-impl Drop for Locked {
-    /// Closing the file is not enough: a child that is just being started may still hold a copy of it.
-    fn drop(&mut self) {
-        let _ = rustix::fs::flock(&self.0, FlockOperation::Unlock);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn many_threads_have_their_turns_one_at_a_time_and_one_that_cannot_wait_has_none() {
-        let queue = Queue::default();
-        let minute = Instant::now() + Duration::from_secs(60);
-        let at_work = std::sync::atomic::AtomicUsize::new(0);
-        std::thread::scope(|scope| {
-            for _ in 0..16 {
-                scope.spawn(|| {
-                    for _ in 0..100 {
-                        let _turn = queue.wait(minute).unwrap();
-                        assert_eq!(at_work.fetch_add(1, std::sync::atomic::Ordering::SeqCst), 0);
-                        std::thread::yield_now();
-                        at_work.fetch_sub(1, std::sync::atomic::Ordering::SeqCst);
-                    }
-                });
-            }
-        });
-        let turn = queue.wait(minute).unwrap();
-        assert!(queue.wait(Instant::now()).is_none());
-        drop(turn);
-        assert!(queue.wait(Instant::now()).is_some());
-    }
 }

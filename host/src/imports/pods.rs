@@ -1,7 +1,6 @@
 //! `pods`: the registry as far as it was granted, states and cursors.
 
 use std::ffi::OsStr;
-use std::io::Read;
 
 use wasmtime::component::Resource;
 
@@ -13,6 +12,7 @@ use crate::escape::Escaped;
 use crate::grants::Verb;
 use crate::registry::{Record, StoredCursor};
 use crate::scope::Permission;
+use crate::state_file;
 
 /// A digest is a few dozen characters; more than this is not one.
 const MAX_DIGEST: usize = 128;
@@ -94,7 +94,7 @@ impl wit::HostPod for PodCtxView<'_> {
         let record = self.record(&pod)?;
         self.ctx.admit(requests::STATE, Some(&record.pod_name))?;
         match self.ctx.parts().directories.open_beside(&record.socket_path, OsStr::new("status.json")) {
-            Ok(file) => Ok(read_state(file.into()).unwrap_or(wit::State::Unknown)),
+            Ok((file, size)) => Ok(read_state(&file.into(), size).unwrap_or(wit::State::Unknown)),
             Err(Lookup::DescriptorsExhausted) => Err(super::unix_socket::descriptors_exhausted().into()),
             // Its own word is all that this is about: a status that cannot be trusted is none.
             Err(Lookup::Missing | Lookup::Refused(_)) => Ok(wit::State::Unknown),
@@ -137,15 +137,13 @@ fn describe(record: &Record) -> wit::Description {
     wit::Description { name: record.pod_name.clone(), scope: scope.collect() }
 }
 
-/// The pod's state by its status file; `None` for anything that is not one.
-fn read_state(file: std::fs::File) -> Option<wit::State> {
+/// The pod's state by its status file of that size; `None` for anything that is not one.
+fn read_state(file: &std::fs::File, size: u64) -> Option<wit::State> {
     #[derive(serde::Deserialize)]
     struct Status {
         state: String,
     }
-    // With room for all of it, it is read with one call.
-    let mut text = Vec::with_capacity(1024);
-    file.take(MAX_STATUS).read_to_end(&mut text).ok()?;
+    let text = state_file::read_sized(file, size, MAX_STATUS).ok()?;
     match serde_json::from_slice::<Status>(&text).ok()?.state.as_str() {
         "idle" => Some(wit::State::Idle),
         "running" => Some(wit::State::Running),

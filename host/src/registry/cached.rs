@@ -31,7 +31,7 @@ pub(super) enum Unusable {
 
 /// What a file does not share with what it was before, nor with another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stamp {
+pub(super) struct Stamp {
     file: (u64, u64),
     size: i64,
     modified: (i64, u64),
@@ -82,7 +82,7 @@ impl<T> Cached<T> {
 }
 
 impl Stamp {
-    fn of(stat: &Stat) -> Self {
+    pub(super) fn of(stat: &Stat) -> Self {
         #[allow(clippy::unnecessary_cast, clippy::cast_lossless, reason = "systems differ in these types")]
         Self {
             file: (stat.st_dev as u64, stat.st_ino as u64),
@@ -90,6 +90,16 @@ impl Stamp {
             modified: (stat.st_mtime as i64, stat.st_mtime_nsec as u64),
             changed: (stat.st_ctime as i64, stat.st_ctime_nsec as u64),
         }
+    }
+
+    /// Whether it is of the same file, whatever became of that.
+    pub(super) fn is_same_file(&self, other: &Self) -> bool {
+        self.file == other.file
+    }
+
+    /// How many bytes the file has.
+    pub(super) fn size(&self) -> u64 {
+        u64::try_from(self.size).unwrap_or(0)
     }
 
     /// Whether the last change was long enough ago for the next one to show.

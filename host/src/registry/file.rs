@@ -1,16 +1,17 @@
 //! The registry in a spawner's runtime directory: `spawned_pods.json`, and `read_cursors.json` beside it.
 //!
 //! Both are read as they are, or taken as they were read where they have not changed since, without a lock; and
-//! replaced whole: under the `flock` on `spawned_pods.lock` a new file is written and renamed over the old one,
-//! so that a reader, and whoever comes after a killed process, finds one of the two. A native spawner does not
-//! take that lock: what it writes at the same moment wins or is lost, as between two native spawners.
+//! changed under the `flock` on `spawned_pods.lock`. The list is replaced whole: a new file is written and renamed
+//! over the old one, so that a reader, and whoever comes after a killed process, finds one of the two. Cursors
+//! are added at the end of their file: what is there already is not touched. A native spawner does not take that
+//! lock: what it writes at the same moment wins or is lost, as between two native spawners.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::fs::{AtFlags, OFlags};
@@ -18,12 +19,13 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::cached::{Cached, Unusable};
-use super::cursors::Cursors;
+use super::cursor_log::{self, CursorLog};
 use super::{Record, Records, Registry, RegistryError, StoredCursor, Unreadable, may_replace};
-use crate::state_file::{self, Fault, Locked, Queue, Turn};
+use crate::lock_file::{LockFile, Locked};
+use crate::state_file::{self, Fault};
 
 const PODS: &str = "spawned_pods.json";
-const CURSORS: &str = "read_cursors.json";
+const CURSORS: &str = cursor_log::NAME;
 const LOCK: &str = "spawned_pods.lock";
 
 /// The new file before it takes its name. There is one at most, as it is made under the lock; a killed
@@ -35,16 +37,19 @@ const NEW: &str = ".spawned_pods.new";
 pub struct FileRegistry {
     dir: OwnedFd,
     path: PathBuf,
-    writers: Queue,
+    lock: LockFile<()>,
     parsed_pods: Cached<Records>,
-    parsed_cursors: Cached<Cursors>,
+    cursors: Mutex<Cursors>,
 }
 
-/// The lock, held until dropped, by a thread whose turn it is.
-struct Held<'a> {
-    _lock: Locked,
-    _turn: Turn<'a>,
+/// The cursors, and the list of pods that those of pods which are gone were dropped by.
+#[derive(Debug, Default)]
+struct Cursors {
+    log: CursorLog,
+    weeded_by: Option<Arc<Records>>,
 }
+
+type Held<'a> = Locked<'a, ()>;
 
 impl FileRegistry {
     /// Opens the registry in a spawner's runtime directory, which must exist. The files in it need not: no
@@ -58,9 +63,9 @@ impl FileRegistry {
             Ok(dir) => Ok(Self {
                 dir,
                 path,
-                writers: Queue::default(),
+                lock: LockFile::default(),
                 parsed_pods: Cached::default(),
-                parsed_cursors: Cached::default(),
+                cursors: Mutex::default(),
             }),
             Err(errno) => Err(RegistryError::Directory { path, source: errno.into() }),
         }
@@ -80,7 +85,8 @@ impl FileRegistry {
         let held = self.lock(wait)?;
         let mut list = self.list()?;
         list.push(Entry::New(record));
-        self.replace(&held, PODS, serde_json::to_string_pretty(&list))
+        self.write_list(&held, &list)?;
+        self.put(&held, PODS).map_err(|source| self.unwritable(PODS, source))
     }
 
     /// The elements of the list, each as it is written. A missing file is an empty list.
@@ -93,40 +99,27 @@ impl FileRegistry {
 
     /// The records, parsed again only where the file has changed; `None` for a missing file.
     fn records(&self) -> Result<Option<Arc<Records>>, RegistryError> {
-        self.cached(&self.parsed_pods, PODS, |bytes| {
-            // All of them can mostly be read, which one pass shows.
-            if let Ok(records) = serde_json::from_slice(bytes) {
-                return Ok(Records { records, unreadable: Vec::new() });
-            }
-            let mut records = Records::default();
-            for entry in entries(bytes)? {
-                match entry.record() {
-                    Some(record) => records.records.push(record),
-                    None => records.unreadable.push(Unreadable { name: entry.name() }),
-                }
-            }
-            Ok(records)
-        })
-    }
-
-    fn cached<T>(
-        &self,
-        cached: &Cached<T>,
-        name: &str,
-        parse: impl FnOnce(&[u8]) -> Result<T, String>,
-    ) -> Result<Option<Arc<T>>, RegistryError> {
-        match cached.get(self.dir.as_fd(), name, parse) {
+        match self.parsed_pods.get(self.dir.as_fd(), PODS, parse) {
             Ok(None) if self.is_removed() => Err(self.removed()),
-            Ok(content) => Ok(content),
-            Err(Unusable::File(fault)) => Err(self.fault(name, fault)),
-            Err(Unusable::Content(detail)) => Err(self.damaged(name, detail)),
+            Ok(records) => Ok(records),
+            Err(unusable) => Err(self.unusable(PODS, unusable)),
         }
     }
 
-    fn cursors(&self) -> Result<Cursors, RegistryError> {
-        match self.read(CURSORS)? {
-            Some(bytes) => Cursors::parse(&bytes).map_err(|detail| self.damaged(CURSORS, detail)),
-            None => Ok(Cursors::none()),
+    /// The cursors as they are now.
+    fn cursors(&self) -> Result<MutexGuard<'_, Cursors>, RegistryError> {
+        let mut cursors = self.cursors.lock().unwrap_or_else(PoisonError::into_inner);
+        match cursors.log.refresh(self.dir.as_fd()) {
+            Ok(is_there) if is_there || !self.is_removed() => Ok(cursors),
+            Ok(_) => Err(self.removed()),
+            Err(unusable) => Err(self.unusable(CURSORS, unusable)),
+        }
+    }
+
+    fn unusable(&self, name: &str, unusable: Unusable) -> RegistryError {
+        match unusable {
+            Unusable::File(fault) => self.fault(name, fault),
+            Unusable::Content(detail) => self.damaged(name, detail),
         }
     }
 
@@ -148,51 +141,58 @@ impl FileRegistry {
         RegistryError::Directory { path: self.path.clone(), source }
     }
 
-    /// Puts a new content in the place of the file's. No `fsync`: pods do not outlive a power cut.
-    fn replace(
-        &self,
-        _: &Held<'_>,
-        name: &str,
-        text: serde_json::Result<String>,
-    ) -> Result<(), RegistryError> {
-        let new = OsStr::new(NEW);
-        let written = text
-            .map_err(io::Error::other)
-            .and_then(|text| state_file::write_new(&self.dir, new, text.as_bytes()))
-            .and_then(|()| Ok(rustix::fs::renameat(&self.dir, new, &self.dir, name)?));
-        written.map_err(|source| {
-            // What cannot be removed is removed by the next writer.
-            let _ = state_file::remove(&self.dir, new);
-            RegistryError::Unwritable { path: self.path.join(name), source }
+    /// Writes the new content of a file, to be [put](Self::put) in its place.
+    fn write(&self, _: &Held<'_>, text: &str) -> io::Result<()> {
+        state_file::write_new(&self.dir, OsStr::new(NEW), text.as_bytes())
+    }
+
+    /// Puts the content that was written in the place of the file's. No `fsync`: pods do not outlive a power cut.
+    fn put(&self, _: &Held<'_>, name: &str) -> io::Result<()> {
+        rustix::fs::renameat(&self.dir, NEW, &self.dir, name).map_err(|errno| {
+            self.give_up();
+            errno.into()
         })
+    }
+
+    /// Drops what was written. What cannot be removed is removed by the next writer.
+    fn give_up(&self) {
+        let _ = state_file::remove(&self.dir, OsStr::new(NEW));
+    }
+
+    fn unwritable(&self, name: &str, source: io::Error) -> RegistryError {
+        RegistryError::Unwritable { path: self.path.join(name), source }
+    }
+
+    fn write_list(&self, held: &Held<'_>, list: &[Entry<'_>]) -> Result<(), RegistryError> {
+        let text = serde_json::to_string_pretty(list).map_err(io::Error::other);
+        text.and_then(|text| self.write(held, &text)).map_err(|source| self.unwritable(PODS, source))
+    }
+
+    /// Changes the cursors, which are as they are now.
+    fn change_cursors(
+        &self,
+        held: &Held<'_>,
+        log: &mut CursorLog,
+        moved: Option<(&str, StoredCursor)>,
+        forgotten: &[String],
+    ) -> Result<(), RegistryError> {
+        let replace = |text: &str| self.write(held, text).and_then(|()| self.put(held, CURSORS));
+        log.change(moved, forgotten, replace).map_err(|source| self.unwritable(CURSORS, source))
     }
 
     fn lock(&self, wait: Duration) -> Result<Held<'_>, RegistryError> {
         let start = Instant::now();
-        let deadline = state_file::deadline(start, wait);
-        let name = OsStr::new(LOCK);
-        let path = || self.path.join(LOCK);
-        let unwritable = |source: io::Error| RegistryError::Unwritable { path: path(), source };
-        let busy = || RegistryError::Busy { path: path(), waited: start.elapsed() };
-        let turn = self.writers.wait(deadline).ok_or_else(busy)?;
-        loop {
-            let file = match state_file::open_at(&self.dir, name, OFlags::RDWR | OFlags::CREATE) {
-                Ok(file) => file,
-                Err(Fault::Descriptors) => return Err(self.fault(LOCK, Fault::Descriptors)),
-                Err(Fault::Missing) if self.is_removed() => return Err(self.removed()),
-                Err(Fault::Io(error)) => return Err(unwritable(error)),
-                Err(fault) => return Err(unwritable(io::Error::other(fault.to_string()))),
-            };
-            if let Some(held) = Locked::until(file, deadline).map_err(unwritable)? {
-                let there = rustix::fs::statat(&self.dir, name, AtFlags::SYMLINK_NOFOLLOW);
-                if held.is_current(there).map_err(|errno| unwritable(errno.into()))? {
-                    return Ok(Held { _lock: held, _turn: turn });
-                }
-            }
-            if Instant::now() >= deadline {
-                return Err(busy());
-            }
-        }
+        let unwritable = |source| self.unwritable(LOCK, source);
+        let open = || match state_file::open_at(&self.dir, OsStr::new(LOCK), OFlags::RDWR | OFlags::CREATE) {
+            Ok(file) => Ok(Some((file, ()))),
+            Err(Fault::Descriptors) => Err(self.fault(LOCK, Fault::Descriptors)),
+            Err(Fault::Missing) if self.is_removed() => Err(self.removed()),
+            Err(Fault::Io(error)) => Err(unwritable(error)),
+            Err(fault) => Err(unwritable(io::Error::other(fault.to_string()))),
+        };
+        let current = || rustix::fs::statat(&self.dir, LOCK, AtFlags::SYMLINK_NOFOLLOW);
+        let held = self.lock.lock(state_file::deadline(start, wait), open, current, unwritable)?;
+        held.ok_or_else(|| RegistryError::Busy { path: self.path.join(LOCK), waited: start.elapsed() })
     }
 
     fn fault(&self, name: &str, fault: Fault) -> RegistryError {
@@ -230,29 +230,35 @@ impl Registry for FileRegistry {
         let mut list = self.list()?;
         let before = list.len();
         list.retain(|entry| !entry.record().is_some_and(|other| record.is_same_pod(&other)));
+        let is_shorter = list.len() < before;
+        // What may want room is done before anything is changed.
+        if is_shorter {
+            self.write_list(&held, &list)?;
+        }
         // The cursor goes first. A kill in between leaves a record without a cursor, whose text is given
         // again; a cursor without a record could make the next pod of that name lose text. Damaged cursors
         // keep no record alive: they are an error to those who read them.
-        match self.cursors() {
-            Ok(mut cursors) => {
-                if cursors.retain(|name| name != record.pod_name) {
-                    self.replace(&held, CURSORS, cursors.render())?;
-                }
+        let forgotten = match self.cursors() {
+            Ok(mut cursors) if cursors.log.holds(&record.pod_name) => {
+                self.change_cursors(&held, &mut cursors.log, None, std::slice::from_ref(&record.pod_name))
             }
-            Err(RegistryError::Damaged { .. }) => {}
-            Err(other) => return Err(other),
+            Ok(_) | Err(RegistryError::Damaged { .. }) => Ok(()),
+            Err(other) => Err(other),
+        };
+        if let Err(error) = forgotten {
+            self.give_up();
+            return Err(error);
         }
-        if list.len() == before {
-            return Ok(());
+        if is_shorter {
+            self.put(&held, PODS).map_err(|source| self.unwritable(PODS, source))
+        } else {
+            Ok(())
         }
-        self.replace(&held, PODS, serde_json::to_string_pretty(&list))
     }
 
     fn cursor(&self, name: &str) -> Result<Option<StoredCursor>, RegistryError> {
-        match self.cached(&self.parsed_cursors, CURSORS, Cursors::parse)? {
-            Some(cursors) => cursors.get(name).map_err(|detail| self.damaged(CURSORS, detail)),
-            None => Ok(None),
-        }
+        let cursors = self.cursors()?;
+        cursors.log.get(name).map_err(|detail| self.damaged(CURSORS, detail))
     }
 
     fn set_cursor(
@@ -264,19 +270,40 @@ impl Registry for FileRegistry {
     ) -> Result<(), RegistryError> {
         let held = self.lock(wait)?;
         let mut cursors = self.cursors()?;
-        let stored = cursors.get(name).map_err(|detail| self.damaged(CURSORS, detail))?;
+        let stored = cursors.log.get(name).map_err(|detail| self.damaged(CURSORS, detail))?;
         if stored.as_ref() == Some(&new) || !may_replace(stored.as_ref(), base, &new) {
             return Ok(());
         }
-        let names: HashSet<String> = self.list()?.iter().filter_map(Entry::name).collect();
-        if !names.contains(name) {
+        let Some(records) = self.records()? else { return Ok(()) };
+        if !records.names().any(|known| known == name) {
             return Ok(());
         }
         // A native spawner forgets its pods without a thought for cursors.
-        cursors.retain(|other| names.contains(other));
-        let text = cursors.set(name, &new).and_then(|()| cursors.render());
-        self.replace(&held, CURSORS, text)
+        let mut gone = Vec::new();
+        if !cursors.weeded_by.as_ref().is_some_and(|weeded_by| Arc::ptr_eq(weeded_by, &records)) {
+            let names: HashSet<&str> = records.names().collect();
+            gone = cursors.log.names().filter(|name| !names.contains(name)).map(str::to_owned).collect();
+        }
+        self.change_cursors(&held, &mut cursors.log, Some((name, new)), &gone)?;
+        cursors.weeded_by = Some(records);
+        Ok(())
     }
+}
+
+/// The records of a list.
+fn parse(bytes: &[u8]) -> Result<Records, String> {
+    // All of them can mostly be read, which one pass shows.
+    if let Ok(records) = serde_json::from_slice(bytes) {
+        return Ok(Records { records, unreadable: Vec::new() });
+    }
+    let mut records = Records::default();
+    for entry in entries(bytes)? {
+        match entry.record() {
+            Some(record) => records.records.push(record),
+            None => records.unreadable.push(Unreadable { name: entry.name() }),
+        }
+    }
+    Ok(records)
 }
 
 /// The list's elements. An empty file is no list: those who write it replace it whole, so something has gone

@@ -4,12 +4,14 @@
 //! `spawned_pods.json`; [`MemoryRegistry`] serves runtimes that own their records.
 
 mod cached;
+mod cursor_log;
 mod cursors;
 mod file;
 mod memory;
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize};
@@ -73,6 +75,12 @@ impl Records {
     pub fn get(&self, name: &str) -> Option<&Record> {
         self.records.iter().find(|record| record.pod_name == name)
     }
+
+    /// All names there are, of records that cannot be read too.
+    fn names(&self) -> impl Iterator<Item = &str> {
+        let readable = self.records.iter().map(|record| record.pod_name.as_str());
+        readable.chain(self.unreadable.iter().filter_map(|record| record.name.as_deref()))
+    }
 }
 
 /// How far a pod's history was read.
@@ -131,6 +139,35 @@ pub trait Registry: Send + Sync {
         new: StoredCursor,
         wait: Duration,
     ) -> Result<(), RegistryError>;
+}
+
+/// A registry that a runtime keeps a hand on.
+impl<R: Registry + ?Sized> Registry for Arc<R> {
+    fn load(&self) -> Result<Records, RegistryError> {
+        (**self).load()
+    }
+
+    fn find(&self, name: &str) -> Result<Option<Record>, RegistryError> {
+        (**self).find(name)
+    }
+
+    fn remove(&self, record: &Record, wait: Duration) -> Result<(), RegistryError> {
+        (**self).remove(record, wait)
+    }
+
+    fn cursor(&self, name: &str) -> Result<Option<StoredCursor>, RegistryError> {
+        (**self).cursor(name)
+    }
+
+    fn set_cursor(
+        &self,
+        name: &str,
+        base: Option<&StoredCursor>,
+        new: StoredCursor,
+        wait: Duration,
+    ) -> Result<(), RegistryError> {
+        (**self).set_cursor(name, base, new, wait)
+    }
 }
 
 /// Whether a reader that began at `base` may replace the cursor that is `stored` by `new`: the rule of

@@ -20,7 +20,8 @@ use rustix::io::Errno;
 
 use super::journal::{self, Journal, Verdict};
 use super::{Allocation, RegisterError, ScopeLockError, Table, TransactError, is_alive};
-use crate::state_file::{self, Fault, Locked, Queue, Turn};
+use crate::lock_file::{LockFile, Locked};
+use crate::state_file::{self, Fault};
 
 /// The machine-wide scope lock: a path, and what may be done with the file there.
 ///
@@ -29,19 +30,21 @@ use crate::state_file::{self, Fault, Locked, Queue, Turn};
 #[derive(Debug, Clone)]
 pub struct ScopeLock {
     path: PathBuf,
-    queue: Arc<Queue>,
+    file: Arc<LockFile<Location>>,
 }
 
-/// The lock, held until dropped, and where it was found.
-struct Held<'a> {
-    lock: Locked,
-    _turn: Turn<'a>,
+/// Where the file was found.
+#[derive(Debug)]
+struct Location {
     dir: OwnedFd,
     /// The file's path without links.
     real: PathBuf,
 }
 
-impl Held<'_> {
+/// The lock, held until dropped.
+type Held<'a> = Locked<'a, Location>;
+
+impl Location {
     /// The journal's name, beside the file's.
     fn journal(&self) -> OsString {
         let mut name = self.real.file_name().unwrap_or_default().to_owned();
@@ -65,7 +68,7 @@ enum Undone {
 impl ScopeLock {
     /// The lock at that path. Nothing is opened yet.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), queue: Arc::default() }
+        Self { path: path.into(), file: Arc::default() }
     }
 
     /// The file.
@@ -145,33 +148,25 @@ impl ScopeLock {
     /// Opens the file, making it if need be, and takes its lock.
     fn acquire(&self, wait: Duration) -> Result<Held<'_>, ScopeLockError> {
         let start = Instant::now();
-        let deadline = state_file::deadline(start, wait);
-        let busy = || ScopeLockError::Busy { path: self.path.clone(), waited: start.elapsed() };
-        let turn = self.queue.wait(deadline).ok_or_else(busy)?;
-        loop {
-            let (dir, real) = self.locate()?;
-            let name = real.file_name().unwrap_or_default();
-            let file = match state_file::open_at(&dir, name, OFlags::RDWR | OFlags::CREATE) {
-                Ok(file) => Some(file),
+        let open = || {
+            let location = self.locate()?;
+            let name = location.real.file_name().unwrap_or_default();
+            match state_file::open_at(&location.dir, name, OFlags::RDWR | OFlags::CREATE) {
+                Ok(file) => Ok(Some((file, location))),
                 // Its directory went away just now.
-                Err(Fault::Missing) => None,
-                Err(fault) => return Err(self.fault(fault)),
-            };
-            if let Some(file) = file
-                && let Some(lock) = Locked::until(file, deadline).map_err(|source| self.unwritable(source))?
-                && lock.is_current(rustix::fs::stat(&self.path)).map_err(|e| self.unwritable(e.into()))?
-            {
-                return Ok(Held { lock, _turn: turn, dir, real });
+                Err(Fault::Missing) => Ok(None),
+                Err(fault) => Err(self.fault(fault)),
             }
-            if Instant::now() >= deadline {
-                return Err(busy());
-            }
-        }
+        };
+        let deadline = state_file::deadline(start, wait);
+        let current = || rustix::fs::stat(&self.path);
+        let held = self.file.lock(deadline, open, current, |source| self.unwritable(source))?;
+        held.ok_or_else(|| ScopeLockError::Busy { path: self.path.clone(), waited: start.elapsed() })
     }
 
     /// The file's directory and its path, with the links in the operator's own path resolved: whoever comes
     /// by another path finds the same journal. Makes what is missing.
-    fn locate(&self) -> Result<(OwnedFd, PathBuf), ScopeLockError> {
+    fn locate(&self) -> Result<Location, ScopeLockError> {
         let real = match self.path.canonicalize() {
             Ok(real) => real,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -185,7 +180,7 @@ impl ScopeLock {
         // Only the root has none.
         let Some(parent) = real.parent() else { return Err(self.fault(Fault::Kind("a directory"))) };
         let dir = state_file::open_dir(parent).map_err(|errno| self.fault(errno.into()))?;
-        Ok((dir, real))
+        Ok(Location { dir, real })
     }
 
     fn create(&self) -> io::Result<PathBuf> {
@@ -199,9 +194,9 @@ impl ScopeLock {
 
     /// The table's text, after whatever a killed process left undone has been done.
     fn recover(&self, held: &Held<'_>) -> Result<Vec<u8>, ScopeLockError> {
-        let text = state_file::read(held.lock.file()).map_err(|fault| self.fault(fault))?;
-        let found = state_file::read_at(&held.dir, &held.journal())
-            .map_err(|fault| self.fault_at(held.journal_path(), fault))?;
+        let text = state_file::read(held.file()).map_err(|fault| self.fault(fault))?;
+        let found = state_file::read_at(&held.found().dir, &held.found().journal())
+            .map_err(|fault| self.fault_at(held.found().journal_path(), fault))?;
         let Some(bytes) = found else { return Ok(text) };
         let journal = Journal::decode(&bytes);
         match journal.as_ref().map(|journal| (journal, journal.judge(&text))) {
@@ -231,7 +226,8 @@ impl ScopeLock {
         table: &Table,
         found: Option<&Journal<'_>>,
     ) -> Result<Vec<u8>, ScopeLockError> {
-        let journal_unwritable = |source| ScopeLockError::Unwritable { path: held.journal_path(), source };
+        let journal_unwritable =
+            |source| ScopeLockError::Unwritable { path: held.found().journal_path(), source };
         let new = table.render().map_err(|error| self.unwritable(io::Error::other(error)))?.into_bytes();
         // A journal that merges keeps the digest that it found: with the one of `old`, the next process
         // would take the merge for not begun, and drop it.
@@ -242,14 +238,22 @@ impl ScopeLock {
         }
         if found.is_some() {
             // The one that is there is needed until the new one is whole.
-            let mut draft = held.journal();
+            let mut draft = held.found().journal();
             draft.push(".new");
-            state_file::write_new(&held.dir, &draft, &bytes)
-                .and_then(|()| Ok(rustix::fs::renameat(&held.dir, &draft, &held.dir, held.journal())?))
+            state_file::write_new(&held.found().dir, &draft, &bytes)
+                .and_then(|()| {
+                    Ok(rustix::fs::renameat(
+                        &held.found().dir,
+                        &draft,
+                        &held.found().dir,
+                        held.found().journal(),
+                    )?)
+                })
                 .map_err(journal_unwritable)?;
             self.rewrite(held, old, &new, Undone::Keep)?;
         } else {
-            state_file::write_new(&held.dir, &held.journal(), &bytes).map_err(journal_unwritable)?;
+            state_file::write_new(&held.found().dir, &held.found().journal(), &bytes)
+                .map_err(journal_unwritable)?;
             self.rewrite(held, old, &new, Undone::Drop)?;
         }
         Ok(new)
@@ -257,18 +261,18 @@ impl ScopeLock {
 
     /// Rewrites the table in place, from the journal that has been written, and removes the journal.
     fn rewrite(&self, held: &Held<'_>, old: &[u8], new: &[u8], undone: Undone) -> Result<(), ScopeLockError> {
-        if let Err(source) = overwrite(held.lock.file(), new).and_then(|()| held.lock.file().sync_data()) {
-            if overwrite(held.lock.file(), old).is_ok() {
+        if let Err(source) = overwrite(held.file(), new).and_then(|()| held.file().sync_data()) {
+            if overwrite(held.file(), old).is_ok() {
                 if let Undone::Drop = undone {
                     self.drop_journal(held);
                 }
                 return Err(self.unwritable(source));
             }
             // Half of the old table would be taken for a native process's work: empty, the next one knows.
-            let _ = held.lock.file().set_len(0);
+            let _ = held.file().set_len(0);
             return Err(ScopeLockError::Torn {
                 path: self.path.clone(),
-                journal: held.journal_path(),
+                journal: held.found().journal_path(),
                 source,
             });
         }
@@ -278,8 +282,8 @@ impl ScopeLock {
 
     /// A journal that cannot be removed is found out of date by the next process.
     fn drop_journal(&self, held: &Held<'_>) {
-        if let Err(error) = state_file::remove(&held.dir, &held.journal()) {
-            tracing::warn!(path = %held.journal_path().display(), %error, "the journal could not be removed");
+        if let Err(error) = state_file::remove(&held.found().dir, &held.found().journal()) {
+            tracing::warn!(path = %held.found().journal_path().display(), %error, "the journal could not be removed");
         }
     }
 

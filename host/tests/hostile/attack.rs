@@ -227,20 +227,21 @@ impl Attack {
 
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        let attacker = authority(&place, &self.grants, self.limits.clone());
-        let honest = Honest {
+        let honest = || Honest {
             authority: authority(&place, &["list,read:honest", "list:dead"], Limits::default()),
             lists: !self.lock_is_held,
         };
         // What is made once and kept, such as the image of a component's memory, is made by these.
         runtime.block_on(async {
-            honest.calls(honest_tools).await;
-            honest.behaves(hostile).await;
+            honest().calls(honest_tools).await;
+            honest().behaves(hostile).await;
         });
 
         let logged = process::logged();
         let descriptors = process::descriptors();
-        // A component holds descriptors of its own, and is gone with them when they are counted again.
+        // A component holds descriptors of its own, and so does an authority: they are gone when descriptors are
+        // counted again.
+        let (attacker, honest) = (authority(&place, &self.grants, self.limits.clone()), honest());
         let raw = match self.target {
             Target::Tool | Target::Transcript => None,
             _ => Some(load(pod_tools_hostile::raw_component(name).expect("the attack is listed"))),
@@ -288,6 +289,7 @@ impl Attack {
             honest.calls(honest_tools).await;
             honest.behaves(hostile).await;
         });
+        drop((attacker, honest));
 
         let deadline = Instant::now() + LONG;
         while process::descriptors() != descriptors {

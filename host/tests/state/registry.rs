@@ -201,7 +201,8 @@ fn a_held_lock_is_waited_for_so_long_and_reading_does_not_mind() {
 fn a_lock_replaced_during_the_wait_is_opened_again() {
     let (dir, registry) = opened();
     let path = dir.path().join("spawned_pods.lock");
-    registry.add(&record("x"), WAIT).unwrap();
+    // By another one, so that this one opens the lock when it waits for it.
+    FileRegistry::open(dir.path()).unwrap().add(&record("x"), WAIT).unwrap();
     let Some(holder) = Holder::start(&path) else { return };
     std::thread::scope(|scope| {
         let waiting = scope.spawn(|| registry.add(&record("y"), WAIT));
@@ -296,32 +297,166 @@ fn a_cursor_removed_meanwhile_is_not_brought_back() {
 }
 
 #[test]
-fn what_the_cursors_file_says_besides_is_kept() {
+fn cursors_are_added_to_a_file_that_stays_the_same_until_it_has_many_lines_and_is_written_anew() {
+    let (dir, registry) = opened();
+    for name in ["x", "y"] {
+        registry.add(&record(name), WAIT).unwrap();
+        registry.set_cursor(name, None, cursor(0), WAIT).unwrap();
+    }
+    let path = dir.path().join("read_cursors.json");
+    let mut lengths = Vec::new();
+    for n in 1..2000 {
+        let before = fs::read_to_string(&path).unwrap();
+        registry.set_cursor("x", Some(&cursor(n - 1)), cursor(n), WAIT).unwrap();
+        let after = fs::read_to_string(&path).unwrap();
+        assert!(after.starts_with(&before) || after.lines().count() == 3, "{after}");
+        assert_eq!(registry.cursor("x").unwrap(), Some(cursor(n)));
+        lengths.push(after.lines().count());
+    }
+    assert!((500..600).contains(lengths.iter().max().unwrap()), "{:?}", lengths.iter().max());
+    let again = FileRegistry::open(dir.path()).unwrap();
+    assert_eq!(again.cursor("x").unwrap(), Some(cursor(1999)));
+    assert_eq!(again.cursor("y").unwrap(), Some(cursor(0)));
+}
+
+#[test]
+fn a_line_that_a_killed_process_began_counts_for_nothing_and_is_in_nobodys_way() {
+    let (dir, registry) = opened();
+    for name in ["x", "y"] {
+        registry.add(&record(name), WAIT).unwrap();
+        registry.set_cursor(name, None, cursor(1), WAIT).unwrap();
+    }
+    let path = dir.path().join("read_cursors.json");
+    let whole = fs::read_to_string(&path).unwrap();
+    let line = r#"{"pod":"x","items":2,"digest":"digest of 2"}"#;
+    for length in 1..=line.len() {
+        fs::write(&path, whole.clone() + &line[..length]).unwrap();
+        for registry in [&registry, &FileRegistry::open(dir.path()).unwrap()] {
+            assert_eq!(registry.cursor("x").unwrap(), Some(cursor(1)));
+            assert_eq!(registry.cursor("y").unwrap(), Some(cursor(1)));
+        }
+        registry.set_cursor("x", Some(&cursor(1)), cursor(3), WAIT).unwrap();
+        let expected = whole.clone() + "{\"pod\":\"x\",\"items\":3,\"digest\":\"digest of 3\"}\n";
+        assert_eq!(fs::read_to_string(&path).unwrap(), expected);
+    }
+}
+
+#[test]
+fn what_another_process_adds_or_puts_in_its_place_is_seen_at_once() {
+    let (dir, registry) = opened();
+    let other = FileRegistry::open(dir.path()).unwrap();
+    registry.add(&record("x"), WAIT).unwrap();
+    let path = dir.path().join("read_cursors.json");
+    let mut now = None;
+    for n in 0..1500 {
+        let (writer, reader) = if n % 3 == 0 { (&registry, &other) } else { (&other, &registry) };
+        writer.set_cursor("x", now.as_ref(), cursor(n), WAIT).unwrap();
+        now = Some(cursor(n));
+        assert_eq!(reader.cursor("x").unwrap(), now);
+        if n % 100 == 99 {
+            fs::remove_file(&path).unwrap();
+            for registry in [&registry, &other] {
+                assert_eq!(registry.cursor("x").unwrap(), None);
+            }
+            now = None;
+        }
+    }
+}
+
+#[test]
+fn cursors_of_format_1_are_read_and_become_lines_with_the_next_change() {
     let (dir, registry) = opened();
     registry.add(&record("x"), WAIT).unwrap();
     registry.add(&record("bad"), WAIT).unwrap();
     let path = dir.path().join("read_cursors.json");
-    let found = r#"{"version":1,"why":1.50,"pods":{"gone":{},"bad":{"items":-1},"x":{"at":1e2,"items":3,"digest":"d"}}}"#;
-    fs::write(&path, found).unwrap();
-    let stored = registry.cursor("x").unwrap();
-    registry.set_cursor("x", stored.as_ref(), cursor(4), WAIT).unwrap();
-    let expected = r#"{
-  "version": 1,
-  "why": 1.50,
-  "pods": {
-    "bad": {"items":-1},
-    "x": {"at":1e2,"items":4,"digest":"digest of 4"}
-  }
-}"#;
-    assert_eq!(fs::read_to_string(&path).unwrap(), expected);
+    let found = r#"{"version":1,"pods":{"gone":{},"bad":{"items":-1},"x":{"at":1e2,"items":3,"digest":"digest of 3"}}}"#;
+    for found in [found.to_owned(), found.replace('{', "{\n  ")] {
+        fs::write(&path, found).unwrap();
+        assert_eq!(registry.cursor("x").unwrap(), Some(cursor(3)));
+        assert!(matches!(registry.cursor("bad"), Err(RegistryError::Damaged { .. })));
+        registry.set_cursor("x", Some(&cursor(3)), cursor(4), WAIT).unwrap();
+        let written = fs::read_to_string(&path).unwrap();
+        let lines: Vec<&str> = written.lines().collect();
+        assert_eq!(lines.len(), 3, "{written}");
+        assert_eq!(lines[0], r#"{"version":2}"#);
+        assert!(lines[1].starts_with(r#"{"pod":"bad","#), "{written}");
+        assert_eq!(lines[2], r#"{"pod":"x","items":4,"digest":"digest of 4"}"#);
+        for registry in [&registry, &FileRegistry::open(dir.path()).unwrap()] {
+            assert_eq!(registry.cursor("x").unwrap(), Some(cursor(4)));
+            assert!(matches!(registry.cursor("bad"), Err(RegistryError::Damaged { .. })));
+        }
+    }
+}
+
+#[test]
+fn a_cursor_that_cannot_be_read_is_an_error_for_its_pod_alone_and_stays() {
+    let (dir, registry) = opened();
+    registry.add(&record("x"), WAIT).unwrap();
+    registry.add(&record("bad"), WAIT).unwrap();
+    let path = dir.path().join("read_cursors.json");
+    let bad = "{\"pod\":\"bad\",\"items\":-1,\"why\":1.50}\n";
+    fs::write(&path, format!("{{\"version\":2}}\n{bad}")).unwrap();
+    for n in 0..1200_u64 {
+        let base = n.checked_sub(1).map(cursor);
+        registry.set_cursor("x", base.as_ref(), cursor(n), WAIT).unwrap();
+    }
     assert!(matches!(registry.cursor("bad"), Err(RegistryError::Damaged { .. })));
+    assert!(fs::read_to_string(&path).unwrap().contains(bad));
+}
+
+#[test]
+fn cursors_of_pods_that_a_native_spawner_forgot_are_dropped() {
+    let (dir, registry) = opened();
+    for name in ["x", "y"] {
+        registry.add(&record(name), WAIT).unwrap();
+        registry.set_cursor(name, None, cursor(1), WAIT).unwrap();
+    }
+    let list = serde_json::to_string(&[record("x")]).unwrap();
+    fs::write(dir.path().join("spawned_pods.json"), list).unwrap();
+    registry.set_cursor("x", Some(&cursor(1)), cursor(2), WAIT).unwrap();
+    for registry in [&registry, &FileRegistry::open(dir.path()).unwrap()] {
+        assert_eq!(registry.cursor("x").unwrap(), Some(cursor(2)));
+        assert_eq!(registry.cursor("y").unwrap(), None);
+    }
+}
+
+#[test]
+fn a_file_that_may_not_be_written_to_is_replaced_all_the_same() {
+    if !rustix::process::geteuid().is_root() {
+        let (dir, registry) = opened();
+        registry.add(&record("x"), WAIT).unwrap();
+        registry.set_cursor("x", None, cursor(1), WAIT).unwrap();
+        let path = dir.path().join("read_cursors.json");
+        fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o400)).unwrap();
+        let registry = FileRegistry::open(dir.path()).unwrap();
+        registry.set_cursor("x", Some(&cursor(1)), cursor(2), WAIT).unwrap();
+        assert_eq!(registry.cursor("x").unwrap(), Some(cursor(2)));
+    } else {
+        println!("not run: root may write to any file");
+    }
 }
 
 #[test]
 fn garbled_cursors_are_an_error_and_keep_no_record_alive() {
     let (dir, registry) = opened();
     let path = dir.path().join("read_cursors.json");
-    for garbage in ["", "[]", "{", r#"{"version":2,"pods":{}}"#, r#"{"pods":{}}"#, r#"{"version":1}"#] {
+    for garbage in [
+        "",
+        "[]",
+        "{",
+        "\n",
+        "{\"version\":2",
+        r#"{"version":2,"pods":{}}"#,
+        r#"{"version":3,"pods":{}}"#,
+        "{\"version\":3}\n",
+        r#"{"pods":{}}"#,
+        r#"{"version":1}"#,
+        "{\"version\":2}\n{}\n",
+        "{\"version\":2}\n\n",
+        "{\"version\":2}\n[]\n",
+        "{\"version\":2}\n{\"pod\":\"x\",\"forgotten\":\"x\"}\n",
+        "{\"version\":2}\nx\n{\"pod\":\"x\",\"items\":1,\"digest\":\"\"}\n",
+    ] {
         registry.add(&record("x"), WAIT).unwrap();
         fs::write(&path, garbage).unwrap();
         for error in
@@ -349,13 +484,25 @@ fn a_full_disk_changes_nothing() {
         registry.remove(&record("y"), WAIT),
         registry.remove(&record("x"), WAIT),
         registry.add(&record("z"), WAIT),
-        registry.set_cursor("x", Some(&cursor(1)), cursor(2), WAIT),
     ] {
         let error = attempt.unwrap_err();
         assert!(matches!(&error, RegistryError::Unwritable { .. }), "{error}");
     }
     assert_eq!(names(&registry), ["x", "y"]);
-    assert_eq!(registry.cursor("x").unwrap(), Some(cursor(1)));
+    // There is room for a few lines where there are lines already.
+    let mut stored = 1;
+    let error = loop {
+        assert_eq!(registry.cursor("x").unwrap(), Some(cursor(stored)));
+        match registry.set_cursor("x", Some(&cursor(stored)), cursor(stored + 1), WAIT) {
+            Ok(()) => stored += 1,
+            Err(error) => break error,
+        }
+        assert!(stored < 1000, "the disk is not full");
+    };
+    assert!(matches!(&error, RegistryError::Unwritable { .. }), "{error}");
+    for registry in [&registry, &FileRegistry::open(disk.path()).unwrap()] {
+        assert_eq!(registry.cursor("x").unwrap(), Some(cursor(stored)));
+    }
     let left = ["filler", "read_cursors.json", "spawned_pods.json", "spawned_pods.lock"];
     assert_eq!(files(disk.path()), left);
     disk.free();

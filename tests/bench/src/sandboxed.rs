@@ -1,9 +1,11 @@
 //! The sandboxed side: the library as an agent's runtime embeds it, in a process of its own.
 
-use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
 use pod_tools_bench_native::drive::{Side, serve};
+use pod_tools_host::registry::{FileRegistry, Registry, RegistryError, StoredCursor};
 use pod_tools_host::{Answer, Authority, Grant, Limits, PodTools};
 
 #[derive(Debug, clap::Args)]
@@ -17,7 +19,7 @@ pub struct SandboxedArgs {
 struct Sandboxed {
     tools: PodTools,
     authority: Authority,
-    cursors: PathBuf,
+    registry: Arc<FileRegistry>,
 }
 
 struct Text(Option<String>);
@@ -40,11 +42,19 @@ impl Side for Sandboxed {
         Ok(Text(output.content))
     }
 
+    /// Each that there is goes back to the start of its history.
     async fn forget_cursors(&self) -> Result<(), String> {
-        match std::fs::remove_file(&self.cursors) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.to_string()),
-            _ => Ok(()),
-        }
+        let start = || StoredCursor { items: 0, digest: String::new() };
+        let forget = || -> Result<(), RegistryError> {
+            for record in self.registry.load()?.records {
+                if let Some(stored) = self.registry.cursor(&record.pod_name)? {
+                    let wait = Duration::from_secs(5);
+                    self.registry.set_cursor(&record.pod_name, Some(&stored), start(), wait)?;
+                }
+            }
+            Ok(())
+        };
+        forget().map_err(|error| error.to_string())
     }
 
     async fn reload(&self) -> Result<(), String> {
@@ -59,13 +69,13 @@ pub fn run(args: &SandboxedArgs) -> anyhow::Result<()> {
     limits.line = 1 << 30;
     limits.transfer = 1 << 30;
     limits.memory = 2 << 30;
+    let registry = Arc::new(FileRegistry::open(&args.runtime_dir)?);
     let authority = Authority::builder()
         .allow_sockets(&args.base)
-        .runtime_dir(&args.runtime_dir)
+        .registry(registry.clone())
         .scope_lock(&args.scope_lock)
         .grant(Grant::all())
         .limits(limits)
         .build()?;
-    let cursors = args.runtime_dir.join("read_cursors.json");
-    Ok(serve(Sandboxed { tools, authority, cursors })?)
+    Ok(serve(Sandboxed { tools, authority, registry })?)
 }

@@ -19,9 +19,10 @@ use serde_json::json;
 const PROGRAM: &str = env!("CARGO_BIN_EXE_pod-tools-bench");
 
 /// What depends on who sleeps when, on the allocator, or on checks that only unoptimized code makes.
-const NOT_COUNTED: [&str; 13] = [
+const NOT_COUNTED: [&str; 15] = [
     "brk",
     "clock_nanosleep",
+    "epoll_ctl",
     "epoll_wait",
     "fcntl",
     "futex",
@@ -29,6 +30,7 @@ const NOT_COUNTED: [&str; 13] = [
     "mmap",
     "mprotect",
     "munmap",
+    "recvfrom",
     "rt_sigprocmask",
     "sched_yield",
     "sigaltstack",
@@ -132,6 +134,7 @@ fn a_call_makes_the_system_calls_that_are_known_and_no_others() {
     let_age(&place, "spawned_pods.json");
     let named = json!({ "name": "pod-0" }).to_string();
     let message = json!({ "name": "pod-0", "message": "hello" }).to_string();
+    // Where all is new, setting the cursor back is counted with it.
     let measured: BTreeMap<&str, Counts> = BTreeMap::from([
         ("ListPods", place.count("ListPods", "", false)),
         ("SendToPod", place.count("SendToPod", &message, false)),
