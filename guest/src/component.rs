@@ -1,7 +1,7 @@
 //! The component: the trait over the imports, the exports over the tools. Nothing is decided here.
 
 use bindings::exports::pod::tools::tools as exported;
-use bindings::pod::tools::{pods, scope_lock, types, unix_socket};
+use bindings::pod::tools::{content, pods, scope_lock, types, unix_socket};
 
 use crate::host::{self, Error, Host};
 
@@ -130,6 +130,10 @@ impl Host for Imports {
 
     fn await_closed(&self, pod: &pods::Pod, within_ms: Option<u32>) -> Result<bool, Error> {
         Ok(unix_socket::await_closed(pod, within_ms)?)
+    }
+
+    fn append(&self, text: &str) {
+        content::append(text);
     }
 
     fn release(&self, pod: &pods::Pod, within_ms: Option<u32>) -> Result<(), Error> {

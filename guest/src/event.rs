@@ -73,8 +73,9 @@ impl PodError {
 
 /// Takes the items of a history, and finds out where each of them ends.
 pub(crate) trait ItemSink {
-    /// Items follow, from the first one; whatever was given before was not of the history.
-    fn begin(&mut self);
+    /// Items follow, from the first one; whatever was given before was not of the history. `is_history`: they are
+    /// the history's, or an error follows; else they may turn out not to be.
+    fn begin(&mut self, is_history: bool);
     /// An item follows, within the brackets that are open around it.
     fn item_begins(&mut self, around: Nesting);
     /// The item's next bytes, and perhaps more. Gives how many of them belong to the item when they hold its
@@ -395,7 +396,7 @@ impl Decoder {
             (3, Token::ArrayBegins) if line.key == Key::Data && line.data_key == DataKey::Items => {
                 line.items = Items::Open;
                 if let Some(items) = sink {
-                    items.begin();
+                    items.begin(line.kind == Kind::History);
                 }
             }
             (2, Token::Ends) if line.items == Items::Open => line.items = Items::Complete,

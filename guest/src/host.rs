@@ -262,6 +262,9 @@ pub trait Host {
     /// `unix-socket.await-closed`
     fn await_closed(&self, pod: &Self::Pod, within_ms: Option<u32>) -> Result<bool, Error>;
 
+    /// `content.append`
+    fn append(&self, text: &str);
+
     /// `scope-lock.release`
     fn release(&self, pod: &Self::Pod, within_ms: Option<u32>) -> Result<(), Error>;
     /// `scope-lock.reclaim-stale`

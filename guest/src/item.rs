@@ -82,14 +82,15 @@ pub(crate) struct ItemDecoder {
     outer: u32,
     shape: Shape,
     part: Part,
-    /// Where the item's text begins.
+    /// Where the item's text begins, and whether it follows other text.
     before: usize,
+    follows: bool,
 }
 
 impl ItemDecoder {
     /// An item that begins with the next byte, within the brackets that are open around it. What there is of its
-    /// text will be appended to `text`.
-    pub(crate) fn new(around: Nesting, text: &str) -> Self {
+    /// text will be appended to `text`, which follows other text if `follows`.
+    pub(crate) fn new(around: Nesting, text: &str, follows: bool) -> Self {
         Self {
             grammar: Grammar::at_value(around),
             outer: around.depth(),
@@ -103,12 +104,13 @@ impl ItemDecoder {
             },
             part: Part::at(text.len()),
             before: text.len(),
+            follows,
         }
     }
 
     /// Takes the item's next bytes. When they hold its end: what it is, and how many of them belong to it. Then
-    /// the text parts of a message have been appended to `text`, with an empty line between them and what `text`
-    /// held already. Before that there may be what turns out not to be a message's text: the role mostly stands
+    /// the text parts of a message have been appended to `text`, with an empty line between them and what there
+    /// was already. Before that there may be what turns out not to be a message's text: the role mostly stands
     /// behind the content.
     pub(crate) fn feed(&mut self, bytes: &[u8], text: &mut String) -> Result<Option<(Item, usize)>, NotJson> {
         let mut rest = bytes;
@@ -151,7 +153,7 @@ impl ItemDecoder {
 
     /// Takes a token, within so many brackets of the item.
     fn take(&mut self, within: u32, token: Token, text: &mut String) {
-        let Self { grammar, shape, part, before, .. } = self;
+        let Self { grammar, shape, part, before, follows, .. } = self;
         match (within, token) {
             (1, Token::Key) => {
                 shape.member = match grammar.word() {
@@ -212,7 +214,7 @@ impl ItemDecoder {
                     PartMember::Text => {
                         part.text = false;
                         text.truncate(part.start);
-                        if part.start > 0 {
+                        if part.start > 0 || *follows {
                             text.push_str("\n\n");
                         }
                     }

@@ -14,7 +14,7 @@ use crate::tools::PIECE_BYTES;
 
 const NOTATION: &str = "xxh3:";
 
-/// A text that may be moved for nothing, in bytes.
+/// A text that may be moved for nothing, in bytes; one that is longer is handed over.
 const SHORT: usize = 64 << 10;
 
 /// The position that a stored cursor gives.
@@ -47,8 +47,8 @@ impl Position {
     }
 }
 
-/// Takes a history's items and keeps what is new of them.
-pub(crate) struct Transcript {
+/// Takes a history's items and keeps what is new of them, until it is handed over.
+pub(crate) struct Transcript<'h> {
     from: Position,
     /// How long the text may become; one item is taken whatever its length.
     max_text: Option<u64>,
@@ -66,6 +66,9 @@ pub(crate) struct Transcript {
     /// How long the text was before the current item.
     before: usize,
     text: String,
+    handed: Handed<'h>,
+    /// The items are the history's, or the call fails: text can be handed over.
+    is_history: bool,
     newest: Item,
     /// The history does not begin with what was read.
     diverged: bool,
@@ -73,9 +76,35 @@ pub(crate) struct Transcript {
     full: bool,
 }
 
-impl Transcript {
-    /// What follows `from`, in at most `max_text` bytes.
-    pub(crate) fn after(from: Position, max_text: Option<u64>) -> Self {
+/// What has been handed over of the text.
+struct Handed<'h> {
+    to: &'h dyn Fn(&str),
+    bytes: u64,
+    line_ends: usize,
+    ends_with_line_end: bool,
+}
+
+impl<'h> Handed<'h> {
+    fn nothing(to: &'h dyn Fn(&str)) -> Self {
+        Self { to, bytes: 0, line_ends: 0, ends_with_line_end: true }
+    }
+
+    fn take(&mut self, text: &mut String) {
+        (self.to)(text);
+        self.count(text);
+        text.clear();
+    }
+
+    fn count(&mut self, text: &str) {
+        self.bytes += text.len() as u64;
+        self.line_ends += memchr::memchr_iter(b'\n', text.as_bytes()).count();
+        self.ends_with_line_end = text.ends_with('\n') || (self.ends_with_line_end && text.is_empty());
+    }
+}
+
+impl<'h> Transcript<'h> {
+    /// What follows `from`, in at most `max_text` bytes. Where it is long, its beginning goes to `hand_over`.
+    pub(crate) fn after(from: Position, max_text: Option<u64>, hand_over: &'h dyn Fn(&str)) -> Self {
         Self {
             from,
             max_text,
@@ -87,6 +116,8 @@ impl Transcript {
             decoder: None,
             before: 0,
             text: String::new(),
+            handed: Handed::nothing(hand_over),
+            is_history: false,
             newest: Item::Other,
             diverged: false,
             full: false,
@@ -123,9 +154,11 @@ impl Transcript {
         self.newest == Item::User
     }
 
-    /// The new text of the assistant.
-    pub(crate) fn into_text(self) -> String {
-        self.text
+    /// The new text of the assistant, as far as it was not handed over; and how many lines there are in all, none
+    /// only where there is no text.
+    pub(crate) fn into_text(mut self) -> (String, usize) {
+        self.handed.count(&self.text);
+        (self.text, self.handed.line_ends + usize::from(!self.handed.ends_with_line_end))
     }
 
     /// Whether the current item was read before.
@@ -153,9 +186,9 @@ impl Transcript {
         if item != Item::Assistant {
             self.text.truncate(self.before);
         }
-        let fits = self.max_text.is_none_or(|max| self.text.len() as u64 <= max);
+        let fits = self.max_text.is_none_or(|max| self.handed.bytes + self.text.len() as u64 <= max);
         // The first text is taken whatever its length.
-        if self.before > 0 && self.text.len() > self.before && !fits {
+        if (self.before > 0 || self.handed.bytes > 0) && self.text.len() > self.before && !fits {
             self.text.truncate(self.before);
             if let Some(hash) = hash_before {
                 self.hash = hash;
@@ -189,16 +222,17 @@ impl Transcript {
     }
 }
 
-impl ItemSink for Transcript {
-    fn begin(&mut self) {
-        *self = Self::after(self.from, self.max_text);
+impl ItemSink for Transcript<'_> {
+    fn begin(&mut self, is_history: bool) {
+        *self = Self::after(self.from, self.max_text, self.handed.to);
+        self.is_history = is_history;
     }
 
     fn item_begins(&mut self, around: Nesting) {
         // The last item below the cursor is decoded as well: it may be the newest, and then it matters whether
         // it is a message without an answer.
         let is_decoded = self.seen + 1 >= self.from.items && self.is_read();
-        self.decoder = is_decoded.then(|| ItemDecoder::new(around, &self.text));
+        self.decoder = is_decoded.then(|| ItemDecoder::new(around, &self.text, self.handed.bytes > 0));
         if is_decoded {
             self.newest = Item::Other;
         }
@@ -224,6 +258,9 @@ impl ItemSink for Transcript {
                 self.hash.update(b"\n");
                 self.read = self.seen;
                 self.diverged = self.read == self.from.items && self.end() != self.from;
+            }
+            if self.is_history && self.text.len() > SHORT {
+                self.handed.take(&mut self.text);
             }
         }
         Ok(end)
@@ -267,9 +304,10 @@ mod tests {
         assert_eq!(transcript.item(&[second, b","].concat()), Ok(Some(second.len())));
     }
 
-    fn after(from: Position, max_text: Option<u64>, items: &[&str]) -> Transcript {
-        let mut transcript = Transcript::after(from, max_text);
-        transcript.begin();
+    fn after(from: Position, max_text: Option<u64>, items: &[&str]) -> Transcript<'static> {
+        let mut transcript =
+            Transcript::after(from, max_text, &|_| panic!("a short text is not handed over"));
+        transcript.begin(true);
         for item in items {
             give(&mut transcript, item);
         }
@@ -298,7 +336,7 @@ mod tests {
         assert!(transcript.continues());
         assert_eq!(transcript.end(), position(&[A, U, B]));
         assert_eq!((transcript.new_items(), transcript.remaining_items()), (1, 0));
-        assert_eq!(transcript.into_text(), "bb");
+        assert_eq!(transcript.into_text().0, "bb");
     }
 
     #[test]
@@ -312,28 +350,28 @@ mod tests {
     #[test]
     fn items_below_the_cursor_are_not_decoded() {
         let from = position(&["{not JSON}", "[nor this]", A]);
-        let mut transcript = Transcript::after(from, None);
-        transcript.begin();
+        let mut transcript = Transcript::after(from, None, &|_| ());
+        transcript.begin(true);
         for item in ["{not JSON}", "[nor this]"] {
             give(&mut transcript, item);
             assert!(transcript.decoder.is_none());
         }
         give(&mut transcript, A);
         assert!(transcript.continues());
-        assert_eq!(transcript.into_text(), "");
+        assert_eq!(transcript.into_text().0, "");
     }
 
     #[test]
     fn the_last_item_below_the_cursor_need_not_be_json() {
         let transcript = after(position(&[A, "[no JSON]"]), None, &[A, "[no JSON]", B]);
         assert!(transcript.continues());
-        assert_eq!(transcript.into_text(), "bb");
+        assert_eq!(transcript.into_text().0, "bb");
     }
 
     #[test]
     fn an_item_above_the_cursor_must_be_json() {
-        let mut transcript = Transcript::after(Position::START, None);
-        transcript.begin();
+        let mut transcript = Transcript::after(Position::START, None, &|_| ());
+        transcript.begin(true);
         transcript.item_begins(Nesting::default());
         assert_eq!(transcript.item(b"[no"), Err(NotJson { why: "a value should follow", at: 2 }));
     }
@@ -357,7 +395,46 @@ mod tests {
             let transcript = after(Position::START, Some(max), &items);
             assert_eq!(transcript.end(), position(&items[..taken]));
             assert_eq!(transcript.remaining_items(), 4 - taken as u64);
-            assert_eq!(transcript.into_text(), text);
+            assert_eq!(transcript.into_text().0, text);
+        }
+    }
+
+    #[test]
+    fn a_long_text_is_handed_over_once_it_is_known_to_be_the_historys() {
+        let item = |text: &str| {
+            format!(
+                r#"{{"type":"message","role":"assistant","content":[{{"type":"text","text":"{text}"}}]}}"#
+            )
+        };
+        let long = "0123456789".repeat(SHORT / 10) + "\\n0123456789";
+        let (long, short) = (item(&long), item("short"));
+        let items = [&*long, &short, U, &long, &long, &short];
+        let mut whole = None;
+        for is_history in [false, true] {
+            let handed = std::cell::RefCell::new(Vec::new());
+            let hand_over = |text: &str| handed.borrow_mut().push(text.to_owned());
+            let mut transcript = Transcript::after(Position::START, None, &hand_over);
+            transcript.begin(is_history);
+            items.iter().for_each(|item| give(&mut transcript, item));
+            assert_eq!(transcript.end(), position(&items));
+            let (rest, lines) = transcript.into_text();
+            let handed = handed.into_inner();
+            assert_eq!(handed.len(), if is_history { 3 } else { 0 });
+            let text = handed.concat() + &rest;
+            assert_eq!(lines, text.lines().count());
+            assert_eq!(whole.get_or_insert_with(|| text.clone()), &text);
+        }
+    }
+
+    #[test]
+    fn what_was_handed_over_counts_where_the_length_is_bounded() {
+        let text = "0123456789".repeat(SHORT / 10 + 1);
+        let long = A.replace("aa", &text);
+        for (max, taken) in [(0, 1), (2 * text.len() + 1, 1), (2 * text.len() + 2, 2), (usize::MAX, 3)] {
+            let mut transcript = Transcript::after(Position::START, Some(max as u64), &|_| ());
+            transcript.begin(true);
+            (0..3).for_each(|_| give(&mut transcript, &long));
+            assert_eq!((transcript.new_items(), transcript.remaining_items()), (taken, 3 - taken), "{max}");
         }
     }
 }

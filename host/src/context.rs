@@ -27,6 +27,7 @@ pub struct PodCtx {
     /// By pod: what the store held when the call first asked for it.
     found: BTreeMap<String, Option<StoredCursor>>,
     staged: BTreeMap<String, StagedCursor>,
+    content: String,
 }
 
 impl PodCtx {
@@ -39,12 +40,31 @@ impl PodCtx {
             exchanges: OpenExchanges::default(),
             found: BTreeMap::new(),
             staged: BTreeMap::new(),
+            content: String::new(),
         }
     }
 
     /// What the call has staged, to be stored once its caller has been given the answer.
     pub fn take_staged(&mut self) -> Staged {
         Staged { authority: self.authority.clone(), cursors: std::mem::take(&mut self.staged) }
+    }
+
+    /// What the call has handed over of its answer's content: `output.content` comes behind it.
+    pub fn take_content(&mut self) -> String {
+        std::mem::take(&mut self.content)
+    }
+
+    pub(crate) fn append_content(&mut self, text: String) -> wasmtime::Result<()> {
+        let limit = self.limits().transfer;
+        if text.len() > limit.saturating_sub(self.content.len()) {
+            return Err(LimitReached::Transfer(limit).into());
+        }
+        if self.content.is_empty() {
+            self.content = text;
+        } else {
+            self.content.push_str(&text);
+        }
+        Ok(())
     }
 
     /// The limits of the call.

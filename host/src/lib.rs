@@ -112,7 +112,7 @@ mod state_file;
 /// proves that the sandbox makes no difference to it. Generated, and no part of this crate's stable interface.
 #[doc(hidden)]
 pub mod contract {
-    pub use crate::bindings::pod::tools::{pods, scope_lock, types, unix_socket};
+    pub use crate::bindings::pod::tools::{content, pods, scope_lock, types, unix_socket};
     pub use crate::context::Pod;
     pub use crate::error::HostError;
     pub use crate::exchange::Exchange;

@@ -12,7 +12,7 @@ struct Items {
 }
 
 impl ItemSink for Items {
-    fn begin(&mut self) {
+    fn begin(&mut self, _: bool) {
         *self = Self::default();
     }
 

@@ -55,11 +55,13 @@ fn read<H: Host>(host: &H, name: &str) -> Result<Output, Error> {
     let from = Position::of(&stored);
     let mut rewritten = from.is_none();
     let from = from.unwrap_or(Position::START);
-    let mut transcript = Transcript::after(from, max_text);
+    let hand_over = |text: &str| host.append(text);
+    let mut transcript = Transcript::after(from, max_text, &hand_over);
     let mut fetched = history::fetch(host, &pod, &mut transcript);
     if fetched.is_ok() && !transcript.continues() {
         rewritten = true;
-        transcript = Transcript::after(Position::START, max_text);
+        // Nothing has been handed over: what is new lies behind what was read.
+        transcript = Transcript::after(Position::START, max_text, &hand_over);
         fetched = history::fetch(host, &pod, &mut transcript);
     }
     let state = match fetched {
@@ -75,7 +77,7 @@ fn read<H: Host>(host: &H, name: &str) -> Result<Output, Error> {
     answer(name, state, transcript, rewritten)
 }
 
-fn answer(name: &str, state: State, transcript: Transcript, rewritten: bool) -> Result<Output, Error> {
+fn answer(name: &str, state: State, transcript: Transcript<'_>, rewritten: bool) -> Result<Output, Error> {
     let (word, pod_state) = match state {
         State::Idle => ("idle", PodState::Idle),
         State::Running => ("running", PodState::Running),
@@ -90,14 +92,12 @@ fn answer(name: &str, state: State, transcript: Transcript, rewritten: bool) -> 
         rewritten,
         unanswered: state == State::Idle && transcript.ends_with_user(),
     };
-    let text = transcript.into_text();
+    let (text, lines) = transcript.into_text();
 
     let shown = Shown(name);
-    let mut summary = if text.is_empty() {
+    let mut summary = if lines == 0 {
         format!("pod `{shown}` {word}; no new assistant text")
     } else {
-        let line_ends = memchr::memchr_iter(b'\n', text.as_bytes()).count();
-        let lines = line_ends + usize::from(!text.ends_with('\n'));
         let now = if state == State::Unknown { String::new() } else { format!("; now {word}") };
         format!("pod `{shown}`: {lines} new line(s) of assistant text{now}")
     };

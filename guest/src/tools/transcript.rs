@@ -52,7 +52,7 @@ impl Messages {
             dropped: 0,
             bytes: 0,
             max: max.unwrap_or(u64::MAX),
-            decoder: ItemDecoder::new(Nesting::default(), ""),
+            decoder: ItemDecoder::new(Nesting::default(), "", false),
             text: String::new(),
         }
     }
@@ -89,13 +89,13 @@ impl Messages {
 }
 
 impl ItemSink for Messages {
-    fn begin(&mut self) {
+    fn begin(&mut self, _: bool) {
         *self = Self::at_most(Some(self.max));
     }
 
     fn item_begins(&mut self, around: Nesting) {
         self.text.clear();
-        self.decoder = ItemDecoder::new(around, "");
+        self.decoder = ItemDecoder::new(around, "", false);
     }
 
     fn item(&mut self, bytes: &[u8]) -> Result<Option<usize>, NotJson> {

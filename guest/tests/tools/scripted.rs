@@ -115,6 +115,8 @@ pub struct Script {
     pub reclaimed: Result<u32, Error>,
     pub bounds: Bounds,
     pub asked: Asked,
+    /// What was handed over of the answer's content.
+    handed: RefCell<String>,
 }
 
 pub fn host(pods: impl IntoIterator<Item = Pod>) -> Script {
@@ -125,12 +127,19 @@ pub fn host(pods: impl IntoIterator<Item = Pod>) -> Script {
         reclaimed: Ok(0),
         bounds: Bounds { operation_ms: 5000, max_output: None },
         asked: Asked::default(),
+        handed: RefCell::default(),
     }
 }
 
 impl Script {
     pub fn call(&self, tool: &str, input: &str) -> Result<Output, Error> {
-        call(self, tool, input)
+        self.handed.take();
+        let mut output = call(self, tool, input)?;
+        let handed = self.handed.take();
+        if !handed.is_empty() {
+            output.content = Some(handed + &output.content.unwrap_or_default());
+        }
+        Ok(output)
     }
 
     /// What the host was asked, in order, reads left out.
@@ -239,6 +248,10 @@ impl Host for Script {
     fn await_closed(&self, &pod: &usize, within_ms: Option<u32>) -> Result<bool, Error> {
         self.note(format!("await-closed {within_ms:?}"));
         self.pods[pod].closed.clone()
+    }
+
+    fn append(&self, text: &str) {
+        self.handed.borrow_mut().push_str(text);
     }
 
     fn release(&self, &pod: &usize, _within_ms: Option<u32>) -> Result<(), Error> {

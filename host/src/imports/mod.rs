@@ -2,6 +2,7 @@
 //!
 //! Every function begins with the gate, [`PodCtx::admit`](crate::context::PodCtx).
 
+mod content;
 mod pods;
 mod scope_lock;
 mod unix_socket;
@@ -43,6 +44,7 @@ impl wit::types::Host for PodCtxView<'_> {
 /// Fails if the linker holds one of these interfaces already.
 pub fn add_to_linker<T: PodView + 'static>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
     wit::types::add_to_linker::<T, HasPods>(linker, T::pods)?;
+    wit::content::add_to_linker::<T, HasPods>(linker, T::pods)?;
     wit::pods::add_to_linker::<T, HasPods>(linker, T::pods)?;
     wit::unix_socket::add_to_linker::<T, HasPods>(linker, T::pods)?;
     wit::scope_lock::add_to_linker::<T, HasPods>(linker, T::pods)

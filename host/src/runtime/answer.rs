@@ -50,6 +50,16 @@ pub struct Output {
     pub data: Box<RawValue>,
 }
 
+impl Output {
+    /// Adds what was handed over before the content.
+    pub(super) fn put_before(&mut self, mut handed: String) {
+        if !handed.is_empty() {
+            handed.push_str(self.content.as_deref().unwrap_or_default());
+            self.content = Some(handed);
+        }
+    }
+}
+
 /// The conversation with a pod, as a document.
 #[derive(Debug, Clone)]
 #[non_exhaustive]

@@ -18,6 +18,7 @@ const PROVIDED: &[(&str, &str)] = &[
     ("pod:tools/pods", "0.1."),
     ("pod:tools/unix-socket", "0.1."),
     ("pod:tools/scope-lock", "0.1."),
+    ("pod:tools/content", "0.1."),
     ("wasi:io/error", "0.2."),
     ("wasi:io/poll", "0.2."),
     ("wasi:io/streams", "0.2."),

@@ -188,7 +188,8 @@ impl PodTools {
                 plugin.pod_tools_tools().call_call(store, tool, input).await
             })
             .await?;
-        let output = Output::try_from(answer.map_err(ToolError::from)?)?;
+        let mut output = Output::try_from(answer.map_err(ToolError::from)?)?;
+        output.put_before(ctx.take_content());
         Ok(Answer::new(output, ctx.take_staged()))
     }
 

@@ -75,7 +75,7 @@ export class Authority {
   }
 }
 
-/** One call: its authority, what it has used up, the handles that it gave out, the cursors that it staged. */
+/** One call: its authority, what it has used up, the handles that it gave out, what it staged and handed over. */
 export class Call {
   #hostCalls = 0;
   #found = new Map();
@@ -88,6 +88,8 @@ export class Call {
     this.handles = new Map();
     this.nextHandle = 1;
     this.exchanges = 0;
+    this.content = '';
+    this.contentBytes = 0;
   }
 
   /** The gate. Every request of the plugin passes here, and nowhere else is anything granted. */

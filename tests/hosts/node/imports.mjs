@@ -7,11 +7,12 @@ import { closeSync, readSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { REQUESTS } from './authority.mjs';
-import { ToolError, escape, failed, limit } from './errors.mjs';
+import { EndOfCall, ToolError, escape, failed, limit } from './errors.mjs';
 import { isAlive } from './scope_lock.mjs';
 import { BacklogFull, Exchange, Refused, Unreachable, refused, timedOut } from './sockets.mjs';
 
 const MAX_DIGEST = 128;
+const MAX_CONTENT = 256 << 20;
 const MAX_STATUS = 64 << 10;
 /** Each takes two descriptors for a moment. */
 const PROBES_AT_ONCE = 32;
@@ -234,3 +235,13 @@ export function reclaimStale(call, withinMs) {
 }
 
 const left = (call, withinMs) => Math.max(call.wait(withinMs).until - performance.now(), 0);
+
+// ---- content
+
+export function append(call, text) {
+  call.count();
+  call.contentBytes += Buffer.byteLength(text);
+  if (call.contentBytes > MAX_CONTENT)
+    throw new EndOfCall(limit(`the plugin hands over more than ${MAX_CONTENT} bytes of an answer`));
+  call.content += text;
+}

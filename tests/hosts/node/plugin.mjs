@@ -16,7 +16,7 @@ import { Exchange } from './sockets.mjs';
 setFlagsFromString('--wasm-max-mem-pages=8192');
 
 /** The imports whose first argument is not a handle, or a list of handles. */
-const WITHOUT_HANDLE = ['find', 'list', 'bounds', 'reclaimStale'];
+const WITHOUT_HANDLE = ['find', 'list', 'bounds', 'reclaimStale', 'append'];
 
 /** Transpiles a component file, once for each content; the directory of the result. */
 export async function transpiled(file) {
@@ -92,7 +92,8 @@ export class Plugin {
       if (sandbox.end) throw sandbox.end;
       if (error) throw new ToolError(error.kind, error.reason ?? null, error.message);
       if (trap) throw new ToolError('internal', null, `the plugin failed: ${trap}`);
-      return output;
+      const content = call.content ? call.content + (output.content ?? '') : output.content;
+      return { ...output, content };
     } catch (error) {
       if (!(error instanceof ToolError))
         throw new ToolError('internal', null, `the plugin failed: ${error.message}`);

@@ -80,6 +80,9 @@ const imports = withoutWasi({
     release: ({ handle }, withinMs) => ask('release', handle, withinMs),
     reclaimStale: (withinMs) => ask('reclaimStale', withinMs),
   },
+  'pod:tools/content': {
+    append: (text) => ask('append', text),
+  },
 });
 
 const { instantiate } = await import(join(directory, 'plugin.js'));

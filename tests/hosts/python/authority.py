@@ -74,13 +74,14 @@ class Authority:
 
 
 class Call:
-    """One call: its authority, what it has used up, the handles that it gave out, the cursors that it staged."""
+    """One call: its authority, what it has used up, the handles that it gave out, what it staged and handed over."""
 
     def __init__(self, authority):
         self.authority, self.limits = authority, authority.limits
         self.deadline = time.monotonic() + self.limits.call_timeout
         self.host_calls = self.exchanges = 0
         self.handles, self.next_handle = {}, 1
+        self.content, self.content_bytes = [], 0
         self._found, self._staged = {}, {}
 
     def admit(self, request, name=None):

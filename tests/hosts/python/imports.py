@@ -9,13 +9,14 @@ import time
 from dataclasses import dataclass
 
 import authority
-from errors import ToolError, escape, failed, limit
+from errors import EndOfCall, ToolError, escape, failed, limit
 from registry import Cursor, Record
 from scope_lock import is_alive
 from sockets import BacklogFull, Exchange, Refused, Unreachable, refused, timed_out
 
 MAX_DIGEST = 128
 MAX_STATUS = 64 << 10
+MAX_CONTENT = 256 << 20
 
 
 @dataclass
@@ -228,6 +229,17 @@ def _refuse_if_living(call, record, socket, process_lives):
 def reclaim_stale(call, within_ms):
     call.admit(authority.RECLAIM)
     return call.authority.scope_lock.reclaim_stale(_left(call, within_ms))
+
+
+# ---- content
+
+
+def append(call, text):
+    call.count()
+    call.content_bytes += len(text.encode())
+    if call.content_bytes > MAX_CONTENT:
+        raise EndOfCall(limit(f"the plugin hands over more than {MAX_CONTENT} bytes of an answer"))
+    call.content.append(text)
 
 
 def _left(call, within_ms):

@@ -39,6 +39,9 @@ FUNCTIONS = {
         "probe": (imports.probe, VALUE),
         "await-closed": (imports.await_closed, VALUE),
     },
+    "content": {
+        "append": (imports.append, INFALLIBLE),
+    },
     "scope-lock": {
         "release": (imports.release, VALUE),
         "reclaim-stale": (imports.reclaim_stale, VALUE),
@@ -110,7 +113,10 @@ class Plugin:
                     held.close()
         if answer.tag == "err":
             raise ToolError(answer.payload.kind, answer.payload.reason, answer.payload.message)
-        return answer.payload
+        output = answer.payload
+        if call.content:
+            output.content = "".join(call.content) + (output.content or "")
+        return output
 
     def _import(self, function, way):
         def run(store, *arguments):

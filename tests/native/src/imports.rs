@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use pod_tools_guest::host::{self, Error, Host};
-use pod_tools_host::contract::{Exchange, HostError, Pod, pods, scope_lock, unix_socket};
+use pod_tools_host::contract::{Exchange, HostError, Pod, content, pods, scope_lock, unix_socket};
 use pod_tools_host::{ErrorKind, PodCtx, PodCtxView, Reason, Staged, ToolError};
 use tokio::runtime::Handle;
 use wasmtime::component::{Resource, ResourceTable};
@@ -61,10 +61,10 @@ impl Native {
         Self { runtime, state: Rc::new(RefCell::new(state)) }
     }
 
-    /// What the call has staged, and why it has to fail if it has to.
-    pub fn finish(self) -> (Staged, Option<ToolError>) {
+    /// What the call has staged and handed over, and why it has to fail if it has to.
+    pub fn finish(self) -> (Staged, String, Option<ToolError>) {
         let mut state = self.state.borrow_mut();
-        (state.ctx.take_staged(), state.ended.take())
+        (state.ctx.take_staged(), state.ctx.take_content(), state.ended.take())
     }
 
     fn run<T>(&self, import: impl FnOnce(&mut PodCtxView<'_>) -> Result<T, HostError>) -> Result<T, Error> {
@@ -177,6 +177,12 @@ impl Host for Native {
 
     fn await_closed(&self, handle: &u32, within_ms: Option<u32>) -> Result<bool, Error> {
         self.wait(async |view| unix_socket::Host::await_closed(view, pod(handle), within_ms).await)
+    }
+
+    fn append(&self, text: &str) {
+        let appended = self.run(|view| content::Host::append(view, text.to_owned()).map_err(HostError::Trap));
+        // What ends a plugin's call ends this one, too, when it is over.
+        let _ = appended;
     }
 
     fn release(&self, handle: &u32, within_ms: Option<u32>) -> Result<(), Error> {

@@ -129,11 +129,15 @@ fn answer(runtime: &tokio::runtime::Runtime, authority: &Authority, line: &[u8])
     };
     let host = Native::new(runtime.handle().clone(), PodCtx::new(authority));
     let output = pod_tools_guest::call(&host, &request.tool, input);
-    let (staged, ended) = host.finish();
-    match (ended, output) {
-        (Some(error), _) => Err(error),
-        (None, output) => Ok((output.map_err(imports::tool_error)?, staged)),
+    let (staged, handed, ended) = host.finish();
+    if let Some(error) = ended {
+        return Err(error);
     }
+    let mut output = output.map_err(imports::tool_error)?;
+    if !handed.is_empty() {
+        output.content = Some(handed + &output.content.unwrap_or_default());
+    }
+    Ok((output, staged))
 }
 
 fn shown(outcome: &Outcome) -> serde_json::Result<serde_json::Value> {

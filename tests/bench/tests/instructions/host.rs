@@ -6,7 +6,7 @@ use wasmtime::{Config, Engine, Result, Store};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use self::bindings::PluginPre;
-use self::bindings::pod::tools::{pods, scope_lock, types, unix_socket};
+use self::bindings::pod::tools::{content, pods, scope_lock, types, unix_socket};
 
 mod bindings {
     wasmtime::component::bindgen!({
@@ -113,6 +113,7 @@ impl Plugin {
         pods::add_to_linker::<_, HasSelf<_>>(&mut linker, |world| world).unwrap();
         unix_socket::add_to_linker::<_, HasSelf<_>>(&mut linker, |world| world).unwrap();
         scope_lock::add_to_linker::<_, HasSelf<_>>(&mut linker, |world| world).unwrap();
+        content::add_to_linker::<_, HasSelf<_>>(&mut linker, |world| world).unwrap();
         let plugin = PluginPre::new(linker.instantiate_pre(&component).unwrap()).unwrap();
         Self { engine, plugin }
     }
@@ -229,6 +230,13 @@ impl unix_socket::HostExchange for Scripted {
 
     fn drop(&mut self, exchange: Resource<Exchange>) -> Result<()> {
         self.table.delete(exchange)?;
+        Ok(())
+    }
+}
+
+impl content::Host for Scripted {
+    fn append(&mut self, _: String) -> Result<()> {
+        self.host_calls += 1;
         Ok(())
     }
 }
