@@ -34,8 +34,9 @@ pub struct Limits {
     /// Bytes of one line that a pod sends. A line is never held whole, so the default is generous: 256 MiB.
     /// Option `--max-line`.
     pub line: u64,
-    /// Bytes that the plugin may hand over in one go, its answer or an argument; and bytes of requests, as they
-    /// are encoded, that all its exchanges together have still to send. Default: 256 MiB. Option
+    /// Bytes that the plugin may hand over in one go, its answer or an argument; bytes of text that it may hand
+    /// over in pieces before its answer; and bytes of requests, as they are encoded, that all its exchanges
+    /// together have still to send. Default: 256 MiB. Option
     /// `--max-transfer`.
     pub transfer: usize,
     /// Bytes of text that one answer should hold: the tools give as many whole items as fit, at least one,

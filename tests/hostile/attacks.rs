@@ -51,6 +51,8 @@ macro_rules! attacks {
                 answers_json_nested_without_end
                 fails_with_a_gigantic_message
                 fails_with_a_limit_of_its_own
+                hands_over_text_without_end
+                hands_over_text_and_fails
             }
             traps {
                 traps_at_once

@@ -38,3 +38,14 @@ pub fn fails_with_a_gigantic_message() {
 pub fn fails_with_a_limit_of_its_own() {
     Attack::new("fails_with_a_limit_of_its_own").run().fails(ErrorKind::Limit, "the plugin says so");
 }
+
+#[test]
+pub fn hands_over_text_without_end() {
+    Attack::new("hands_over_text_without_end").run().fails(ErrorKind::Limit, "--max-transfer");
+}
+
+#[test]
+pub fn hands_over_text_and_fails() {
+    let aftermath = Attack::new("hands_over_text_and_fails").run();
+    aftermath.fails(ErrorKind::ExecutionFailed, "it was not me");
+}

@@ -1,5 +1,6 @@
 //! Answers that are too large, or none.
 
+use crate::bindings::pod::tools::content;
 use crate::{Error, ErrorKind, Found};
 
 fn gigantic() -> String {
@@ -31,4 +32,16 @@ pub fn answers_a_forged_batch_line(_: &str) -> Result<String, Error> {
 pub fn answers_json_nested_without_end(_: &str) -> Result<String, Error> {
     const DEPTH: usize = 3 << 20;
     Ok("[".repeat(DEPTH) + &"]".repeat(DEPTH))
+}
+
+pub fn hands_over_text_without_end(_: &str) -> Found {
+    let text = "9".repeat(1 << 20);
+    loop {
+        content::append(&text);
+    }
+}
+
+pub fn hands_over_text_and_fails(_: &str) -> Found {
+    content::append("what was not to be told");
+    Err(Error { kind: ErrorKind::ExecutionFailed, reason: None, message: "it was not me".into() })
 }
