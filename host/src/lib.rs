@@ -77,6 +77,8 @@
 //! let mut results = [Val::Bool(false)];
 //! call.call_async(&mut store, &arguments, &mut results).await?;
 //! assert!(format!("{results:?}").contains("listing pods is not granted"));
+//! // A long content is handed over in pieces, before the one in the answer.
+//! assert_eq!(store.data_mut().pods.take_content(), "");
 //! # Ok(())
 //! # }
 //! ```

@@ -101,7 +101,7 @@ fn does_what_the_environment_says() {
 }
 
 /// The files that an operation may touch, and their directories.
-const PATHS: [&str; 9] = [
+const PATHS: [&str; 10] = [
     "",
     "base",
     "base/scope.lock",
@@ -111,6 +111,7 @@ const PATHS: [&str; 9] = [
     "spawned_pods.lock",
     ".spawned_pods.new",
     "read_cursors.json",
+    ".read_cursors.new",
 ];
 
 /// Does the operation in a process of its own, with `strace` injecting a fault into what it does to the files.

@@ -126,7 +126,14 @@ fn open(dir: BorrowedFd<'_>) -> Result<Option<Opened>, Fault> {
     };
     match open(OFlags::RDWR) {
         Err(Fault::Missing) => Ok(None),
-        Err(Fault::Io(error)) if error.kind() == io::ErrorKind::PermissionDenied => open(OFlags::RDONLY),
+        Err(Fault::Io(error))
+            if matches!(
+                error.kind(),
+                io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
+            ) =>
+        {
+            open(OFlags::RDONLY)
+        }
         opened => opened,
     }
 }

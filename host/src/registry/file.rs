@@ -28,9 +28,10 @@ const PODS: &str = "spawned_pods.json";
 const CURSORS: &str = cursor_log::NAME;
 const LOCK: &str = "spawned_pods.lock";
 
-/// The new file before it takes its name. There is one at most, as it is made under the lock; a killed
-/// process leaves it to the next one.
-const NEW: &str = ".spawned_pods.new";
+/// The new files before they take their names. There is one of each at most, as they are made under the lock; a
+/// killed process leaves them to the next one.
+const NEW_PODS: &str = ".spawned_pods.new";
+const NEW_CURSORS: &str = ".read_cursors.new";
 
 /// The file-backed registry of one spawner.
 #[derive(Debug)]
@@ -86,7 +87,7 @@ impl FileRegistry {
         let mut list = self.list()?;
         list.push(Entry::New(record));
         self.write_list(&held, &list)?;
-        self.put(&held, PODS).map_err(|source| self.unwritable(PODS, source))
+        self.put_list(&held)
     }
 
     /// The elements of the list, each as it is written. A missing file is an empty list.
@@ -142,21 +143,21 @@ impl FileRegistry {
     }
 
     /// Writes the new content of a file, to be [put](Self::put) in its place.
-    fn write(&self, _: &Held<'_>, text: &str) -> io::Result<()> {
-        state_file::write_new(&self.dir, OsStr::new(NEW), text.as_bytes())
+    fn write(&self, _: &Held<'_>, new: &str, text: &str) -> io::Result<()> {
+        state_file::write_new(&self.dir, OsStr::new(new), text.as_bytes())
     }
 
     /// Puts the content that was written in the place of the file's. No `fsync`: pods do not outlive a power cut.
-    fn put(&self, _: &Held<'_>, name: &str) -> io::Result<()> {
-        rustix::fs::renameat(&self.dir, NEW, &self.dir, name).map_err(|errno| {
-            self.give_up();
+    fn put(&self, _: &Held<'_>, new: &str, name: &str) -> io::Result<()> {
+        rustix::fs::renameat(&self.dir, new, &self.dir, name).map_err(|errno| {
+            self.give_up(new);
             errno.into()
         })
     }
 
     /// Drops what was written. What cannot be removed is removed by the next writer.
-    fn give_up(&self) {
-        let _ = state_file::remove(&self.dir, OsStr::new(NEW));
+    fn give_up(&self, new: &str) {
+        let _ = state_file::remove(&self.dir, OsStr::new(new));
     }
 
     fn unwritable(&self, name: &str, source: io::Error) -> RegistryError {
@@ -165,7 +166,12 @@ impl FileRegistry {
 
     fn write_list(&self, held: &Held<'_>, list: &[Entry<'_>]) -> Result<(), RegistryError> {
         let text = serde_json::to_string_pretty(list).map_err(io::Error::other);
-        text.and_then(|text| self.write(held, &text)).map_err(|source| self.unwritable(PODS, source))
+        text.and_then(|text| self.write(held, NEW_PODS, &text))
+            .map_err(|source| self.unwritable(PODS, source))
+    }
+
+    fn put_list(&self, held: &Held<'_>) -> Result<(), RegistryError> {
+        self.put(held, NEW_PODS, PODS).map_err(|source| self.unwritable(PODS, source))
     }
 
     /// Changes the cursors, which are as they are now.
@@ -176,7 +182,9 @@ impl FileRegistry {
         moved: Option<(&str, StoredCursor)>,
         forgotten: &[String],
     ) -> Result<(), RegistryError> {
-        let replace = |text: &str| self.write(held, text).and_then(|()| self.put(held, CURSORS));
+        let replace = |text: &str| {
+            self.write(held, NEW_CURSORS, text).and_then(|()| self.put(held, NEW_CURSORS, CURSORS))
+        };
         log.change(moved, forgotten, replace).map_err(|source| self.unwritable(CURSORS, source))
     }
 
@@ -246,14 +254,10 @@ impl Registry for FileRegistry {
             Err(other) => Err(other),
         };
         if let Err(error) = forgotten {
-            self.give_up();
+            self.give_up(NEW_PODS);
             return Err(error);
         }
-        if is_shorter {
-            self.put(&held, PODS).map_err(|source| self.unwritable(PODS, source))
-        } else {
-            Ok(())
-        }
+        if is_shorter { self.put_list(&held) } else { Ok(()) }
     }
 
     fn cursor(&self, name: &str) -> Result<Option<StoredCursor>, RegistryError> {

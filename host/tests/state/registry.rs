@@ -389,6 +389,27 @@ fn cursors_of_format_1_are_read_and_become_lines_with_the_next_change() {
 }
 
 #[test]
+fn a_pod_is_removed_with_its_cursor_also_where_the_cursors_are_written_anew() {
+    let (dir, registry) = opened();
+    let path = dir.path().join("read_cursors.json");
+    let format_1 = r#"{"version":1,"pods":{"x":{"items":3,"digest":"d"},"y":{"items":1,"digest":"d"}}}"#;
+    let many = r#"{"pod":"x","items":3,"digest":"d"}"#.to_owned() + "\n";
+    let long = "{\"version\":2}\n".to_owned() + &many.repeat(2000) + &many.replace('x', "y");
+    for found in [format_1, &long] {
+        for name in ["x", "y"] {
+            registry.add(&record(name), WAIT).unwrap();
+        }
+        fs::write(&path, found).unwrap();
+        registry.remove(&record("x"), WAIT).unwrap();
+        assert_eq!(names(&registry), ["y"]);
+        assert_eq!(registry.cursor("x").unwrap(), None);
+        assert!(registry.cursor("y").unwrap().is_some());
+        assert_eq!(files(dir.path()), ["read_cursors.json", "spawned_pods.json", "spawned_pods.lock"]);
+        registry.remove(&record("y"), WAIT).unwrap();
+    }
+}
+
+#[test]
 fn a_cursor_that_cannot_be_read_is_an_error_for_its_pod_alone_and_stays() {
     let (dir, registry) = opened();
     registry.add(&record("x"), WAIT).unwrap();
