@@ -36,8 +36,7 @@ pub struct Limits {
     pub line: u64,
     /// Bytes that the plugin may hand over in one go, its answer or an argument; bytes of text that it may hand
     /// over in pieces before its answer; and bytes of requests, as they are encoded, that all its exchanges
-    /// together have still to send. Default: 256 MiB. Option
-    /// `--max-transfer`.
+    /// together have still to send. Default: 256 MiB. Option `--max-transfer`.
     pub transfer: usize,
     /// Bytes of text that one answer should hold: the tools give as many whole items as fit, at least one,
     /// and say how many are left. Default: no bound. Option `--max-output`.

@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 use rustix::fs::{FlockOperation, Stat};
 use rustix::io::Errno;
 
+use crate::state_file::identity;
+
 /// One lock file, as this process has it open, and the queue of its threads for it.
 #[derive(Debug)]
 pub(crate) struct LockFile<T> {
@@ -131,11 +133,6 @@ impl<T> Flock<T> {
             Err(errno) => Err(errno),
         }
     }
-}
-
-#[allow(clippy::unnecessary_cast, clippy::cast_lossless, reason = "systems differ in these types")]
-fn identity(stat: &Stat) -> (u64, u64) {
-    (stat.st_dev as u64, stat.st_ino as u64)
 }
 
 impl<T> Drop for Flock<T> {

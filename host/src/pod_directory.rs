@@ -10,6 +10,7 @@ use crate::error::{ErrorKind, Reason, ToolError};
 use crate::escape::Escaped;
 use crate::grants::Verb;
 use crate::imports::{descriptors_exhausted, socket_refused};
+use crate::state_file;
 
 /// The directory of one pod, held open, so that its change notifications can be asked for.
 ///
@@ -34,9 +35,7 @@ impl PodDirectory {
     ///
     /// Fails where the system cannot say.
     pub fn identity(&self) -> std::io::Result<(u64, u64)> {
-        let stat = rustix::fs::fstat(&self.descriptor)?;
-        #[allow(clippy::unnecessary_cast, reason = "the widths differ from one Unix to another")]
-        Ok((stat.st_dev as u64, stat.st_ino as u64))
+        Ok(state_file::identity(&rustix::fs::fstat(&self.descriptor)?))
     }
 
     /// Whether the directory has been removed; the pod may have made another one since.

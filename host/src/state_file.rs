@@ -94,6 +94,12 @@ pub(crate) fn open_with_stat(dir: impl AsFd, name: &OsStr, access: OFlags) -> Re
     }
 }
 
+/// Tells one file from another for as long as it exists: device and inode.
+#[allow(clippy::unnecessary_cast, clippy::cast_lossless, reason = "systems differ in these types")]
+pub(crate) fn identity(stat: &Stat) -> (u64, u64) {
+    (stat.st_dev as u64, stat.st_ino as u64)
+}
+
 /// The whole content of an open file, from its start.
 pub(crate) fn read(file: &File) -> Result<Vec<u8>, Fault> {
     read_whole(file, &rustix::fs::fstat(file)?)

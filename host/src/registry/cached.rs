@@ -85,7 +85,7 @@ impl Stamp {
     pub(super) fn of(stat: &Stat) -> Self {
         #[allow(clippy::unnecessary_cast, clippy::cast_lossless, reason = "systems differ in these types")]
         Self {
-            file: (stat.st_dev as u64, stat.st_ino as u64),
+            file: state_file::identity(stat),
             size: stat.st_size as i64,
             modified: (stat.st_mtime as i64, stat.st_mtime_nsec as u64),
             changed: (stat.st_ctime as i64, stat.st_ctime_nsec as u64),
