@@ -1,13 +1,12 @@
-//! What a tool call can end in, besides an answer; and how a host function's failure reaches the guest.
+//! The error of a tool call: its kind, its reason, its message, and the setting that it is about.
+//!
+//! Errors of other types are converted where those types are declared.
 
 use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-use crate::bindings::pod::tools::types as wit;
-use crate::limits::LimitReached;
-
-/// Declares an enum whose variants have a stable word each, and its mapping from and to the contract's.
+/// Declares an enum whose variants have a stable word each.
 macro_rules! words {
     ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $word:literal,)* }) => {
         $(#[$meta])*
@@ -33,18 +32,6 @@ macro_rules! words {
                 serializer.serialize_str(self.as_str())
             }
         }
-
-        impl From<wit::$name> for $name {
-            fn from(wit: wit::$name) -> Self {
-                match wit { $(wit::$name::$variant => Self::$variant,)* }
-            }
-        }
-
-        impl From<$name> for wit::$name {
-            fn from(own: $name) -> Self {
-                match own { $($name::$variant => Self::$variant,)* }
-            }
-        }
     };
 }
 
@@ -61,7 +48,7 @@ words! {
         Denied = "denied",
         /// The time of the whole call is up.
         Timeout = "timeout",
-        /// Another limit was reached; the message names it, its value and the option that sets it.
+        /// Another limit was reached; the message names it and its value.
         Limit = "limit",
         /// The plugin trapped or answered nonsense.
         Internal = "internal",
@@ -115,12 +102,32 @@ pub struct ToolError {
     pub reason: Option<Reason>,
     /// The thing, the reason and, where there is one, the remedy.
     pub message: String,
+    /// What the embedder could set otherwise, so that the call would not fail this way. `None` where nothing is to
+    /// be set, where the message says already how (see [`with_remedy`](Self::with_remedy)), and in the error of a
+    /// plugin: it has passed through the plugin as a text.
+    #[serde(skip)]
+    pub setting: Option<Setting>,
 }
 
 impl ToolError {
     /// An error of that kind.
     pub fn new(kind: ErrorKind, reason: impl Into<Option<Reason>>, message: impl Into<String>) -> Self {
-        Self { kind, reason: reason.into(), message: message.into() }
+        Self { kind, reason: reason.into(), message: message.into(), setting: None }
+    }
+
+    /// The error with the remedy for its setting, if it has one, behind its message.
+    #[must_use]
+    pub fn with_remedy(mut self, remedy: Remedy) -> Self {
+        if let Some(setting) = self.setting.take() {
+            self.message.push_str(remedy(setting));
+        }
+        self
+    }
+
+    /// The error as one about that setting.
+    pub(crate) fn about(mut self, setting: Setting) -> Self {
+        self.setting = Some(setting);
+        self
     }
 
     pub(crate) fn failed(reason: Reason, message: impl Into<String>) -> Self {
@@ -133,64 +140,41 @@ impl ToolError {
     }
 }
 
-impl From<wit::Error> for ToolError {
-    fn from(error: wit::Error) -> Self {
-        Self::new(error.kind.into(), error.reason.map(Reason::from), error.message)
-    }
+/// What an embedder sets and an error can be about. Which of them a person can set, and how, only the embedder knows:
+/// see [`Remedy`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Setting {
+    /// [`Limits::operation_time`](crate::Limits::operation_time)
+    OperationTime,
+    /// [`Limits::call_time`](crate::Limits::call_time)
+    CallTime,
+    /// [`Limits::cpu_time`](crate::Limits::cpu_time)
+    CpuTime,
+    /// [`Limits::memory`](crate::Limits::memory)
+    Memory,
+    /// [`Limits::table_elements`](crate::Limits::table_elements)
+    TableElements,
+    /// [`Limits::instances`](crate::Limits::instances)
+    Instances,
+    /// [`Limits::host_calls`](crate::Limits::host_calls)
+    HostCalls,
+    /// [`Limits::handles`](crate::Limits::handles)
+    Handles,
+    /// [`Limits::exchanges`](crate::Limits::exchanges)
+    Exchanges,
+    /// [`Limits::line`](crate::Limits::line)
+    Line,
+    /// [`Limits::transfer`](crate::Limits::transfer)
+    Transfer,
+    /// [`AuthorityBuilder::allow_sockets`](crate::AuthorityBuilder::allow_sockets)
+    AllowedSockets,
+    /// [`AuthorityBuilder::runtime_dir`](crate::AuthorityBuilder::runtime_dir)
+    RuntimeDir,
+    /// [`AuthorityBuilder::scope_lock`](crate::AuthorityBuilder::scope_lock)
+    ScopeLock,
 }
 
-/// How a host function fails: with a value for the guest, or by ending the call.
-#[derive(Debug)]
-pub enum HostError {
-    /// The guest gets this, and may go on.
-    Value(ToolError),
-    /// The call ends here: the guest misbehaved or reached a limit on its own conduct.
-    Trap(wasmtime::Error),
-}
-
-/// What host functions return.
-pub(crate) type HostResult<T> = Result<T, HostError>;
-
-impl From<ToolError> for HostError {
-    fn from(error: ToolError) -> Self {
-        Self::Value(error)
-    }
-}
-
-impl From<wasmtime::Error> for HostError {
-    fn from(error: wasmtime::Error) -> Self {
-        Self::Trap(error)
-    }
-}
-
-impl From<wasmtime::component::ResourceTableError> for HostError {
-    fn from(error: wasmtime::component::ResourceTableError) -> Self {
-        Self::Trap(error.into())
-    }
-}
-
-impl From<HostError> for ToolError {
-    fn from(error: HostError) -> Self {
-        match error {
-            HostError::Value(error) => error,
-            HostError::Trap(trap) => match trap.downcast_ref::<LimitReached>() {
-                Some(limit) => (*limit).into(),
-                None => Self::internal(format!("{trap:#}")),
-            },
-        }
-    }
-}
-
-impl HostError {
-    /// What wasmtime's bindings ask for: a value to lower into the guest, or a trap.
-    pub(crate) fn into_wit(self) -> wasmtime::Result<wit::Error> {
-        match self {
-            Self::Value(error) => Ok(wit::Error {
-                kind: error.kind.into(),
-                reason: error.reason.map(Into::into),
-                message: error.message,
-            }),
-            Self::Trap(trap) => Err(trap),
-        }
-    }
-}
+/// Says how a setting is changed, in words that follow a message: " (raise it with --memory)"; the empty text where
+/// nobody who reads the message can change it.
+pub type Remedy = fn(Setting) -> &'static str;

@@ -88,48 +88,38 @@
 #![deny(missing_docs)]
 
 mod authority;
-mod bindings;
-mod connect;
-mod context;
-mod denial;
-mod directory;
+mod call;
 mod error;
 mod escape;
-mod exchange;
-mod grants;
+mod files;
 mod imports;
-mod ledger;
-mod limits;
-mod lock_file;
-mod pattern;
-mod pod_directory;
-mod raw_object;
 pub mod registry;
-mod request;
 mod runtime;
 pub mod scope;
-mod state_file;
+mod sockets;
 
 /// The imports as Rust traits, implemented on [`PodCtxView`]: for a host that runs the tools' logic natively and
 /// proves that the sandbox makes no difference to it. Generated, and no part of this crate's stable interface.
 #[doc(hidden)]
 pub mod contract {
-    pub use crate::bindings::pod::tools::{content, pods, scope_lock, types, unix_socket};
-    pub use crate::context::Pod;
-    pub use crate::error::HostError;
-    pub use crate::exchange::Exchange;
+    pub use crate::call::exchange::Exchange;
+    pub use crate::call::gate::Pod;
+    pub use crate::call::host_error::HostError;
+    pub use crate::imports::bindings::pod::tools::{content, pods, scope_lock, types, unix_socket};
 }
 
+pub use authority::grant::{Grant, GrantParseError, Verb};
+pub use authority::grants::Grants;
+pub use authority::ledger::{Decision, Ledger, RecordedRequest};
+pub use authority::limits::Limits;
+pub use authority::operation::Operation;
+pub use authority::pod_directory::PodDirectory;
 pub use authority::{Authority, AuthorityBuilder, AuthorityError};
-pub use context::{PodCtx, PodCtxView, PodView, Staged};
-pub use directory::DirectoryError;
-pub use error::{ErrorKind, Reason, ToolError};
-pub use grants::{Grant, GrantParseError, Grants, Verb};
+pub use call::{PodCtx, PodCtxView, PodView, Staged};
+pub use error::{ErrorKind, Reason, Remedy, Setting, ToolError};
 pub use imports::add_to_linker;
-pub use ledger::{Decision, Ledger, RecordedRequest};
-pub use limits::Limits;
-pub use pod_directory::PodDirectory;
 pub use runtime::{
     Answer, BUNDLED, Definition, Document, Effects, Inspection, Interface, LoadError, Output, PodTools,
     PodToolsBuilder,
 };
+pub use sockets::DirectoryError;

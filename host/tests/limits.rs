@@ -3,11 +3,15 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "support/remedy.rs"]
+mod remedy;
+
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use pod_tools_conformance::{FakePod, Place, Script, Step, assistant, history};
 use pod_tools_host::{Authority, ErrorKind, Grant, Limits, PodTools, Reason, ToolError};
+use remedy::remedy;
 use serde_json::{Value, json};
 
 fn tools() -> &'static PodTools {
@@ -17,6 +21,7 @@ fn tools() -> &'static PodTools {
 
 fn authority(place: &Place, limits: Limits) -> Authority {
     Authority::builder()
+        .remedy(remedy)
         .allow_sockets(place.base())
         .runtime_dir(place.runtime_dir())
         .scope_lock(place.scope_lock())
@@ -66,9 +71,9 @@ fn with_history(items: usize, bytes: usize) -> Script {
 }
 
 /// Sees to it that the error is of the limit of that option, and names its value.
-fn assert_names(error: &ToolError, option: &str, value: &str) {
+fn assert_names(error: &ToolError, remedy: &str, value: &str) {
     assert_eq!((error.kind, error.reason), (ErrorKind::Limit, None), "{error}");
-    assert!(error.message.contains(&format!("(raise it with {option})")), "{error}");
+    assert!(error.message.ends_with(remedy), "{error}");
     assert!(error.message.contains(value), "{value}: {error}");
 }
 
@@ -85,7 +90,7 @@ async fn operation_time_is_an_execution_failed_that_says_it_of_the_pod() {
     let (tool, input) = read();
     let error = tripped(limits, Script::new(), tool, input).await;
     assert_eq!((error.kind, error.reason), (ErrorKind::ExecutionFailed, Some(Reason::SocketTimeout)));
-    assert!(error.message.contains("timed out after 300ms (allow more with --op-timeout)"), "{error}");
+    assert!(error.message.contains("timed out after 300ms (set operation time)"), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -94,7 +99,7 @@ async fn call_time_is_a_timeout_and_a_chatty_pod_cannot_stretch_it() {
     let (tool, input) = read();
     let error = tripped(limits.clone(), Script::new(), tool, input.clone()).await;
     assert_eq!((error.kind, error.reason), (ErrorKind::Timeout, None), "{error}");
-    assert_eq!(error.message, "the call took longer than 500ms (raise it with --call-timeout)");
+    assert_eq!(error.message, "the call took longer than 500ms (set call time)");
 
     // Line after line, each well within the time of one operation.
     let line = "{\"event\":\"text_delta\",\"data\":{\"text\":\"still thinking\"}}\n";
@@ -109,7 +114,7 @@ async fn cpu_time_is_what_the_plugin_computes() {
     let limits = limits(|limits| limits.cpu_time = Duration::from_millis(1));
     let (tool, input) = read();
     let error = tripped(limits, with_history(1 << 18, 64), tool, input).await;
-    assert_names(&error, "--cpu-time", "1ms");
+    assert_names(&error, "(set CPU time)", "1ms");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -129,7 +134,7 @@ async fn cpu_time_does_not_pass_while_the_plugin_waits() {
 async fn memory_too_small_to_begin_with() {
     let (tool, input) = read();
     let error = tripped(limits(|limits| limits.memory = 64 << 10), Script::new(), tool, input).await;
-    assert_names(&error, "--memory", "65536 bytes");
+    assert_names(&error, "(set memory)", "65536 bytes");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -137,7 +142,7 @@ async fn memory_that_a_long_answer_outgrows() {
     let limits = limits(|limits| limits.memory = 4 << 20);
     let (tool, input) = read();
     let error = tripped(limits, with_history(8, 1 << 20), tool, input).await;
-    assert_names(&error, "--memory", "4194304 bytes");
+    assert_names(&error, "(set memory)", "4194304 bytes");
 }
 
 /// The text grows where it is: neither moved, nor doubled.
@@ -156,21 +161,21 @@ async fn memory_for_a_long_answer_is_little_more_than_its_text() {
 async fn table_elements() {
     let (tool, input) = read();
     let error = tripped(limits(|limits| limits.table_elements = 1), Script::new(), tool, input).await;
-    assert_names(&error, "--table-elements", "more than 1 table elements");
+    assert_names(&error, "(set table elements)", "more than 1 table elements");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn instances() {
     let (tool, input) = read();
     let error = tripped(limits(|limits| limits.instances = 1), Script::new(), tool, input).await;
-    assert_names(&error, "--instances", "more than 1 instances");
+    assert_names(&error, "(set instances)", "more than 1 instances");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn host_calls() {
     let (tool, input) = read();
     let error = tripped(limits(|limits| limits.host_calls = 2), with_history(1, 1), tool, input).await;
-    assert_names(&error, "--host-calls", "more than 2 host calls");
+    assert_names(&error, "(set host calls)", "more than 2 host calls");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -178,25 +183,25 @@ async fn handles() {
     for handles in [0, 1] {
         let (tool, input) = read();
         let error = tripped(limits(|limits| limits.handles = handles), with_history(1, 1), tool, input).await;
-        assert_names(&error, "--handles", &format!("more than {handles} handles"));
+        assert_names(&error, "(set handles)", &format!("more than {handles} handles"));
     }
     // Two pods are recorded.
     let error = tripped(limits(|limits| limits.handles = 1), Script::new(), "ListPods", json!({})).await;
-    assert_names(&error, "--handles", "more than 1 handles");
+    assert_names(&error, "(set handles)", "more than 1 handles");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn exchanges() {
     let (tool, input) = read();
     let error = tripped(limits(|limits| limits.exchanges = 0), with_history(1, 1), tool, input).await;
-    assert_names(&error, "--exchanges", "has 0 exchanges open");
+    assert_names(&error, "(set exchanges)", "has 0 exchanges open");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bytes_of_a_line() {
     let (tool, input) = read();
     let error = tripped(limits(|limits| limits.line = 1000), with_history(1, 1000), tool, input).await;
-    assert_names(&error, "--max-line", "more than 1000 bytes");
+    assert_names(&error, "(set line)", "more than 1000 bytes");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -218,11 +223,11 @@ async fn bytes_that_the_plugin_hands_over_in_a_request_and_in_its_answer() {
     let message = "x".repeat(2000);
     let input = json!({"name": "child", "message": message});
     let error = tripped(limits.clone(), Script::new(), "SendToPod", input).await;
-    assert_names(&error, "--max-transfer", "more than 1000 bytes");
+    assert_names(&error, "(set transfer)", "more than 1000 bytes");
 
     let (tool, input) = read();
     let error = tripped(limits, with_history(1, 2000), tool, input).await;
-    assert_names(&error, "--max-transfer", "more than 1000 bytes");
+    assert_names(&error, "(set transfer)", "more than 1000 bytes");
 }
 
 #[tokio::test(flavor = "multi_thread")]

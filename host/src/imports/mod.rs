@@ -1,19 +1,18 @@
-//! The imports of the contract, each a thin layer between the guest's handles and what the host knows.
-//!
-//! Every function begins with the gate, [`PodCtx::admit`](crate::context::PodCtx).
+//! The imports of the contract. Each function begins at the [gate](crate::call::gate), and carries out the operation
+//! with what the gate gave it.
 
+pub(crate) mod bindings;
 mod content;
+mod convert;
 mod pods;
 mod scope_lock;
 mod unix_socket;
 
 use wasmtime::component::{HasData, Linker};
 
-pub(crate) use unix_socket::{descriptors_exhausted, socket_refused};
-
-use crate::bindings::pod::tools as wit;
-use crate::context::{PodCtxView, PodView};
-use crate::error::HostError;
+use self::bindings::pod::tools as wit;
+use crate::call::host_error::HostError;
+use crate::call::{PodCtxView, PodView};
 
 /// The marker by which the generated bindings find the context in a store.
 struct HasPods;
@@ -24,7 +23,10 @@ impl HasData for HasPods {
 
 impl wit::types::Host for PodCtxView<'_> {
     fn convert_error(&mut self, error: HostError) -> wasmtime::Result<wit::types::Error> {
-        error.into_wit()
+        match error {
+            HostError::Value(error) => Ok(self.ctx.explain(error).into()),
+            HostError::Trap(trap) => Err(trap),
+        }
     }
 }
 

@@ -4,15 +4,21 @@ use std::ffi::OsStr;
 
 use wasmtime::component::Resource;
 
-use crate::bindings::pod::tools::pods as wit;
-use crate::context::{Pod, PodCtxView, patiently, requests};
-use crate::directory::Lookup;
-use crate::error::{ErrorKind, HostResult, Reason, ToolError};
+use super::bindings::pod::tools::pods as wit;
+use super::scope_lock::refuse_if_living;
+use crate::authority::grant::Verb;
+use crate::authority::operation::Operation;
+use crate::call::PodCtxView;
+use crate::call::gate::Pod;
+use crate::call::host_error::HostResult;
+use crate::call::wait::patiently;
+use crate::error::{ErrorKind, Reason, ToolError};
 use crate::escape::Escaped;
-use crate::grants::Verb;
-use crate::registry::{Record, StoredCursor};
+use crate::files::state_file;
+use crate::registry::{Record, StoredCursor, unknown_pod};
 use crate::scope::Permission;
-use crate::state_file;
+use crate::sockets::directory::Lookup;
+use crate::sockets::refusal::descriptors_exhausted;
 
 /// A digest is a few dozen characters; more than this is not one.
 const MAX_DIGEST: usize = 128;
@@ -21,62 +27,49 @@ const MAX_STATUS: u64 = 64 << 10;
 
 impl wit::Host for PodCtxView<'_> {
     fn find(&mut self, name: String, purpose: wit::Verb) -> HostResult<Resource<Pod>> {
-        let purpose = match purpose {
-            wit::Verb::List => Verb::List,
-            wit::Verb::Send => Verb::Send,
-            wit::Verb::Read => Verb::Read,
-            wit::Verb::Stop => Verb::Stop,
-        };
-        self.ctx.admit(requests::find(purpose), Some(&name))?;
-        let Some(record) = self.ctx.parts().registry.find(&name)? else {
-            let message = format!("no spawned pod named `{}`", Escaped(&name));
-            return Err(ToolError::new(ErrorKind::InvalidArgument, Reason::UnknownPod, message).into());
-        };
-        self.push(Pod::new(record))
+        let permit = self.ctx.admit(Operation::find_for(purpose.into()), Some(&name))?;
+        let record = permit.registry().find(&name)?.ok_or_else(|| unknown_pod(&name))?;
+        self.hand_out_pod(&permit, record)
     }
 
     fn list(&mut self) -> HostResult<wit::Listing> {
-        self.ctx.admit(requests::LIST, None)?;
-        let records = self.ctx.parts().registry.load()?;
-        let parts = self.ctx.parts().clone();
-        let may_see = |name: &str| parts.allow(Verb::List, name);
+        let permit = self.ctx.admit(Operation::ListPods, None)?;
+        let records = permit.registry().load()?;
+        let may_see = |name: &str| permit.allows(Verb::List, name);
         let unreadable =
             records.unreadable.iter().filter(|bad| bad.name.as_deref().is_none_or(may_see)).count();
         let mut pods = Vec::with_capacity(records.records.len());
         for record in records.records {
             if may_see(&record.pod_name) {
                 let description = describe(&record);
-                pods.push(wit::Listed { pod: self.push(Pod::new(record))?, description });
+                pods.push(wit::Listed { pod: self.hand_out_pod(&permit, record)?, description });
             }
         }
         Ok(wit::Listing { pods, unreadable: u32::try_from(unreadable).unwrap_or(u32::MAX) })
     }
 
     async fn forget(&mut self, pod: Resource<Pod>) -> HostResult<()> {
-        let record = self.record(&pod)?;
-        self.ctx.admit(requests::FORGET, Some(&record.pod_name))?;
-        if !self.table.get(&pod)?.released {
+        let permit = self.admit(Operation::ForgetPod, &pod)?;
+        if !permit.is_released() {
             let message = format!(
                 "pod `{}` is not known to be stopped: its scope has not been released in this call",
-                Escaped(&record.pod_name)
+                Escaped(permit.name())
             );
             return Err(ToolError::failed(Reason::StillRunning, message).into());
         }
-        let (parts, wait) = (self.ctx.parts().clone(), self.ctx.wait(None));
-        let name = record.pod_name.clone();
+        let (wait, forgetting) = (self.ctx.wait(None), permit.clone());
         patiently(wait, move |wait| {
             // It may have come back since.
-            super::scope_lock::refuse_if_living(&parts, &record, &record.socket_path, true)?;
-            Ok(parts.registry.remove(&record, wait)?)
+            refuse_if_living(&forgetting, &forgetting.record().socket_path, true)?;
+            Ok(forgetting.registry().remove(forgetting.record(), wait)?)
         })
         .await?;
-        self.ctx.drop_staged_cursor(&name);
+        self.ctx.drop_staged_cursor(&permit);
         Ok(())
     }
 
     fn bounds(&mut self) -> wasmtime::Result<wit::CallBounds> {
-        self.ctx.count()?;
-        let limits = &self.ctx.parts().limits;
+        let limits = self.ctx.bounds()?;
         Ok(wit::CallBounds {
             operation_ms: u32::try_from(limits.operation_time.as_millis()).unwrap_or(u32::MAX),
             max_output: limits.output,
@@ -86,37 +79,34 @@ impl wit::Host for PodCtxView<'_> {
 
 impl wit::HostPod for PodCtxView<'_> {
     fn describe(&mut self, pod: Resource<Pod>) -> wasmtime::Result<wit::Description> {
-        self.ctx.count()?;
-        Ok(describe(&self.table.get(&pod)?.record))
+        Ok(describe(self.admit_description(&pod)?))
     }
 
     fn state(&mut self, pod: Resource<Pod>) -> HostResult<wit::State> {
-        let record = self.record(&pod)?;
-        self.ctx.admit(requests::STATE, Some(&record.pod_name))?;
-        match self.ctx.parts().directories.open_beside(&record.socket_path, OsStr::new("status.json")) {
+        let permit = self.admit(Operation::ReadState, &pod)?;
+        let socket = &permit.record().socket_path;
+        match permit.directories().open_beside(socket, OsStr::new("status.json")) {
             Ok((file, size)) => Ok(read_state(&file.into(), size).unwrap_or(wit::State::Unknown)),
-            Err(Lookup::DescriptorsExhausted) => Err(super::unix_socket::descriptors_exhausted().into()),
+            Err(Lookup::DescriptorsExhausted) => Err(descriptors_exhausted().into()),
             // Its own word is all that this is about: a status that cannot be trusted is none.
             Err(Lookup::Missing | Lookup::Refused(_)) => Ok(wit::State::Unknown),
         }
     }
 
     fn cursor(&mut self, pod: Resource<Pod>) -> HostResult<Option<wit::Cursor>> {
-        let record = self.record(&pod)?;
-        self.ctx.admit(requests::CURSOR, Some(&record.pod_name))?;
-        let cursor = self.ctx.cursor(&record.pod_name)?;
+        let permit = self.admit(Operation::ReadOutput, &pod)?;
+        let cursor = self.ctx.cursor(&permit)?;
         Ok(cursor.map(|cursor| wit::Cursor { items: cursor.items, digest: cursor.digest }))
     }
 
     fn set_cursor(&mut self, pod: Resource<Pod>, cursor: wit::Cursor) -> HostResult<()> {
-        let record = self.record(&pod)?;
-        self.ctx.admit(requests::CURSOR, Some(&record.pod_name))?;
+        let permit = self.admit(Operation::ReadOutput, &pod)?;
         if cursor.digest.len() > MAX_DIGEST {
             let message =
                 format!("a cursor's digest has at most {MAX_DIGEST} bytes, not {}", cursor.digest.len());
             return Err(ToolError::new(ErrorKind::InvalidArgument, None, message).into());
         }
-        self.ctx.stage_cursor(&record.pod_name, StoredCursor { items: cursor.items, digest: cursor.digest })
+        self.ctx.stage_cursor(&permit, StoredCursor { items: cursor.items, digest: cursor.digest })
     }
 
     fn drop(&mut self, pod: Resource<Pod>) -> wasmtime::Result<()> {

@@ -1,19 +1,21 @@
-//! `unix-socket`: exchanges and probes. Nothing is sent to a pod but what [`request`] encodes.
+//! `unix-socket`: exchanges and probes.
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 use wasmtime::component::Resource;
 
-use crate::bindings::pod::tools::unix_socket as wit;
-use crate::connect::{ConnectError, connect, connect_until};
-use crate::context::{Pod, PodCtxView, requests};
-use crate::error::{ErrorKind, HostResult, Reason, ToolError};
-use crate::escape::{Escaped, EscapedPath};
-use crate::exchange::{Exchange, timed_out};
-use crate::limits::{LimitReached, call_time_is_up};
-use crate::registry::Record;
-use crate::request;
+use super::bindings::pod::tools::unix_socket as wit;
+use super::convert;
+use crate::authority::limits::LimitReached;
+use crate::authority::operation::Operation;
+use crate::call::PodCtxView;
+use crate::call::exchange::Exchange;
+use crate::call::gate::Pod;
+use crate::call::host_error::HostResult;
+use crate::error::ToolError;
+use crate::sockets::connect::{ConnectError, connect, connect_until};
+use crate::sockets::refusal::descriptors_exhausted;
 
 /// How many pods are probed before others that share the thread get their turn.
 const PROBES_AT_ONCE: usize = 128;
@@ -25,39 +27,32 @@ impl wit::Host for PodCtxView<'_> {
         request: wit::Request,
         within_ms: Option<u32>,
     ) -> HostResult<Resource<Exchange>> {
-        let record = self.record(&to)?;
-        self.ctx.admit(request::admission(&request), Some(&record.pod_name))?;
-        let (parts, wait) = (self.ctx.parts().clone(), self.ctx.wait(within_ms));
-        let place = self.ctx.exchanges.take(parts.limits.exchanges).map_err(ToolError::from)?;
+        let (operation, input) = convert::operation(request);
+        let permit = self.admit(operation, &to)?;
+        let wait = self.ctx.wait(within_ms);
+        let place = self.ctx.place_for_exchange(&permit)?;
 
-        let line = request::encode(&request, place.room(parts.limits.transfer))
-            .ok_or_else(|| ToolError::from(LimitReached::Transfer(parts.limits.transfer)))?;
-        drop(request);
+        let most = permit.limits().transfer;
+        let line = permit
+            .request_line(input.as_deref(), place.room(most))
+            .ok_or_else(|| ToolError::from(LimitReached::Transfer(most)))?;
+        // It may be large, and the line holds it.
+        drop(input);
 
-        let stream = match connect_until(&parts.directories, &record.socket_path, wait.until).await {
-            Ok(stream) => stream,
-            Err(ConnectError::BacklogFull) => {
-                return Err(self.call_time_first(timed_out("connect", wait.length)).into());
-            }
-            Err(ConnectError::Unreachable(error)) => {
-                return Err(ToolError::failed(Reason::Unreachable, format!("connect: {error}")).into());
-            }
-            Err(ConnectError::Refused(why)) => return Err(socket_refused(&record, &why).into()),
-            Err(ConnectError::DescriptorsExhausted) => return Err(descriptors_exhausted().into()),
-        };
+        let socket = &permit.record().socket_path;
+        let stream = connect_until(permit.directories(), socket, wait.until)
+            .await
+            .map_err(|error| self.ctx.call_time_first(error.error(permit.name(), socket, wait.length)))?;
         let deadline = within_ms.map(|_| wait.until);
-        let ledger = self.ctx.ledger().cloned();
-        self.push(Exchange::new(stream, line, deadline, parts.limits.line, place, ledger))
+        self.hand_out_exchange(&permit, stream, line, deadline, place)
     }
 
     async fn probe(&mut self, pods: Vec<Resource<Pod>>) -> HostResult<Vec<wit::Reachability>> {
-        let parts = self.ctx.parts().clone();
         let mut answers = Vec::with_capacity(pods.len());
         for (i, pod) in pods.iter().enumerate() {
-            let record = self.record(pod)?;
             // Each connection counts as a host call, and each pod needs its grant.
-            self.ctx.admit(requests::PROBE, Some(&record.pod_name))?;
-            answers.push(match connect(&parts.directories, &record.socket_path) {
+            let permit = self.admit(Operation::ProbeSocket, pod)?;
+            answers.push(match connect(permit.directories(), &permit.record().socket_path) {
                 Ok(_) | Err(ConnectError::BacklogFull) => wit::Reachability::Alive,
                 Err(ConnectError::Unreachable(_)) => wit::Reachability::Stopped,
                 Err(ConnectError::Refused(_)) => wit::Reachability::Denied,
@@ -71,17 +66,16 @@ impl wit::Host for PodCtxView<'_> {
     }
 
     async fn await_closed(&mut self, pod: Resource<Pod>, within_ms: Option<u32>) -> HostResult<bool> {
-        let record = self.record(&pod)?;
-        self.ctx.admit(requests::AWAIT_CLOSED, Some(&record.pod_name))?;
-        let (parts, wait) = (self.ctx.parts().clone(), self.ctx.wait(within_ms));
+        let permit = self.admit(Operation::AwaitClosed, &pod)?;
+        let wait = self.ctx.wait(within_ms);
+        let socket = &permit.record().socket_path;
         // A pod that has said goodbye is gone within milliseconds, and nothing tells of it.
         let mut pause = Duration::from_micros(500);
         loop {
-            match connect(&parts.directories, &record.socket_path) {
+            match connect(permit.directories(), socket) {
                 Err(ConnectError::Unreachable(_)) => return Ok(true),
                 Ok(_) | Err(ConnectError::BacklogFull) => {}
-                Err(ConnectError::Refused(why)) => return Err(socket_refused(&record, &why).into()),
-                Err(ConnectError::DescriptorsExhausted) => return Err(descriptors_exhausted().into()),
+                Err(failed) => return Err(failed.error(permit.name(), socket, wait.length).into()),
             }
             let left = wait.left();
             if left.is_zero() {
@@ -100,39 +94,13 @@ impl wit::HostExchange for PodCtxView<'_> {
         max: u32,
         within_ms: Option<u32>,
     ) -> HostResult<Vec<u8>> {
-        self.ctx.admit(requests::READ_ON, None)?;
         let wait = self.ctx.wait(within_ms);
-        let exchange = self.table.get_mut(&exchange)?;
-        let until = exchange.deadline.map_or(wait.until, |deadline| deadline.min(wait.until));
-        let read = exchange.read(max as usize, until, wait.length).await;
-        Ok(read.map_err(|error| self.call_time_first(error))?)
+        let read = self.admit_reading(&exchange)?.read(max as usize, wait.until, wait.length).await;
+        Ok(read.map_err(|error| self.ctx.call_time_first(error))?)
     }
 
     fn drop(&mut self, exchange: Resource<Exchange>) -> wasmtime::Result<()> {
         self.table.delete(exchange)?;
         Ok(())
     }
-}
-
-impl PodCtxView<'_> {
-    /// The error of an operation, or of the call where it is the call's time that is up.
-    fn call_time_first(&self, error: ToolError) -> ToolError {
-        let is_up = error.reason == Some(Reason::SocketTimeout) && Instant::now() >= self.ctx.deadline();
-        if is_up { call_time_is_up(self.ctx.limits().call_time) } else { error }
-    }
-}
-
-/// The error of a socket that failed a check.
-pub(crate) fn socket_refused(record: &Record, why: &str) -> ToolError {
-    let message =
-        format!("pod `{}`: its socket {} {why}", Escaped(&record.pod_name), EscapedPath(&record.socket_path));
-    ToolError::new(ErrorKind::Denied, Reason::SocketRefused, message)
-}
-
-/// The error of a process that has no descriptor left.
-pub(crate) fn descriptors_exhausted() -> ToolError {
-    ToolError::failed(
-        Reason::DescriptorsExhausted,
-        "this process has no file descriptor left, so pods cannot be reached; raise its limit (ulimit -n)",
-    )
 }

@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 
 use rustix::fs::{AtFlags, Stat};
 
-use crate::state_file::{self, Fault};
+use crate::files::state_file::{self, Fault};
 
 /// A file is young for longer than any clock of a file system takes for a step.
 const YOUNG: Duration = Duration::from_secs(2);

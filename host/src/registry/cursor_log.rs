@@ -10,10 +10,10 @@ use std::os::unix::fs::FileExt;
 
 use rustix::fs::{AtFlags, OFlags, Stat};
 
-use super::StoredCursor;
 use super::cached::{Stamp, Unusable};
+use super::cursor::StoredCursor;
 use super::cursors::{Change, Cursors};
-use crate::state_file::{self, Fault};
+use crate::files::state_file::{self, Fault};
 
 /// Its name in the runtime directory.
 pub(super) const NAME: &str = "read_cursors.json";

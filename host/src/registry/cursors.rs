@@ -24,7 +24,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::StoredCursor;
+use super::cursor::StoredCursor;
 use crate::escape::Escaped;
 
 /// The format that is written, and the highest that is read.

@@ -19,10 +19,13 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::cached::{Cached, Unusable};
+use super::cursor::{StoredCursor, may_replace};
 use super::cursor_log::{self, CursorLog};
-use super::{Record, Records, Registry, RegistryError, StoredCursor, Unreadable, may_replace};
-use crate::lock_file::{LockFile, Locked};
-use crate::state_file::{self, Fault};
+use super::error::RegistryError;
+use super::interface::Registry;
+use super::record::{Record, Records, Unreadable};
+use crate::files::lock_file::{LockFile, Locked};
+use crate::files::state_file::{self, Fault};
 
 const PODS: &str = "spawned_pods.json";
 const CURSORS: &str = cursor_log::NAME;

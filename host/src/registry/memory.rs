@@ -4,7 +4,10 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::{Record, Records, Registry, RegistryError, StoredCursor, may_replace};
+use super::cursor::{StoredCursor, may_replace};
+use super::error::RegistryError;
+use super::interface::Registry;
+use super::record::{Record, Records};
 
 /// Records and cursors that live as long as this does. No function fails or waits.
 #[derive(Debug, Default)]

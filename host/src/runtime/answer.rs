@@ -3,9 +3,9 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::bindings::exports::pod::tools::tools as wit;
-use crate::context::Staged;
+use crate::call::Staged;
 use crate::error::ToolError;
+use crate::imports::bindings::exports::pod::tools::tools as wit;
 
 /// What a tool does to the world.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use wasmtime::{Engine, EngineWeak, UpdateDeadline};
 
-use crate::limits::LimitReached;
+use crate::authority::limits::LimitReached;
 
 /// The time between two interruptions of a running plugin.
 const TICK: Duration = Duration::from_millis(10);

@@ -7,7 +7,7 @@ use wasmtime::{
     Cache, CacheConfig, Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig,
 };
 
-use crate::limits::Limits;
+use crate::authority::limits::Limits;
 
 /// How much of an idle instance's memory may stay resident, and of each of its tables: what a call writes that
 /// sends a message of 64 KiB. Of all instances of a pool that was once used whole, that is some 36 MiB.

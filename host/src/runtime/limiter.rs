@@ -2,7 +2,7 @@
 
 use wasmtime::ResourceLimiter;
 
-use crate::limits::{LimitReached, Limits};
+use crate::authority::limits::{LimitReached, Limits};
 
 /// Enforces the limits on a store's memory, tables and instances.
 #[derive(Debug)]

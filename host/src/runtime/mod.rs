@@ -24,10 +24,10 @@ use self::cpu::{CpuClock, Ticker};
 use self::limiter::Limiter;
 use self::log::ErrorLog;
 use crate::authority::Authority;
-use crate::bindings::{Plugin, PluginPre};
-use crate::context::{PodCtx, PodCtxView, PodView};
+use crate::authority::limits::{LimitReached, call_time_is_up};
+use crate::call::{PodCtx, PodCtxView, PodView};
 use crate::error::ToolError;
-use crate::limits::{LimitReached, call_time_is_up};
+use crate::imports::bindings::{Plugin, PluginPre};
 
 /// A loaded plugin. Compiled and linked once; every call gets an instance of its own, from a pool, and
 /// nothing of it survives the call. To be used within a tokio runtime with time and I/O enabled.
@@ -231,7 +231,8 @@ impl PodTools {
                 Err(trap) => Err(explain(&trap, &state)),
             }
         });
-        within_time.await.unwrap_or_else(|_| Err(call_time_is_up(limits.call_time)))
+        let done = within_time.await.unwrap_or_else(|_| Err(call_time_is_up(limits.call_time)));
+        done.map_err(|error| authority.parts().explain(error))
     }
 
     fn store(&self, pods: PodCtx, clock: &CpuClock) -> Store<CallState> {

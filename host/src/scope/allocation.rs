@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-use super::ScopeRule;
+use super::rule::ScopeRule;
 
 /// What one pod holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -16,12 +16,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::fs::OFlags;
-use rustix::io::Errno;
 
+use super::allocation::Allocation;
 use super::journal::{self, Journal, Verdict};
-use super::{Allocation, RegisterError, ScopeLockError, Table, TransactError, is_alive};
-use crate::lock_file::{LockFile, Locked};
-use crate::state_file::{self, Fault};
+use super::lock_error::{ScopeLockError, TransactError};
+use super::process::is_alive;
+use super::table::{RegisterError, Table};
+use crate::files::lock_file::{LockFile, Locked};
+use crate::files::os_error::OsError;
+use crate::files::state_file::{self, Fault};
 
 /// The machine-wide scope lock: a path, and what may be done with the file there.
 ///
@@ -170,8 +173,8 @@ impl ScopeLock {
         let real = match self.path.canonicalize() {
             Ok(real) => real,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                self.create().map_err(|error| match error.raw_os_error().map(Errno::from_raw_os_error) {
-                    Some(Errno::MFILE | Errno::NFILE) => self.fault(Fault::Descriptors),
+                self.create().map_err(|error| match OsError::from(&error) {
+                    OsError::Descriptors => self.fault(Fault::Descriptors),
                     _ => self.unwritable(error),
                 })?
             }
@@ -304,8 +307,7 @@ impl ScopeLock {
             Fault::Io(_) => "give permission to read and write it",
             _ => "remove what is there",
         };
-        let detail = format!("{fault}; {remedy}, or name another file with --scope-lock");
-        ScopeLockError::Damaged { path, detail }
+        ScopeLockError::Unusable { path, detail: format!("{fault}; {remedy}") }
     }
 
     fn unwritable(&self, source: io::Error) -> ScopeLockError {

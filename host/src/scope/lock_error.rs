@@ -4,6 +4,8 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::error::{Reason, Setting, ToolError};
+
 /// Why the table could not be read or changed. Each message names the file and the remedy.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -20,11 +22,18 @@ pub enum ScopeLockError {
         /// How long it was waited for.
         waited: Duration,
     },
-    /// The file does not hold a table, or is none that can be opened. It was left as it is. The contract's
-    /// `lock-damaged`.
-    #[error(
-        "the scope lock `{}` is damaged: {detail}", path.display())]
+    /// The file does not hold a table. It was left as it is. The contract's `lock-damaged`.
+    #[error("the scope lock `{}` is damaged: {detail}", path.display())]
     Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, and the remedy.
+        detail: String,
+    },
+    /// The file cannot be opened or read, or is no regular file. It was left as it is. The contract's
+    /// `lock-damaged`.
+    #[error("the scope lock `{}` is damaged: {detail}", path.display())]
+    Unusable {
         /// The file.
         path: PathBuf,
         /// What is wrong with it, and the remedy.
@@ -65,6 +74,22 @@ pub enum ScopeLockError {
         /// The file.
         path: PathBuf,
     },
+}
+
+impl From<ScopeLockError> for ToolError {
+    fn from(error: ScopeLockError) -> Self {
+        let reason = match error {
+            ScopeLockError::Busy { .. } => Reason::LockBusy,
+            ScopeLockError::Unwritable { .. } | ScopeLockError::Torn { .. } => Reason::StateUnwritable,
+            ScopeLockError::Descriptors { .. } => Reason::DescriptorsExhausted,
+            ScopeLockError::Damaged { .. } | ScopeLockError::Unusable { .. } => Reason::LockDamaged,
+        };
+        let tool_error = Self::failed(reason, error.to_string());
+        match error {
+            ScopeLockError::Unusable { .. } => tool_error.about(Setting::ScopeLock),
+            _ => tool_error,
+        }
+    }
 }
 
 /// Why a change of the table did not happen.

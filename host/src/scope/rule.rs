@@ -5,8 +5,9 @@
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
 
-use crate::escape::EscapedPath;
 use serde::{Deserialize, Serialize};
+
+use crate::escape::EscapedPath;
 
 /// What a pod may do with a part of the file system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -10,9 +10,10 @@ use std::path::PathBuf;
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
-use super::{Allocation, Permission, ScopeRule};
+use super::allocation::Allocation;
+use super::rule::{Permission, ScopeRule};
 use crate::escape::Escaped;
-use crate::raw_object::{RawObject, With};
+use crate::files::raw_object::{RawObject, With};
 
 const ALLOCATIONS: &str = "allocations";
 
@@ -175,7 +176,7 @@ impl Table {
 
     /// Releases every allocation whose process is gone; how many there were.
     ///
-    /// `is_alive` is asked for the process of each allocation: [`is_alive`](super::is_alive), but in tests.
+    /// `is_alive` is asked for the process of each allocation: [`is_alive`](super::process::is_alive), but in tests.
     pub fn reclaim_stale(&mut self, mut is_alive: impl FnMut(i64) -> bool) -> u32 {
         let stale: HashSet<usize> = (0..self.entries.len())
             .filter(|&index| {

@@ -6,7 +6,7 @@ use crate::attack::{Attack, reason, word};
 
 #[test]
 pub fn looks_for_a_gigantic_name() {
-    Attack::new("looks_for_a_gigantic_name").run().fails(ErrorKind::Limit, "--max-transfer");
+    Attack::new("looks_for_a_gigantic_name").run().fails(ErrorKind::Limit, "(set transfer)");
 }
 
 #[test]
@@ -36,5 +36,5 @@ pub fn probes_a_gigantic_list() {
 #[test]
 pub fn probes_with_a_gigantic_list_of_handles() {
     let attack = Attack::new("probes_with_a_gigantic_list_of_handles");
-    attack.run().fails(ErrorKind::Limit, "--max-transfer");
+    attack.run().fails(ErrorKind::Limit, "(set transfer)");
 }

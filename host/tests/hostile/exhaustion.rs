@@ -9,13 +9,13 @@ use crate::attack::{Attack, answering};
 
 #[test]
 pub fn loops_for_ever() {
-    Attack::new("loops_for_ever").run().fails(ErrorKind::Limit, "--cpu-time");
+    Attack::new("loops_for_ever").run().fails(ErrorKind::Limit, "(set CPU time)");
     // The call's time is up before that of the processor.
     let attack = Attack::new("loops_for_ever").limit(|limits| {
         limits.cpu_time = Duration::from_secs(60);
         limits.call_time = Duration::from_millis(400);
     });
-    attack.run().fails(ErrorKind::Timeout, "--call-timeout");
+    attack.run().fails(ErrorKind::Timeout, "(set call time)");
 }
 
 #[test]
@@ -26,7 +26,7 @@ pub fn recurses_for_ever() {
 #[test]
 pub fn takes_all_memory() {
     let attack = Attack::new("takes_all_memory").limit(|limits| limits.cpu_time = Duration::from_secs(10));
-    attack.run().fails(ErrorKind::Limit, "more than 67108864 bytes of memory (raise it with --memory)");
+    attack.run().fails(ErrorKind::Limit, "more than 67108864 bytes of memory (set memory)");
 }
 
 #[test]
@@ -36,20 +36,20 @@ pub fn floods_the_host_with_calls() {
 
 #[test]
 pub fn floods_wasi_with_calls() {
-    Attack::new("floods_wasi_with_calls").run().fails(ErrorKind::Limit, "--cpu-time");
+    Attack::new("floods_wasi_with_calls").run().fails(ErrorKind::Limit, "(set CPU time)");
 }
 
 #[test]
 pub fn sleeps_for_ever() {
     let attack = Attack::new("sleeps_for_ever").limit(|limits| limits.call_time = Duration::from_millis(400));
-    attack.run().fails(ErrorKind::Timeout, "--call-timeout");
+    attack.run().fails(ErrorKind::Timeout, "(set call time)");
 }
 
 #[test]
 pub fn waits_for_a_silent_pod_for_ever() {
     let attack = Attack::new("waits_for_a_silent_pod_for_ever").script(Script::new()).sends(&["get_history"]);
     let attack = attack.limit(|limits| limits.call_time = Duration::from_millis(400));
-    attack.run().fails(ErrorKind::Timeout, "--call-timeout");
+    attack.run().fails(ErrorKind::Timeout, "(set call time)");
 }
 
 #[test]
@@ -63,7 +63,7 @@ pub fn reads_for_ever_a_byte_at_a_time() {
 #[test]
 pub fn hoards_pods() {
     let attack = Attack::new("hoards_pods").limit(|limits| limits.cpu_time = Duration::from_secs(60));
-    attack.run().fails(ErrorKind::Limit, "more than 5000 handles (raise it with --handles)");
+    attack.run().fails(ErrorKind::Limit, "more than 5000 handles (set handles)");
 }
 
 #[test]

@@ -6,6 +6,7 @@ use pod_tools_conformance::{Place, assistant, history};
 use pod_tools_host::{Authority, Limits, PodTools, ToolError};
 
 use crate::attack::TEXT;
+use crate::remedy::remedy;
 
 /// The bundled plugin, in an engine of its own.
 pub static HONEST: LazyLock<PodTools> = LazyLock::new(|| PodTools::builder().cache_dir(None).load().unwrap());
@@ -20,6 +21,7 @@ pub fn load(component: &[u8]) -> PodTools {
 
 pub fn authority(place: &Place, grants: &[&str], limits: Limits) -> Authority {
     let builder = Authority::builder()
+        .remedy(remedy)
         .allow_sockets(place.base())
         .runtime_dir(place.runtime_dir())
         .scope_lock(place.scope_lock())

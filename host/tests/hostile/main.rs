@@ -28,6 +28,8 @@ mod handles;
 mod honest;
 mod process;
 mod raw;
+#[path = "../support/remedy.rs"]
+mod remedy;
 mod results;
 mod state;
 mod traps;

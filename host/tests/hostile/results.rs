@@ -6,7 +6,7 @@ use crate::attack::Attack;
 
 #[test]
 pub fn answers_without_end() {
-    Attack::new("answers_without_end").run().fails(ErrorKind::Limit, "--max-transfer");
+    Attack::new("answers_without_end").run().fails(ErrorKind::Limit, "(set transfer)");
 }
 
 #[test]
@@ -31,7 +31,7 @@ pub fn answers_json_nested_without_end() {
 
 #[test]
 pub fn fails_with_a_gigantic_message() {
-    Attack::new("fails_with_a_gigantic_message").run().fails(ErrorKind::Limit, "--max-transfer");
+    Attack::new("fails_with_a_gigantic_message").run().fails(ErrorKind::Limit, "(set transfer)");
 }
 
 #[test]
@@ -41,7 +41,7 @@ pub fn fails_with_a_limit_of_its_own() {
 
 #[test]
 pub fn hands_over_text_without_end() {
-    Attack::new("hands_over_text_without_end").run().fails(ErrorKind::Limit, "--max-transfer");
+    Attack::new("hands_over_text_without_end").run().fails(ErrorKind::Limit, "(set transfer)");
 }
 
 #[test]

@@ -49,11 +49,11 @@ fn a_transcript_is_no_way_out() {
     for (name, kind, says) in [
         ("traps_at_once", ErrorKind::Internal, "the plugin failed"),
         ("exits", ErrorKind::Internal, "the plugin failed"),
-        ("loops_for_ever", ErrorKind::Limit, "--cpu-time"),
+        ("loops_for_ever", ErrorKind::Limit, "(set CPU time)"),
         ("recurses_for_ever", ErrorKind::Internal, "the plugin failed"),
-        ("floods_the_host_with_calls", ErrorKind::Limit, "--host-calls"),
-        ("answers_without_end", ErrorKind::Limit, "--max-transfer"),
-        ("fails_with_a_gigantic_message", ErrorKind::Limit, "--max-transfer"),
+        ("floods_the_host_with_calls", ErrorKind::Limit, "(set host calls)"),
+        ("answers_without_end", ErrorKind::Limit, "(set transfer)"),
+        ("fails_with_a_gigantic_message", ErrorKind::Limit, "(set transfer)"),
     ] {
         Attack::transcript(name).run().fails(kind, says);
     }

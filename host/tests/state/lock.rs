@@ -7,6 +7,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use pod_tools_host::scope::{Allocation, RegisterError, ScopeLock, ScopeLockError, Table, TransactError};
+use pod_tools_host::{Setting, ToolError};
 
 use crate::native::{self, Holder};
 use crate::table::allocation;
@@ -150,8 +151,9 @@ fn what_is_no_file_is_named_and_nothing_hangs() {
         ("/".into(), "a directory"),
     ] {
         let error = ScopeLock::new(&path).reclaim_stale(WAIT).unwrap_err();
-        assert!(matches!(&error, ScopeLockError::Damaged { .. }), "{error}");
+        assert!(matches!(&error, ScopeLockError::Unusable { .. }), "{error}");
         let message = error.to_string();
+        assert_eq!(ToolError::from(error).setting, Some(Setting::ScopeLock));
         assert!(message.contains(says) && message.contains(&path.display().to_string()), "{message}");
     }
 }

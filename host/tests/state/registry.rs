@@ -8,6 +8,7 @@ use pod_tools_host::registry::{
     FileRegistry, MemoryRegistry, Record, Registry, RegistryError, StoredCursor, Unreadable,
 };
 use pod_tools_host::scope::{Permission, ScopeRule};
+use pod_tools_host::{Setting, ToolError};
 use tempfile::TempDir;
 
 use crate::native::{self, Holder, SmallDisk};
@@ -57,12 +58,12 @@ fn no_file_is_no_pods_and_reading_makes_none() {
 }
 
 #[test]
-fn a_missing_directory_is_an_error_that_names_it_and_the_options() {
+fn a_missing_directory_is_an_error_that_names_it_and_the_setting() {
     let dir = tempfile::tempdir().unwrap();
     let missing = dir.path().join("gone");
-    let message = FileRegistry::open(&missing).unwrap_err().to_string();
-    assert!(message.contains(missing.to_str().unwrap()), "{message}");
-    assert!(message.contains("--runtime-dir") && message.contains("--spawner"), "{message}");
+    let error = ToolError::from(FileRegistry::open(&missing).unwrap_err());
+    assert!(error.message.contains(missing.to_str().unwrap()), "{error}");
+    assert_eq!(error.setting, Some(Setting::RuntimeDir));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Grants, from the outside: each tool needs its verb, a refusal reaches no socket, changes nothing and does
 //! not tell whether a pod exists, and patterns bound what is seen.
 
+use crate::remedy::remedy;
 use crate::support::{Spawner, connections_so_far, data, patient, tools};
 use pod_tools_conformance::{FakePod, Script, Step, assistant, event, history};
 use pod_tools_host::{Authority, ErrorKind, Reason, ToolError};
@@ -180,6 +181,7 @@ async fn verbs_without_a_directory_lead_to_no_socket() {
     let spawner = Spawner::new();
     let pod = FakePod::start(&spawner.place, "child", obliging()).unwrap();
     let authority = Authority::builder()
+        .remedy(remedy)
         .runtime_dir(spawner.place.runtime_dir())
         .grant("list,send,read,stop".parse().unwrap())
         .build()
@@ -192,7 +194,7 @@ async fn verbs_without_a_directory_lead_to_no_socket() {
         }
         let error = tools().call(&authority, tool, input).await.unwrap_err();
         assert_eq!((error.kind, error.reason), (ErrorKind::Denied, Some(Reason::SocketRefused)), "{tool}");
-        let remedy = "lies outside the granted directories (grant one with --allow-sockets)";
+        let remedy = "lies outside the granted directories (set allowed sockets)";
         assert!(
             error.message.starts_with("pod `child`: its socket ") && error.message.ends_with(remedy),
             "{error}"

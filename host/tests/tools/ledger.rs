@@ -2,7 +2,7 @@
 
 use crate::support::{Spawner, patient, tools};
 use pod_tools_conformance::{FakePod, Script, Step, assistant, history};
-use pod_tools_host::{Decision, Ledger};
+use pod_tools_host::{Decision, Ledger, Operation};
 use serde_json::json;
 
 /// What was asked for, as verb, pod, decision and how often, whatever it was in words.
@@ -57,7 +57,7 @@ async fn a_denied_call_leaves_the_name_that_it_guessed_whether_or_not_there_is_s
         let authority = spawner.authority.recorded_in(&ledger);
         tools().call(&authority, "StopPod", &json!({ "name": name }).to_string()).await.unwrap_err();
         assert_eq!(asked(&ledger), [("stop", Some(name.to_owned()), Decision::Denied)]);
-        assert_eq!(ledger.requests()[0].operation, "stopping it");
+        assert_eq!(ledger.requests()[0].operation, Operation::StopPod);
     }
 }
 

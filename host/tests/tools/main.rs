@@ -10,6 +10,8 @@ mod list_pods;
 mod odd_records;
 mod read_cursor;
 mod read_pod_output;
+#[path = "../support/remedy.rs"]
+mod remedy;
 mod replaced;
 mod send_to_pod;
 mod sockets;

@@ -224,7 +224,7 @@ async fn a_pod_that_answers_wrongly_or_not_at_all_is_an_error_and_its_cursor_sta
     let before = history(&[assistant("before")]);
     let whole = history(&[assistant("before"), assistant("after")]).to_string();
     let half = &whole[..whole.len() - 20];
-    let timed_out = "read timed out after 300ms (allow more with --op-timeout)";
+    let timed_out = "read timed out after 300ms (set operation time)";
     let not = "the pod sent a line that is not";
     for (steps, reason, message) in [
         (vec![Step::Hang], Reason::SocketTimeout, timed_out),
@@ -271,7 +271,7 @@ async fn a_full_backlog_is_no_stopped_pod() {
     let spawner = Spawner::limited(hasty());
     let _pod = FakePod::start(&spawner.place, "child", Script::new().never_accepting(0)).unwrap();
     let _first = std::os::unix::net::UnixStream::connect(spawner.place.socket("child")).unwrap();
-    let message = "read `child`: connect timed out after 300ms (allow more with --op-timeout)";
+    let message = "read `child`: connect timed out after 300ms (set operation time)";
     assert_eq!(spawner.read_fails("child").await, failed(Reason::SocketTimeout, message));
 }
 
@@ -341,8 +341,7 @@ async fn a_line_without_an_end_reaches_the_limit() {
         let spawner = Spawner::limited(limits);
         // Of digits, this is JSON from its beginning on.
         let _pod = answering(&spawner, [Step::text(beginning), Step::Repeat(vec![b'1'; 4096])]);
-        let message =
-            "read `child`: the pod sent a line of more than 1048576 bytes (raise it with --max-line)";
+        let message = "read `child`: the pod sent a line of more than 1048576 bytes (set line)";
         assert_eq!(spawner.read_fails("child").await, ToolError::new(ErrorKind::Limit, None, message));
     }
 }

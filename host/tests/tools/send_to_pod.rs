@@ -252,7 +252,7 @@ async fn silence_and_half_a_line_run_out_of_time() {
     for half in ["", "{\"event\":\"turn_start\""] {
         let spawner = Spawner::limited(hasty());
         let _pod = answering(&spawner, [Step::text(half), Step::Hang]);
-        let message = "send to `child`: read timed out after 300ms (allow more with --op-timeout)";
+        let message = "send to `child`: read timed out after 300ms (set operation time)";
         assert_eq!(spawner.send_fails("child", "hello").await, failed(Reason::SocketTimeout, message));
     }
 }
@@ -262,7 +262,7 @@ async fn a_full_backlog_runs_out_of_time_while_connecting() {
     let spawner = Spawner::limited(hasty());
     let _pod = FakePod::start(&spawner.place, "child", Script::new().never_accepting(0)).unwrap();
     let _first = std::os::unix::net::UnixStream::connect(spawner.place.socket("child")).unwrap();
-    let message = "send to `child`: connect timed out after 300ms (allow more with --op-timeout)";
+    let message = "send to `child`: connect timed out after 300ms (set operation time)";
     assert_eq!(spawner.send_fails("child", "hello").await, failed(Reason::SocketTimeout, message));
 }
 
@@ -271,7 +271,7 @@ async fn a_message_that_the_pod_does_not_take_off_the_socket_runs_out_of_time_wh
     let spawner = Spawner::limited(hasty());
     let script = Script::new().greeting([Step::Hang]);
     let _pod = FakePod::start(&spawner.place, "child", script).unwrap();
-    let message = "send to `child`: write timed out after 300ms (allow more with --op-timeout)";
+    let message = "send to `child`: write timed out after 300ms (set operation time)";
     let error = spawner.send_fails("child", &"x".repeat(8 << 20)).await;
     assert_eq!(error, failed(Reason::SocketTimeout, message));
 }
@@ -298,10 +298,7 @@ async fn a_line_without_an_end_reaches_the_limit() {
     let _pod = answering(&spawner, [Step::text("{\"event\":\""), Step::Repeat(vec![b'x'; 4096])]);
     let error = spawner.send_fails("child", "hello").await;
     assert_eq!((error.kind, error.reason), (ErrorKind::Limit, None));
-    assert_eq!(
-        error.message,
-        "send to `child`: the pod sent a line of more than 1048576 bytes (raise it with --max-line)"
-    );
+    assert_eq!(error.message, "send to `child`: the pod sent a line of more than 1048576 bytes (set line)");
 }
 
 /// Row 19: the native tool writes first and reads afterwards.

@@ -4,6 +4,7 @@
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
+use crate::remedy::remedy;
 use crate::support::{Spawner, connections_so_far, data, over, patient, tools};
 use pod_tools_conformance::{FakePod, Script, Step, assistant, event, history};
 use pod_tools_host::{Authority, ErrorKind, Reason, ToolError};
@@ -43,7 +44,7 @@ async fn assert_refused(spawner: &Spawner, socket: impl AsRef<Path>, why: &str) 
     assert_eq!(spawner.place.allocated().unwrap(), ["child"]);
 }
 
-const OUTSIDE: &str = "lies outside the granted directories (grant one with --allow-sockets)";
+const OUTSIDE: &str = "lies outside the granted directories (set allowed sockets)";
 const NOT_PLAIN: &str = "has a path that is not plain names beneath a granted directory";
 const LINK: &str = "lies behind a symbolic link";
 
@@ -201,6 +202,7 @@ async fn the_granted_directory_may_itself_lie_behind_a_link_and_either_path_lead
     by_link["socket_path"] = json!(link.join("child/sock"));
     spawner.place.record(by_link).unwrap();
     let authority = Authority::builder()
+        .remedy(remedy)
         .allow_sockets(&link)
         .runtime_dir(spawner.place.runtime_dir())
         .grant("list,read".parse().unwrap())

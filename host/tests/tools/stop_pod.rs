@@ -206,7 +206,7 @@ async fn a_pod_that_answers_with_an_endless_line_is_not_stopped() {
     let spawner = Spawner::limited(limits);
     let _pod = allocated(&spawner, "child", Script::new().on("shutdown", [Step::Repeat(vec![b'x'; 4096])]));
     let before = state(&spawner);
-    let message = "stop `child`: the pod sent a line of more than 65536 bytes (raise it with --max-line)";
+    let message = "stop `child`: the pod sent a line of more than 65536 bytes (set line)";
     assert_eq!(spawner.stop_fails("child").await, ToolError::new(ErrorKind::Limit, None, message));
     assert_eq!(state(&spawner), before);
 }

@@ -13,6 +13,8 @@ use pod_tools_host::{
 };
 use serde_json::{Value, json};
 
+use crate::remedy::remedy;
+
 /// The bundled plugin. Compiled code is kept beneath the target directory, for the next run.
 pub fn tools() -> &'static PodTools {
     static TOOLS: OnceLock<PodTools> = OnceLock::new();
@@ -115,6 +117,7 @@ fn authority(place: &Place, grants: &[&str], limits: Limits) -> Authority {
 /// The builder of an authority over a place, with these grants.
 pub fn over(place: &Place, grants: &[&str]) -> AuthorityBuilder {
     let builder = Authority::builder()
+        .remedy(remedy)
         .allow_sockets(place.base())
         .runtime_dir(place.runtime_dir())
         .scope_lock(place.scope_lock());

@@ -9,6 +9,8 @@ use pod_tools_host::{ErrorKind, PodCtx, PodCtxView, Reason, Staged, ToolError};
 use tokio::runtime::Handle;
 use wasmtime::component::{Resource, ResourceTable};
 
+use crate::remedy::explained;
+
 /// The host of one call.
 pub struct Native {
     runtime: Handle,
@@ -29,7 +31,7 @@ impl State {
 
     fn error(&mut self, error: HostError) -> Error {
         let ends = matches!(error, HostError::Trap(_));
-        let error = ToolError::from(error);
+        let error = explained(error);
         if ends {
             self.ended.get_or_insert_with(|| error.clone());
         }

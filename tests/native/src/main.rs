@@ -4,6 +4,9 @@
 //! `native-host call --batch` takes the host options of `pod-tools` that make sense for it.
 
 mod imports;
+/// The options are those of `pod-tools`, and so are the remedies.
+#[path = "../../../host/cli/src/options/remedy.rs"]
+mod remedy;
 
 use std::io::{BufRead, Write};
 use std::path::PathBuf;
@@ -69,8 +72,11 @@ impl Options {
         limits.host_calls = self.host_calls.unwrap_or(limits.host_calls);
         limits.handles = self.handles.unwrap_or(limits.handles);
         limits.exchanges = self.exchanges.unwrap_or(limits.exchanges);
-        let mut builder =
-            Authority::builder().runtime_dir(&self.runtime_dir).scope_lock(&self.scope_lock).limits(limits);
+        let mut builder = Authority::builder()
+            .remedy(remedy::remedy)
+            .runtime_dir(&self.runtime_dir)
+            .scope_lock(&self.scope_lock)
+            .limits(limits);
         let all = [Grant::all()];
         for grant in if self.grants.is_empty() { &all[..] } else { &self.grants } {
             builder = builder.grant(grant.clone());
@@ -79,7 +85,7 @@ impl Options {
         for directory in if self.allow_sockets.is_empty() { &default[..] } else { &self.allow_sockets } {
             builder = builder.allow_sockets(directory);
         }
-        Ok(builder.build()?)
+        Ok(builder.build().map_err(remedy::explained)?)
     }
 }
 

@@ -1,0 +1,205 @@
+//! The audit log (`--audit FILE`): a line of JSON for each call, that says what was called, on which pods,
+//! what was allowed, and how it ended; never a text of anybody's.
+//!
+//! What an operator may rely on:
+//! - A process that cannot open the log calls nothing.
+//! - Every call that was begun leaves its line when it ends, before its answer is given: also one that was
+//!   denied, that failed, or that was cancelled. (A process that is killed outright takes the lines of the
+//!   calls that it was in with it.)
+//! - Where a line cannot be written, because the disk is full say, that is reported, and kept; no further call
+//!   is begun until it has been written. What was done is done, so its answer is given.
+//! - A line is appended with one write, so several processes may share a file. What a full disk has torn is a
+//!   line that is no JSON, and stands once more, whole, behind it.
+//! - A file that was moved away, as log rotation does, is made anew.
+
+mod line;
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use jiff::Timestamp;
+use pod_tools_host::{ErrorKind, Ledger, Output, Reason, ToolError};
+use rustix::fs::OFlags;
+
+use self::line::{Call, Line, Outcome};
+
+/// The most characters that are kept of a tool's name: whoever calls may call it anything.
+const MAX_TOOL: usize = 128;
+
+/// An open audit log. Cheap to clone; a clone is the same log.
+#[derive(Debug, Clone)]
+pub struct AuditLog(Arc<Log>);
+
+#[derive(Debug)]
+struct Log {
+    path: PathBuf,
+    component: Option<String>,
+    sink: Mutex<Sink>,
+}
+
+/// An audit log that cannot be had.
+#[derive(Debug, thiserror::Error)]
+#[error("the audit log {} cannot be opened: {source}; nothing is called without it", path.display())]
+pub struct AuditError {
+    path: PathBuf,
+    source: io::Error,
+}
+
+impl AuditLog {
+    /// Opens the log in a file, which is made, for its owner alone, where it is missing. No symbolic link is
+    /// followed to it, and nothing but a regular file will do. `component` is the SHA-256 of what calls are
+    /// made of; `None` where there is nothing.
+    ///
+    /// # Errors
+    ///
+    /// Fails where the file cannot be made or opened for appending.
+    pub fn open(path: &Path, component: Option<&str>) -> Result<Self, AuditError> {
+        let failed = |source| AuditError { path: path.to_owned(), source };
+        let path = std::path::absolute(path).map_err(failed)?;
+        let file = open(&path).map_err(failed)?;
+        let sink = Mutex::new(Sink { file, unwritten: Vec::new(), failing: false });
+        Ok(Self(Arc::new(Log { path, component: component.map(str::to_owned), sink })))
+    }
+
+    /// Begins the record of a call. What is not finished when it is dropped was cancelled.
+    ///
+    /// # Errors
+    ///
+    /// Fails while a line of an earlier call cannot be written: the call must not be made then.
+    pub fn begin(&self, tool: &str) -> Result<Entry, ToolError> {
+        self.0.sink().write(&self.0.path).map_err(|error| {
+            let message = format!(
+                "the audit log {} cannot be written: {error}; no tool is called until it can",
+                self.0.path.display()
+            );
+            ToolError::new(ErrorKind::ExecutionFailed, Reason::StateUnwritable, message)
+        })?;
+        Ok(Entry {
+            log: self.clone(),
+            tool: tool.chars().take(MAX_TOOL).collect(),
+            began: (Timestamp::now(), Instant::now()),
+            ledger: Ledger::new(),
+            is_written: false,
+        })
+    }
+}
+
+impl Log {
+    fn sink(&self) -> MutexGuard<'_, Sink> {
+        self.sink.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The record of a call that has begun.
+#[derive(Debug)]
+#[must_use = "a call that is not finished was cancelled"]
+pub struct Entry {
+    log: AuditLog,
+    tool: String,
+    began: (Timestamp, Instant),
+    ledger: Ledger,
+    is_written: bool,
+}
+
+impl Entry {
+    /// Where the call is to be recorded: make it with an authority that is
+    /// [`recorded_in`](pod_tools_host::Authority::recorded_in) this.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// Writes the line of a call that has ended: with an answer of so many bytes, or with an error. To be
+    /// called before the answer is given.
+    pub fn finish(mut self, outcome: Result<usize, &ToolError>) {
+        match outcome {
+            Ok(bytes) => self.write(Outcome::Ok, None, bytes),
+            Err(error) => self.write(Outcome::Error, Some(error), 0),
+        }
+    }
+
+    fn write(&mut self, outcome: Outcome, error: Option<&ToolError>, answer_bytes: usize) {
+        self.is_written = true;
+        let (time, began) = self.began;
+        let duration = began.elapsed();
+        let component = self.log.0.component.as_deref();
+        let call = Call { tool: &self.tool, time, duration, component, answer_bytes };
+        let line = Line::new(&call, outcome, error, &self.ledger);
+        let log = &self.log.0;
+        let mut sink = log.sink();
+        let written =
+            serde_json::to_writer(&mut sink.unwritten, &line).map_err(io::Error::from).and_then(|()| {
+                sink.unwritten.push(b'\n');
+                sink.write(&log.path)
+            });
+        if let Err(error) = written {
+            let path = log.path.display();
+            tracing::error!(
+                "the audit log {path} cannot be written: {error}; no tool is called until it can"
+            );
+        }
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        if !self.is_written {
+            self.write(Outcome::Cancelled, None, 0);
+        }
+    }
+}
+
+/// How many bytes an answer has.
+pub fn size(output: &Output) -> usize {
+    output.summary.len() + output.content.as_ref().map_or(0, String::len) + output.data.get().len()
+}
+
+#[derive(Debug)]
+struct Sink {
+    file: File,
+    /// Whole lines. Empty, but while the file cannot be written.
+    unwritten: Vec<u8>,
+    /// The last write failed, and may have left half a line.
+    failing: bool,
+}
+
+impl Sink {
+    /// Writes what is to be written, with one system call.
+    fn write(&mut self, path: &Path) -> io::Result<()> {
+        if self.unwritten.is_empty() {
+            return Ok(());
+        }
+        let there = std::fs::symlink_metadata(path).ok();
+        let own = self.file.metadata()?;
+        if there.is_none_or(|there| (there.dev(), there.ino()) != (own.dev(), own.ino())) {
+            self.file = open(path)?;
+        }
+        if self.failing && self.unwritten[0] != b'\n' {
+            self.unwritten.insert(0, b'\n');
+        }
+        self.failing = true;
+        loop {
+            match self.file.write(&self.unwritten) {
+                Ok(written) if written == self.unwritten.len() => break,
+                Ok(_) => return Err(io::ErrorKind::StorageFull.into()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.unwritten.clear();
+        self.failing = false;
+        Ok(())
+    }
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+    let file = OpenOptions::new().append(true).create(true).mode(0o600).custom_flags(flags).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
+    Ok(file)
+}

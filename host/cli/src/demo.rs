@@ -1,0 +1,328 @@
+//! `pod-tools demo`: three real pods, and the four tools on them, every call through the component.
+//!
+//! Everything happens in a temporary directory. What the demo expects it checks: it exits 0 only if every
+//! answer was the right one.
+
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitCode, Stdio};
+
+use anyhow::{Context, ensure};
+use pod_tools_host::{Authority, ErrorKind, Grant, PodTools, Reason, ToolError};
+use serde_json::json;
+
+use crate::INTERRUPTED;
+use crate::call::for_people;
+use crate::options::remedy::{explained, remedy};
+
+/// See the four tools at work on three pods, in a temporary directory
+#[derive(Debug, clap::Args)]
+pub struct DemoArgs {}
+
+pub async fn run(component: Option<&Path>) -> anyhow::Result<ExitCode> {
+    let demo = async {
+        let mut stage = Stage::set(component).await?;
+        let outcome = play(&mut stage).await;
+        let cleared = stage.clear();
+        outcome.and(cleared)
+    };
+    tokio::select! {
+        outcome = demo => outcome.map(|()| ExitCode::SUCCESS),
+        _ = tokio::signal::ctrl_c() => Ok(ExitCode::from(INTERRUPTED)),
+    }
+}
+
+async fn play(stage: &mut Stage) -> anyhow::Result<()> {
+    say("Three pods are running, each a process of its own with a part of the disk to itself:");
+    say("  echo      answers with what it was sent      (its command: cat)");
+    say("  thinker   takes its time over every answer   (its command: a script that waits)");
+    say("  victim    will not see the end of this\n");
+
+    step("Which pods are there?");
+    let answer = stage.call("ListPods", json!({})).await?;
+    ensure!(answer.contains("3 pod(s) known"), "three pods should be known");
+    ensure!(answer.matches("[alive]").count() == 3, "all three should be alive");
+
+    step("Send one a message, and read what it answers once its turn is over.");
+    let turn = stage.await_turn_of("echo")?;
+    stage.call("SendToPod", json!({"name": "echo", "message": "Hello, pod!"})).await?;
+    turn.over()?;
+    let answer = stage.call("ReadPodOutput", json!({"name": "echo"})).await?;
+    ensure!(answer.contains("Hello, pod!"), "the pod should have echoed the message");
+
+    step("Read again: only what is new is given, and nothing is.");
+    let answer = stage.call("ReadPodOutput", json!({"name": "echo"})).await?;
+    ensure!(answer.contains("idle; no new assistant text"), "there should be nothing new");
+
+    step("Give the slow one something to do, and look in while it runs.");
+    let turn = stage.await_turn_of("thinker")?;
+    stage.call("SendToPod", json!({"name": "thinker", "message": "What is the answer?"})).await?;
+    let answer = stage.call("ReadPodOutput", json!({"name": "thinker"})).await?;
+    ensure!(answer.contains("running; no new assistant text"), "it should still be thinking");
+
+    step("A second message meanwhile is refused, and the first one goes on undisturbed.");
+    let error = stage.fail("SendToPod", json!({"name": "thinker", "message": "Hurry!"})).await?;
+    ensure!(error.reason == Some(Reason::AlreadyRunning), "the pod should be busy");
+
+    step("Now it gets done, and what is new is read.");
+    stage.let_the_thinker_finish()?;
+    turn.over()?;
+    let answer = stage.call("ReadPodOutput", json!({"name": "thinker"})).await?;
+    ensure!(answer.contains("42"), "it should have found the answer");
+
+    step(
+        "The same plugin with fewer grants, only list and read: it cannot stop a pod, whatever its code does.",
+    );
+    let error = stage.fail_with(&["list,read"], "StopPod", json!({"name": "echo"})).await?;
+    ensure!(error.kind == ErrorKind::Denied, "stopping should be denied");
+
+    step(
+        "One pod is killed with SIGKILL. The machine-wide table still gives it its scope, until the next listing.",
+    );
+    stage.kill("victim")?;
+    show_answer(&format!("scope.lock: {}", stage.allocated()?.join(", ")));
+    ensure!(
+        stage.allocated()?.contains(&"victim".to_owned()),
+        "a killed pod should leave its allocation behind"
+    );
+    let answer = stage.call("ListPods", json!({})).await?;
+    ensure!(answer.contains("victim [stopped]"), "the killed pod should be shown as stopped");
+    show_answer(&format!("scope.lock: {}", stage.allocated()?.join(", ")));
+    ensure!(stage.allocated()? == ["echo", "thinker"], "its scope should have been reclaimed");
+
+    step("Stop all three; the answer comes when a pod is really gone.");
+    for name in ["echo", "thinker", "victim"] {
+        let answer = stage.call("StopPod", json!({"name": name})).await?;
+        ensure!(answer.contains("reclaimed scope: write:"), "`{name}` should have been stopped");
+        stage.wait_for(name)?;
+    }
+    let answer = stage.call("ListPods", json!({})).await?;
+    ensure!(answer == "no spawned pods", "nothing should be left");
+
+    say("Everything went as it should.");
+    Ok(())
+}
+
+fn say(text: &str) {
+    println!("{text}");
+}
+
+fn step(text: &str) {
+    println!("{text}\n");
+}
+
+/// The temporary directory, the pods in it, and the plugin.
+struct Stage {
+    tools: PodTools,
+    base: tempfile::TempDir,
+    pods: Vec<(&'static str, Child)>,
+}
+
+impl Stage {
+    async fn set(component: Option<&Path>) -> anyhow::Result<Self> {
+        // Nothing is to be left behind, so no compiled code is kept either.
+        let mut builder = PodTools::builder().cache_dir(None);
+        if let Some(file) = component {
+            builder = builder.component_file(file);
+        }
+        let tools = builder.load()?;
+        let base =
+            tempfile::Builder::new().prefix("pod-tools-demo-").tempdir().context("no temporary directory")?;
+        let mut stage = Self { tools, base, pods: Vec::new() };
+        std::fs::create_dir(stage.spawner_dir()).context("cannot make the spawner's directory")?;
+        make_gate(&stage.gate())?;
+        stage.start("echo", &["cat"])?;
+        // Reading the gate ends when somebody has opened it for writing and closed it again.
+        let think = "cat >/dev/null; cat \"$0\"; echo The answer is 42.";
+        let gate = stage.gate().display().to_string();
+        stage.start("thinker", &["sh", "-c", think, &gate])?;
+        stage.start("victim", &["cat"])?;
+        Ok(stage)
+    }
+
+    fn spawner_dir(&self) -> PathBuf {
+        self.base.path().join("pod-tools")
+    }
+
+    fn gate(&self) -> PathBuf {
+        self.base.path().join("gate")
+    }
+
+    fn scope_lock(&self) -> PathBuf {
+        self.base.path().join("scope.lock")
+    }
+
+    /// Starts a pod in a process of its own, and waits until it says that it is ready.
+    fn start(&mut self, name: &'static str, command: &[&str]) -> anyhow::Result<()> {
+        let work = self.base.path().join("work").join(name);
+        std::fs::create_dir_all(&work)?;
+        let program = std::env::current_exe().context("cannot find this program's own file")?;
+        let mut pod = Command::new(program);
+        for (variable, _) in std::env::vars_os() {
+            if variable.to_string_lossy().starts_with("POD_TOOLS_") {
+                pod.env_remove(variable);
+            }
+        }
+        pod.args(["pod", name, "--scope", &format!("write:{}", work.display()), "--base-dir"])
+            .arg(self.base.path())
+            .arg("--scope-lock")
+            .arg(self.scope_lock())
+            .arg("--")
+            .args(command)
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped());
+        let mut pod = pod.spawn().with_context(|| format!("cannot start the pod `{name}`"))?;
+        let said = pod.stderr.take().context("the pod has no standard error")?;
+        self.pods.push((name, pod));
+        let mut ready = String::new();
+        BufReader::new(said).read_line(&mut ready)?;
+        ensure!(ready.contains("ready"), "the pod `{name}` did not start: {ready}");
+        Ok(())
+    }
+
+    fn authority(&self, grants: &[&str]) -> anyhow::Result<Authority> {
+        let mut builder = Authority::builder()
+            .allow_sockets(self.base.path())
+            .runtime_dir(self.spawner_dir())
+            .scope_lock(self.scope_lock());
+        for grant in grants {
+            builder = builder.grant(grant.parse::<Grant>()?);
+        }
+        Ok(builder.remedy(remedy).build().map_err(explained)?)
+    }
+
+    /// Calls a tool with all grants, shows call and answer, and gives the answer's text.
+    async fn call(&self, tool: &str, input: serde_json::Value) -> anyhow::Result<String> {
+        show_call(tool, &input);
+        let answer =
+            self.tools.call(&self.authority(&["list,send,read,stop"])?, tool, &input.to_string()).await;
+        let answer = answer.with_context(|| format!("{tool} should have worked"))?;
+        let output = answer.output();
+        let text = match &output.content {
+            Some(content) => format!("{}\n{content}", output.summary),
+            None => output.summary.clone(),
+        };
+        show_answer(&text);
+        answer.delivered().await?;
+        Ok(text)
+    }
+
+    /// Calls a tool that should fail.
+    async fn fail(&self, tool: &str, input: serde_json::Value) -> anyhow::Result<ToolError> {
+        self.fail_with(&["list,send,read,stop"], tool, input).await
+    }
+
+    async fn fail_with(
+        &self,
+        grants: &[&str],
+        tool: &str,
+        input: serde_json::Value,
+    ) -> anyhow::Result<ToolError> {
+        show_call(tool, &input);
+        match self.tools.call(&self.authority(grants)?, tool, &input.to_string()).await {
+            Ok(answer) => {
+                anyhow::bail!("{tool} should have failed, and answered {}", answer.output().summary)
+            }
+            Err(error) => {
+                show_answer(&format!("error ({}): {}", error.kind, error.message));
+                Ok(error)
+            }
+        }
+    }
+
+    /// Listens in on a pod, as any client may, to know when its next turn is over.
+    fn await_turn_of(&self, name: &str) -> anyhow::Result<Turn> {
+        let stream = UnixStream::connect(self.base.path().join(name).join("sock"))?;
+        // What was answered proves that this client is among those to whom events are sent from now on.
+        (&stream).write_all(b"{\"method\":\"get_history\"}\n")?;
+        let mut turn = Turn(BufReader::new(stream));
+        turn.next_event("history")?;
+        Ok(turn)
+    }
+
+    fn let_the_thinker_finish(&self) -> anyhow::Result<()> {
+        std::fs::OpenOptions::new().write(true).open(self.gate())?;
+        Ok(())
+    }
+
+    fn kill(&mut self, name: &str) -> anyhow::Result<()> {
+        let pod = self.pods.iter_mut().find(|(running, _)| *running == name);
+        pod.context("no such pod")?.1.kill()?;
+        self.wait_for(name)
+    }
+
+    /// Waits until the pod's process is gone.
+    fn wait_for(&mut self, name: &str) -> anyhow::Result<()> {
+        let pod = self.pods.iter_mut().find(|(running, _)| *running == name);
+        pod.context("no such pod")?.1.wait()?;
+        Ok(())
+    }
+
+    /// The names in the scope table.
+    fn allocated(&self) -> anyhow::Result<Vec<String>> {
+        let table = pod_tools_host::scope::Table::parse(&std::fs::read(self.scope_lock())?)?;
+        Ok(table.allocations().map(|allocation| allocation.pod_name.clone()).collect())
+    }
+
+    /// Ends the pods and removes the directory. Dropping the stage does the same, and says nothing.
+    fn clear(mut self) -> anyhow::Result<()> {
+        end(&mut self.pods);
+        std::fs::remove_dir_all(self.base.path()).context("cannot remove the temporary directory")
+    }
+}
+
+/// Ends what still runs, the pods' commands included: only a pod that is asked takes its command with it.
+fn end(pods: &mut Vec<(&'static str, Child)>) {
+    for (_, mut pod) in pods.drain(..) {
+        if matches!(pod.try_wait(), Ok(None)) {
+            if let Some(pid) = rustix::process::Pid::from_raw(pod.id().cast_signed()) {
+                let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+            }
+            let _ = pod.wait();
+        }
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        end(&mut self.pods);
+    }
+}
+
+/// A turn that somebody is waiting for.
+struct Turn(BufReader<UnixStream>);
+
+impl Turn {
+    fn over(mut self) -> anyhow::Result<()> {
+        self.next_event("run_end")
+    }
+
+    /// Reads until an event of that kind comes.
+    fn next_event(&mut self, kind: &str) -> anyhow::Result<()> {
+        let mut line = String::new();
+        loop {
+            line.clear();
+            ensure!(self.0.read_line(&mut line)? > 0, "the pod has closed the connection");
+            if serde_json::from_str::<serde_json::Value>(&line)?["event"] == kind {
+                return Ok(());
+            }
+        }
+    }
+}
+
+fn show_call(tool: &str, input: &serde_json::Value) {
+    println!("    > {tool} {input}");
+}
+
+fn show_answer(text: &str) {
+    for line in for_people(text).lines() {
+        println!("    {line}");
+    }
+    println!();
+}
+
+fn make_gate(path: &Path) -> anyhow::Result<()> {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+    mknodat(CWD, path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).context("cannot make a FIFO")
+}

@@ -1,0 +1,263 @@
+//! The options that all subcommands share: where things are, what is granted, and within what limits.
+
+mod arguments;
+mod authority;
+pub mod remedy;
+
+use std::ffi::OsStr;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Component, Path, PathBuf};
+
+use anyhow::Context;
+use pod_tools_host::{ErrorKind, Grant, PodTools, Reason, ToolError};
+
+use crate::audit::AuditError;
+use crate::grants_file::GrantsFileError;
+use crate::limit_options::GivenLimits;
+
+/// The operator's own directory beneath the base: his pods are recorded here when no spawner is named.
+const OPERATOR: &str = "pod-tools";
+
+/// As they are given.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Where things are")]
+pub struct HostArgs {
+    /// Where pods have their directories [default: $XDG_RUNTIME_DIR/insomnia, else ~/.insomnia/run]
+    #[arg(long, global = true, env = "POD_TOOLS_BASE_DIR", value_name = "DIR")]
+    base_dir: Option<PathBuf>,
+
+    // No `env` on this one and the next: clap would take a variable for as good as an option, and one of them
+    // on the command line would contradict the other in the environment.
+    /// The spawner's directory: it holds spawned_pods.json and the read cursors [env: POD_TOOLS_RUNTIME_DIR]
+    #[arg(long, global = true, value_name = "DIR", conflicts_with = "spawner")]
+    runtime_dir: Option<PathBuf>,
+
+    /// The spawner by its name: a directory beneath the base, which must exist [default: pod-tools, the
+    /// operator himself, made when missing] [env: POD_TOOLS_SPAWNER]
+    #[arg(long, global = true, value_name = "NAME")]
+    spawner: Option<String>,
+
+    /// The machine-wide table of who may touch which files [default: $INSOMNIA_SCOPE_LOCK, else scope.lock
+    /// beneath the base]
+    #[arg(long, global = true, env = "POD_TOOLS_SCOPE_LOCK", value_name = "FILE")]
+    scope_lock: Option<PathBuf>,
+
+    /// A WebAssembly component to load in place of the bundled one
+    #[arg(long, global = true, env = "POD_TOOLS_COMPONENT", value_name = "FILE")]
+    component: Option<PathBuf>,
+
+    /// What the plugin may do: `VERB[,VERB…][:PATTERN]` with the verbs list, send, read, stop and a pattern
+    /// over pod names (* and ?). Repeat it to add more; without any, you are the operator: everything
+    /// [env: POD_TOOLS_GRANT, separated by spaces]
+    #[arg(long = "grant", global = true, value_name = "GRANT", help_heading = "What is granted")]
+    grants: Vec<Grant>,
+
+    /// The same from a file (TOML), which may also set limits and directories of sockets; what is on the
+    /// command line or in the environment wins over those. `pod-tools grants check FILE` explains it. A
+    /// process that goes on reads it again when it has changed, and on SIGHUP [env: POD_TOOLS_GRANTS]
+    #[arg(
+        long = "grants",
+        global = true,
+        value_name = "FILE",
+        conflicts_with = "grants",
+        help_heading = "What is granted"
+    )]
+    grants_file: Option<PathBuf>,
+
+    /// Sockets must lie beneath this directory; repeatable; replaces the default: the base and the spawner's
+    /// directory [env: POD_TOOLS_ALLOW_SOCKETS, separated by colons]
+    #[arg(long, global = true, value_name = "DIR", help_heading = "What is granted")]
+    allow_sockets: Vec<PathBuf>,
+
+    /// Append a line (JSON) for each call to this file: what was called, on which pods, what was allowed and
+    /// how it ended; no text. It is made for you alone where it is missing
+    #[arg(
+        long,
+        global = true,
+        env = "POD_TOOLS_AUDIT",
+        value_name = "FILE",
+        help_heading = "What is granted"
+    )]
+    audit: Option<PathBuf>,
+
+    #[command(flatten)]
+    limits: GivenLimits,
+}
+
+/// What the plugin may do.
+#[derive(Debug, Clone)]
+pub enum Granted {
+    /// Nobody said otherwise, and the caller is the operator.
+    Everything,
+    /// These.
+    These(Vec<Grant>),
+    /// What this file says, an absolute path.
+    InFile(PathBuf),
+}
+
+/// What is wrong before anything has been called.
+#[derive(Debug, thiserror::Error)]
+pub enum SetUpError {
+    /// The grants file cannot be used.
+    #[error(transparent)]
+    GrantsFile(#[from] GrantsFileError),
+    /// The audit log cannot be written.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
+    /// The system refuses to deliver signals.
+    #[error("cannot catch signals: {0}")]
+    Signals(std::io::Error),
+    /// What is to be granted cannot be had.
+    #[error(transparent)]
+    Authority(#[from] ToolError),
+}
+
+/// With the defaults filled in.
+#[derive(Debug, Clone)]
+pub struct HostOptions {
+    /// Where pods have their directories.
+    pub base_dir: PathBuf,
+    spawner_dir: PathBuf,
+    /// The spawner's directory is the operator's own.
+    operators: bool,
+    /// The spawner's name, where he has one; the operator has none.
+    pub spawner: Option<String>,
+    /// The scope lock's file.
+    pub scope_lock: PathBuf,
+    component: Option<PathBuf>,
+    granted: Granted,
+    allow_sockets: Vec<PathBuf>,
+    limits: GivenLimits,
+    audit: Option<PathBuf>,
+}
+
+impl HostArgs {
+    /// The component file, if it is not the bundled one.
+    pub fn component(&self) -> Option<&Path> {
+        self.component.as_deref()
+    }
+
+    /// Fills in the defaults. Touches no file.
+    pub fn resolve(self) -> anyhow::Result<HostOptions> {
+        let var = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+        let path_var = |name| var(name).map(PathBuf::from);
+        let text_var = |name| {
+            let text = var(name).map(std::ffi::OsString::into_string).transpose();
+            text.map_err(|_| anyhow::anyhow!("{name} is not UTF-8"))
+        };
+        let base_dir = match (self.base_dir, path_var("XDG_RUNTIME_DIR"), path_var("HOME")) {
+            (Some(base), ..) => base,
+            (None, Some(runtime), _) => runtime.join("insomnia"),
+            (None, None, Some(home)) => home.join(".insomnia/run"),
+            (None, None, None) => anyhow::bail!("there is no base directory; name one with --base-dir"),
+        };
+        let base_dir = std::path::absolute(&base_dir).context("the base directory has no absolute path")?;
+        let scope_lock = self.scope_lock.or_else(|| path_var("INSOMNIA_SCOPE_LOCK"));
+        let scope_lock = scope_lock.unwrap_or_else(|| base_dir.join("scope.lock"));
+        let named = match (self.runtime_dir, self.spawner) {
+            (None, None) => (path_var("POD_TOOLS_RUNTIME_DIR"), text_var("POD_TOOLS_SPAWNER")?),
+            by_option => by_option,
+        };
+        let (spawner_dir, spawner, operators) = match named {
+            (Some(_), Some(_)) => anyhow::bail!(
+                "POD_TOOLS_RUNTIME_DIR and POD_TOOLS_SPAWNER name the spawner twice; unset one of them"
+            ),
+            (Some(dir), None) => {
+                let name = dir.file_name().and_then(OsStr::to_str).map(str::to_owned);
+                (dir, name.filter(|name| name != OPERATOR), false)
+            }
+            (None, Some(name)) if name != OPERATOR => {
+                check_component(&name)?;
+                (base_dir.join(&name), Some(name), false)
+            }
+            (None, _) => (base_dir.join(OPERATOR), None, true),
+        };
+
+        let granted = match (self.grants, self.grants_file) {
+            (grants, None) if grants.is_empty() => {
+                match (text_var("POD_TOOLS_GRANT")?, path_var("POD_TOOLS_GRANTS")) {
+                    (Some(_), Some(_)) => anyhow::bail!(
+                        "POD_TOOLS_GRANT and POD_TOOLS_GRANTS both say what is granted; unset one of them"
+                    ),
+                    (Some(texts), None) => Granted::These(
+                        texts
+                            .split_whitespace()
+                            .map(|text| text.parse().with_context(|| format!("POD_TOOLS_GRANT: `{text}`")))
+                            .collect::<Result<_, _>>()?,
+                    ),
+                    (None, Some(file)) => Granted::in_file(&file)?,
+                    (None, None) => Granted::Everything,
+                }
+            }
+            (grants, None) => Granted::These(grants),
+            (grants, Some(file)) if grants.is_empty() => Granted::in_file(&file)?,
+            // clap sees it only where both stand on the same side of the command.
+            (_, Some(_)) => {
+                anyhow::bail!("--grant and --grants both say what is granted; leave one of them out")
+            }
+        };
+        let mut allow_sockets = self.allow_sockets;
+        if allow_sockets.is_empty()
+            && let Some(paths) = var("POD_TOOLS_ALLOW_SOCKETS")
+        {
+            allow_sockets = std::env::split_paths(&paths).collect();
+        }
+        let (limits, component, audit) = (self.limits, self.component, self.audit);
+        Ok(HostOptions {
+            base_dir,
+            spawner_dir,
+            operators,
+            spawner,
+            scope_lock,
+            component,
+            granted,
+            allow_sockets,
+            limits,
+            audit,
+        })
+    }
+}
+
+impl Granted {
+    /// In messages, and after a change of the working directory, it is the same file.
+    fn in_file(file: &Path) -> anyhow::Result<Self> {
+        Ok(Self::InFile(std::path::absolute(file).context("the grants file has no absolute path")?))
+    }
+}
+
+impl HostOptions {
+    /// The spawner's directory. The operator's own is made when it is missing; any other must exist.
+    pub fn spawner_dir(&self) -> Result<&Path, ToolError> {
+        if self.operators {
+            std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.spawner_dir).map_err(
+                |error| {
+                    let message =
+                        format!("cannot make the directory {}: {error}", self.spawner_dir.display());
+                    ToolError::new(ErrorKind::ExecutionFailed, Reason::StateUnwritable, message)
+                },
+            )?;
+        }
+        Ok(&self.spawner_dir)
+    }
+
+    /// The plugin that these options name.
+    pub fn load(&self) -> Result<PodTools, ToolError> {
+        load(self.component.as_deref())
+    }
+}
+
+/// The plugin in that file; the bundled one for `None`.
+pub fn load(component: Option<&Path>) -> Result<PodTools, ToolError> {
+    Ok(match component {
+        Some(file) => PodTools::builder().component_file(file).load()?,
+        None => PodTools::bundled()?,
+    })
+}
+
+/// A name becomes a path only if it is one component of it.
+fn check_component(name: &str) -> anyhow::Result<()> {
+    let mut components = Path::new(name).components();
+    let plain = matches!((components.next(), components.next()), (Some(Component::Normal(only)), None) if only == name);
+    anyhow::ensure!(plain, "the spawner's name {name:?} is not the name of a directory beneath the base");
+    Ok(())
+}

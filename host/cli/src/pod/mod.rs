@@ -1,0 +1,170 @@
+//! `pod-tools pod`: a pod of the protocol, in the foreground, around any command.
+//!
+//! A pod is started in this order: directory, entry in the scope lock, socket, files, record with the spawner.
+//! It ends in the reverse order, with the directory last, because that is what holds the name. A start that
+//! fails half-way takes back what it did. Clients that stop the pod may release the entry and remove the
+//! record at the same time; what is gone already is no fault.
+//!
+//! Not taken back after SIGKILL: what is left is stale, and the next pod of that name cleans it up. The
+//! command of a pod that was killed so lives on.
+
+mod client;
+mod directory;
+mod history;
+mod name;
+mod notifications;
+mod outbox;
+mod protocol;
+mod registration;
+mod scope_option;
+mod server;
+mod signals;
+mod text;
+mod turn;
+
+use std::ffi::OsString;
+use std::fs::DirBuilder;
+use std::hash::{BuildHasher, RandomState};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+use pod_tools_host::registry::{FileRegistry, Record};
+use pod_tools_host::scope::{ScopeLock, ScopeRule};
+use tokio::net::UnixListener;
+
+use self::directory::PodDirectory;
+use self::history::History;
+use self::name::PodName;
+use self::protocol::Greeting;
+use self::registration::{Allocated, Recorded};
+use self::server::{Ending, Server};
+use self::signals::Signals;
+use self::turn::CommandLine;
+use crate::options::HostOptions;
+use crate::options::remedy::explained;
+
+/// Run a pod in the foreground, with a command as its model
+///
+/// Each message to the pod runs COMMAND once, with the message on its standard input; what it writes to its
+/// standard output is the answer. It finds POD_NAME and POD_SOCKET in its environment.
+///
+/// A line on standard error says when the pod is ready. It ends when a client shuts it down (exit status 0),
+/// on SIGTERM and SIGHUP (0) and on SIGINT (130), and takes its traces with it.
+#[derive(Debug, clap::Args)]
+pub struct PodArgs {
+    /// The pod's name: a directory of that name beneath the base directory is made for it
+    name: PodName,
+
+    /// What the pod may touch: `read:DIR`, `write:DIR`, or `write-flat:DIR` for a directory without what is
+    /// below its children. Entered in the scope lock; nothing restrains the command itself
+    #[arg(long = "scope", value_name = "RULE", value_parser = scope_option::parse)]
+    scope: Vec<ScopeRule>,
+
+    /// The command, found by PATH, and its arguments
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    command: Vec<OsString>,
+}
+
+/// Runs the pod until it is shut down.
+///
+/// # Errors
+/// Whatever keeps it from starting, the name being taken and a conflict of scopes included; and what could
+/// not be taken back in the end.
+pub async fn run(args: PodArgs, host: &HostOptions) -> anyhow::Result<ExitCode> {
+    // From here on a signal waits until the pod is up, and then ends it in good order.
+    let mut signals = Signals::catch().context("cannot catch signals")?;
+    let mut pod = Pod::start(args, host)?;
+    eprintln!("pod `{}` ready at {}", pod.name, pod.directory.socket_path().display());
+    let server = Server::new(&pod.directory, pod.command.clone(), pod.history);
+    let ending = server.serve(pod.listener, &mut signals).await;
+
+    let removed = pod.recorded.remove();
+    let released = pod.allocated.release();
+    let cleared = pod.directory.remove();
+    removed.and(released).and(cleared)?;
+    Ok(match ending {
+        Ending::Shutdown | Ending::Terminated => ExitCode::SUCCESS,
+        Ending::Interrupted => ExitCode::from(130),
+    })
+}
+
+/// A pod that has started. What it has entered anywhere is taken back when it is dropped, in the order of its
+/// fields.
+struct Pod {
+    name: PodName,
+    command: CommandLine,
+    history: History,
+    recorded: Recorded,
+    listener: UnixListener,
+    allocated: Allocated,
+    directory: PodDirectory,
+}
+
+impl Pod {
+    fn start(args: PodArgs, host: &HostOptions) -> anyhow::Result<Pod> {
+        let PodArgs { name, scope, command } = args;
+        let base = std::path::absolute(&host.base_dir)
+            .with_context(|| format!("cannot resolve the base directory `{}`", host.base_dir.display()))?;
+        let make_base = DirBuilder::new().recursive(true).mode(0o700).create(&base);
+        make_base.with_context(|| format!("cannot make the base directory `{}`", base.display()))?;
+        let spawner_dir = host.spawner_dir()?;
+        let registry = FileRegistry::open(spawner_dir).map_err(explained)?;
+        if is_same_directory(&base.join(name.as_str()), spawner_dir) {
+            bail!(
+                "pod `{name}` cannot be its own spawner (`{}`); choose another name",
+                spawner_dir.display()
+            );
+        }
+
+        let directory = PodDirectory::reserve(&base, &name, new_session_id())?;
+        let socket = directory.socket_path();
+        let lock = ScopeLock::new(&host.scope_lock);
+        let allocated = Allocated::enter(lock, host.spawner.as_deref(), &name, &socket, &scope)?;
+        let listener = directory.listen()?;
+        listener.set_nonblocking(true).context("cannot listen without blocking")?;
+        let listener = UnixListener::from_std(listener).context("cannot listen")?;
+        directory.write_first_files()?;
+        let history = History::new(greeting(&name, &scope, &command)?);
+        let record = Record {
+            pod_name: name.as_str().to_owned(),
+            socket_path: socket.clone(),
+            scope_delegated: scope,
+            callback_address: Some(std::path::absolute(spawner_dir)?.join("sock")),
+        };
+        let recorded = Recorded::add(registry, record)?;
+
+        let mut words = command.into_iter();
+        let command = CommandLine {
+            program: words.next().context("no command was given")?,
+            arguments: words.collect(),
+            environment: vec![("POD_NAME", name.as_str().into()), ("POD_SOCKET", socket.into())],
+        };
+        Ok(Pod { name, command, history, recorded, listener, allocated, directory })
+    }
+}
+
+fn is_same_directory(one: &Path, other: &Path) -> bool {
+    matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
+}
+
+fn greeting(name: &PodName, scope: &[ScopeRule], command: &[OsString]) -> anyhow::Result<Greeting> {
+    let cwd =
+        std::env::current_dir().context("cannot tell the current directory; change to one that exists")?;
+    let words: Vec<_> = command.iter().map(|word| word.to_string_lossy()).collect();
+    Ok(Greeting {
+        pod_name: name.as_str().to_owned(),
+        cwd: cwd.to_string_lossy().into_owned(),
+        provider: "command",
+        model: words.join(" "),
+        scope_summary: scope_option::summarize(scope),
+        tools: [],
+    })
+}
+
+/// Tells this pod from all others that had its name: 128 random bits.
+fn new_session_id() -> String {
+    let random = || RandomState::new().hash_one(std::process::id());
+    format!("{:016x}{:016x}", random(), random())
+}

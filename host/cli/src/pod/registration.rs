@@ -1,0 +1,135 @@
+//! What others know of the pod: its entry in the scope lock and its record in the spawner's registry. Each is
+//! a guard that takes back what it has entered, once.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use pod_tools_host::registry::{FileRegistry, Record, Registry};
+use pod_tools_host::scope::{Allocation, RegisterError, ScopeLock, ScopeRule, TransactError, is_alive};
+
+use super::name::PodName;
+use crate::options::remedy::explained;
+
+/// How long to wait for the scope lock, and for the registry's.
+const LOCK_WAIT: Duration = Duration::from_secs(5);
+
+/// An entry in the scope lock. It is released when this is dropped.
+#[derive(Debug)]
+pub struct Allocated {
+    lock: ScopeLock,
+    name: PodName,
+    pid: i64,
+    released: bool,
+}
+
+impl Allocated {
+    /// Enters the pod with its rules, after the entries of dead processes have been released. It is a child
+    /// of the spawner where the spawner has an entry, and then its rules must lie within the spawner's.
+    ///
+    /// Fails when the name is in the table, and on a conflict, naming the holder.
+    pub fn enter(
+        lock: ScopeLock,
+        spawner: Option<&str>,
+        name: &PodName,
+        socket: &Path,
+        rules: &[ScopeRule],
+    ) -> anyhow::Result<Allocated> {
+        let pid = i64::from(std::process::id());
+        let entered = lock.transact(LOCK_WAIT, |table| {
+            table.reclaim_stale(is_alive);
+            let delegated_from = spawner.filter(|spawner| table.get(spawner).is_some()).map(str::to_owned);
+            table.register(Allocation {
+                pod_name: name.as_str().to_owned(),
+                pid,
+                socket: socket.to_owned(),
+                scope_allow: rules.to_vec(),
+                delegated_from,
+            })?;
+            Ok::<_, RegisterError>(())
+        });
+        entered.map_err(reason).with_context(|| format!("cannot register pod `{name}`"))?;
+        Ok(Allocated { lock, name: name.clone(), pid, released: false })
+    }
+
+    /// Releases the entry. It may be gone already: whoever stops a pod releases it too.
+    pub fn release(&mut self) -> anyhow::Result<()> {
+        if std::mem::replace(&mut self.released, true) {
+            return Ok(());
+        }
+        let released = self.lock.transact(LOCK_WAIT, |table| {
+            let name = self.name.as_str();
+            if table.get(name).is_some_and(|entry| entry.pid == self.pid) {
+                table.release(name);
+            }
+            Ok::<_, std::convert::Infallible>(())
+        });
+        released.map_err(reason).with_context(|| {
+            format!("cannot release the scope of pod `{}`; it counts as stale from now on", self.name)
+        })
+    }
+}
+
+/// Why the table was not changed, with the remedy.
+fn reason<E: std::error::Error + Send + Sync + 'static>(error: TransactError<E>) -> anyhow::Error {
+    match error {
+        TransactError::Lock(error) => explained(error).into(),
+        TransactError::Refused(refusal) => refusal.into(),
+    }
+}
+
+impl Drop for Allocated {
+    fn drop(&mut self) {
+        if let Err(error) = self.release() {
+            tracing::warn!("{error:#}");
+        }
+    }
+}
+
+/// A record in the spawner's registry. It is removed when this is dropped.
+#[derive(Debug)]
+pub struct Recorded {
+    registry: FileRegistry,
+    record: Record,
+    removed: bool,
+}
+
+impl Recorded {
+    /// Adds the record, in the place of one that a dead pod of the same name and socket left. Fails when the
+    /// spawner knows another pod of that name.
+    pub fn add(registry: FileRegistry, record: Record) -> anyhow::Result<Recorded> {
+        let add = || {
+            registry.remove(&record, LOCK_WAIT).map_err(explained)?;
+            if let Some(other) = registry.load().map_err(explained)?.get(&record.pod_name) {
+                bail!(
+                    "`{}` names a pod at `{}` already; choose another name, or stop that pod",
+                    registry.path().display(),
+                    other.socket_path.display()
+                );
+            }
+            Ok(registry.add(&record, LOCK_WAIT).map_err(explained)?)
+        };
+        add().with_context(|| format!("cannot record pod `{}`", record.pod_name))?;
+        Ok(Recorded { registry, record, removed: false })
+    }
+
+    /// Removes the record. It may be gone already, and so may the spawner and its directory.
+    pub fn remove(&mut self) -> anyhow::Result<()> {
+        if std::mem::replace(&mut self.removed, true) {
+            return Ok(());
+        }
+        match self.registry.remove(&self.record, LOCK_WAIT) {
+            Err(error) if self.registry.path().exists() => Err(explained(error))
+                .with_context(|| format!("cannot remove the record of pod `{}`", self.record.pod_name)),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Drop for Recorded {
+    fn drop(&mut self) {
+        if let Err(error) = self.remove() {
+            tracing::warn!("{error:#}");
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! `pod-tools tools`: the definitions of the plugin's tools, as a model would be shown them.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+
+use crate::call::for_people;
+use crate::options::load;
+use crate::options::remedy::explained;
+
+/// Show the tools that the plugin offers
+#[derive(Debug, clap::Args)]
+pub struct ToolsArgs {
+    /// Answer with a JSON array: name, description, schemas of input and data, effects
+    #[arg(long)]
+    json: bool,
+}
+
+pub async fn run(args: ToolsArgs, component: Option<&Path>) -> anyhow::Result<ExitCode> {
+    let definitions = load(component)?.definitions().await.map_err(explained)?;
+    let mut out = std::io::stdout().lock();
+    if args.json {
+        serde_json::to_writer_pretty(&mut out, &definitions)?;
+        writeln!(out)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    for (i, tool) in definitions.iter().enumerate() {
+        let effects = [
+            (tool.effects.read_only, "read-only"),
+            (tool.effects.destructive, "destructive"),
+            (tool.effects.idempotent, "idempotent"),
+        ];
+        let effects: Vec<&str> = effects.iter().filter(|(is, _)| *is).map(|(_, word)| *word).collect();
+        let blank = if i == 0 { "" } else { "\n" };
+        writeln!(out, "{blank}{} [{}]", for_people(&tool.name), effects.join(", "))?;
+        writeln!(out, "  {}", for_people(&tool.description))?;
+        writeln!(out, "  input: {}", for_people(tool.input_schema.get()))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,106 @@
+//! Read cursors within a call: what the registry holds, and what the call has staged to take its place.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::host_error::HostResult;
+use super::wait::{Wait, patiently};
+use crate::authority::Authority;
+use crate::error::ToolError;
+use crate::escape::Escaped;
+use crate::registry::{Registry, StoredCursor};
+
+/// The cursors that a call has asked for or staged, by pod.
+#[derive(Debug, Default)]
+pub(super) struct CallCursors {
+    /// What the registry held when the call first asked for it.
+    found: BTreeMap<String, Option<StoredCursor>>,
+    staged: BTreeMap<String, StagedCursor>,
+}
+
+#[derive(Debug)]
+struct StagedCursor {
+    base: Option<StoredCursor>,
+    new: StoredCursor,
+}
+
+impl CallCursors {
+    /// The cursor of a pod, as the call sees it: staged, or stored.
+    pub(super) fn get(&mut self, registry: &dyn Registry, pod: &str) -> HostResult<Option<StoredCursor>> {
+        match self.staged.get(pod) {
+            Some(staged) => Ok(Some(staged.new.clone())),
+            None => self.stored(registry, pod),
+        }
+    }
+
+    /// Stages a cursor, to take the place of the one that the call found: another reader may move that one
+    /// meanwhile.
+    pub(super) fn stage(&mut self, registry: &dyn Registry, pod: &str, new: StoredCursor) -> HostResult<()> {
+        let base = self.stored(registry, pod)?;
+        self.staged.insert(pod.to_owned(), StagedCursor { base, new });
+        Ok(())
+    }
+
+    /// Forgets what was staged for a pod.
+    pub(super) fn drop_staged(&mut self, pod: &str) {
+        self.staged.remove(pod);
+    }
+
+    /// What was staged, to be stored with that authority.
+    pub(super) fn take_staged(&mut self, authority: &Authority) -> Staged {
+        Staged { authority: authority.clone(), cursors: std::mem::take(&mut self.staged) }
+    }
+
+    fn stored(&mut self, registry: &dyn Registry, pod: &str) -> HostResult<Option<StoredCursor>> {
+        if let Some(found) = self.found.get(pod) {
+            return Ok(found.clone());
+        }
+        let stored = registry.cursor(pod)?;
+        self.found.insert(pod.to_owned(), stored.clone());
+        Ok(stored)
+    }
+}
+
+/// Read cursors that a call has staged. Dropped, they are forgotten, and the next read gives the same text
+/// again; [`store`](Self::store) keeps them.
+#[derive(Debug)]
+#[must_use = "cursors are kept only by `store`, once the answer has been delivered"]
+pub struct Staged {
+    authority: Authority,
+    cursors: BTreeMap<String, StagedCursor>,
+}
+
+impl Staged {
+    /// Stores the cursors. To be called once the caller of the tool has been given the answer.
+    ///
+    /// # Errors
+    ///
+    /// Fails where the registry's files cannot be written or stay locked; then the text that was delivered
+    /// is given again by the next read.
+    pub async fn store(self) -> Result<(), ToolError> {
+        if self.cursors.is_empty() {
+            return Ok(());
+        }
+        let length = self.authority.parts().limits.operation_time;
+        let wait = Wait { length, until: Instant::now() + length };
+        patiently(wait, move |wait| self.store_within(wait)).await
+    }
+
+    fn store_within(&self, wait: Duration) -> Result<(), ToolError> {
+        let parts = self.authority.parts();
+        for (pod, StagedCursor { base, new }) in &self.cursors {
+            parts.registry.set_cursor(pod, base.as_ref(), new.clone(), wait).map_err(|error| {
+                let error = parts.explain(error.into());
+                let message = format!(
+                    "the read cursor of pod `{}` was not stored, its text will be given again: {}",
+                    Escaped(pod),
+                    error.message
+                );
+                ToolError { message, ..error }
+            })?;
+        }
+        Ok(())
+    }
+}

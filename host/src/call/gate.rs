@@ -1,0 +1,214 @@
+//! The gate: the one way from a handle to what it stands for.
+//!
+//! An operation is decided here: by the grants, within the limits, and recorded in the ledger. What an import needs to
+//! carry it out, it is given by the permit that the gate makes, and has from nowhere else: the record behind a
+//! handle, the registry, the granted directories and the scope lock are private to this room. A host function that
+//! passes by the gate does not compile (`tests/gate.sh` shows it).
+
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use wasmtime::component::Resource;
+
+use super::context::{PodCtx, PodCtxView};
+use super::exchange::{Exchange, OpenExchange};
+use super::host_error::{HostError, HostResult};
+use super::request_line;
+use crate::authority::Parts;
+use crate::authority::grant::Verb;
+use crate::authority::ledger::Decision;
+use crate::authority::limits::{LimitReached, Limits, call_time_is_up};
+use crate::authority::operation::Operation;
+use crate::error::ToolError;
+use crate::registry::{Record, Registry, StoredCursor};
+use crate::scope::ScopeLock;
+use crate::sockets::directory::GrantedDirectories;
+
+/// What a handle to a pod stands for: one record of the registry.
+#[derive(Debug)]
+pub struct Pod {
+    record: Arc<Record>,
+    /// The pod's scope was released through this handle, so its record may go.
+    released: bool,
+}
+
+/// Permission for one operation, and with it what the operation may use. Only the gate makes one.
+#[derive(Clone)]
+pub(crate) struct Permit {
+    parts: Arc<Parts>,
+    operation: Operation,
+}
+
+/// Permission for one operation on one pod.
+#[derive(Clone)]
+pub(crate) struct PodPermit {
+    permit: Permit,
+    record: Arc<Record>,
+    released: bool,
+}
+
+impl Permit {
+    pub(crate) fn registry(&self) -> &dyn Registry {
+        &*self.parts.registry
+    }
+
+    pub(crate) fn directories(&self) -> &GrantedDirectories {
+        &self.parts.directories
+    }
+
+    pub(crate) fn scope_lock(&self) -> Option<&ScopeLock> {
+        self.parts.scope_lock.as_ref()
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.parts.limits
+    }
+
+    /// Whether a verb is allowed on another pod: what a listing shows is decided pod by pod.
+    pub(crate) fn allows(&self, verb: Verb, pod: &str) -> bool {
+        self.parts.allows(verb, pod)
+    }
+}
+
+impl std::ops::Deref for PodPermit {
+    type Target = Permit;
+
+    fn deref(&self) -> &Permit {
+        &self.permit
+    }
+}
+
+impl PodPermit {
+    pub(crate) fn record(&self) -> &Record {
+        &self.record
+    }
+
+    /// The pod's name.
+    pub(crate) fn name(&self) -> &str {
+        &self.record.pod_name
+    }
+
+    /// Whether the pod's scope was released through the handle.
+    pub(crate) fn is_released(&self) -> bool {
+        self.released
+    }
+
+    /// The line that asks the pod for the operation, with the text that goes with it, in at most `max` bytes. `None`
+    /// where it is longer, or where the operation asks a pod for nothing.
+    pub(crate) fn request_line(&self, input: Option<&str>, max: usize) -> Option<Vec<u8>> {
+        request_line::encode(self.permit.operation.method()?, input, max)
+    }
+}
+
+impl PodCtx {
+    /// The gate for an operation on no pod in particular, or on a pod by its name, before there is a handle.
+    pub(crate) fn admit(&mut self, operation: Operation, pod: Option<&str>) -> HostResult<Permit> {
+        self.count()?;
+        if Instant::now() >= self.deadline() {
+            return Err(call_time_is_up(self.limits().call_time).into());
+        }
+        if !operation.verbs().is_empty() {
+            let decided = self.parts().check(operation, pod);
+            if let Some(ledger) = self.ledger() {
+                match &decided {
+                    Ok(verb) => ledger.note(operation, *verb, pod, Decision::Allowed),
+                    Err((missing, _)) => ledger.note(operation, *missing, pod, Decision::Denied),
+                }
+            }
+            decided.map_err(|(_, denied)| denied)?;
+        }
+        Ok(Permit { parts: self.parts().clone(), operation })
+    }
+
+    /// The read cursor of the pod, as the call sees it: staged, or stored.
+    pub(crate) fn cursor(&mut self, permit: &PodPermit) -> HostResult<Option<StoredCursor>> {
+        self.cursors.get(permit.registry(), permit.name())
+    }
+
+    /// Stages a read cursor, to be stored once the caller has been given the answer.
+    pub(crate) fn stage_cursor(&mut self, permit: &PodPermit, cursor: StoredCursor) -> HostResult<()> {
+        self.cursors.stage(permit.registry(), permit.name(), cursor)
+    }
+
+    /// Takes a place for an exchange with the pod, where there are fewer open than allowed.
+    pub(crate) fn place_for_exchange(&self, permit: &PodPermit) -> Result<OpenExchange, ToolError> {
+        Ok(self.exchanges.take(permit.limits().exchanges)?)
+    }
+
+    /// Forgets the cursor that was staged for a pod whose record is gone.
+    pub(crate) fn drop_staged_cursor(&mut self, permit: &PodPermit) {
+        self.cursors.drop_staged(permit.name());
+    }
+}
+
+impl PodCtxView<'_> {
+    /// The gate for an operation on the pod behind a handle. A handle that is not alive is the guest's fault, and a
+    /// trap.
+    pub(crate) fn admit(&mut self, operation: Operation, pod: &Resource<Pod>) -> HostResult<PodPermit> {
+        let Pod { record, released } = self.table.get(pod)?;
+        let (record, released) = (record.clone(), *released);
+        let permit = self.ctx.admit(operation, Some(&record.pod_name))?;
+        Ok(PodPermit { permit, record, released })
+    }
+
+    /// The gate for what has no error to answer with, and takes no time: the handle allows it.
+    pub(crate) fn admit_description(&mut self, pod: &Resource<Pod>) -> wasmtime::Result<&Record> {
+        self.ctx.count()?;
+        Ok(&self.table.get(pod)?.record)
+    }
+
+    /// The gate for reading on in an exchange: its request was admitted when it was opened.
+    pub(crate) fn admit_reading(&mut self, exchange: &Resource<Exchange>) -> HostResult<Reading<'_>> {
+        self.ctx.admit(Operation::ReadOn, None)?;
+        Ok(Reading(self.table.get_mut(exchange)?))
+    }
+
+    /// Hands the guest a handle to the pod of a record.
+    pub(crate) fn hand_out_pod(&mut self, _: &Permit, record: Record) -> HostResult<Resource<Pod>> {
+        self.push(Pod { record: Arc::new(record), released: false })
+    }
+
+    /// Hands the guest an exchange on a connection to the pod, in a place that was taken for it. `line` goes out on it;
+    /// `deadline` is when it must be over, if it has a time of its own.
+    pub(crate) fn hand_out_exchange(
+        &mut self,
+        permit: &PodPermit,
+        stream: UnixStream,
+        line: Vec<u8>,
+        deadline: Option<Instant>,
+        place: OpenExchange,
+    ) -> HostResult<Resource<Exchange>> {
+        let ledger = self.ctx.ledger().cloned();
+        self.push(Exchange::new(stream, line, deadline, permit.limits().line, place, ledger))
+    }
+
+    fn push<T: Send + 'static>(&mut self, entry: T) -> HostResult<Resource<T>> {
+        let limit = LimitReached::Handles(self.ctx.limits().handles);
+        self.table.push(entry).map_err(|_| HostError::Trap(limit.into()))
+    }
+
+    /// Notes that the pod's scope was released, so that its record may go.
+    pub(crate) fn note_released(&mut self, _: &PodPermit, pod: &Resource<Pod>) -> HostResult<()> {
+        self.table.get_mut(pod)?.released = true;
+        Ok(())
+    }
+}
+
+/// Permission to read on in an exchange.
+pub(crate) struct Reading<'a>(&'a mut Exchange);
+
+impl Reading<'_> {
+    /// What has arrived: see [`Exchange::read`]. `until` is when the wait for it ends, or when the exchange as a whole
+    /// must be over, if that is earlier.
+    pub(crate) async fn read(
+        self,
+        max: usize,
+        until: Instant,
+        waiting: Duration,
+    ) -> Result<Vec<u8>, ToolError> {
+        let until = self.0.deadline.map_or(until, |deadline| deadline.min(until));
+        self.0.read(max, until, waiting).await
+    }
+}

@@ -1,0 +1,13 @@
+//! What one call of the plugin holds: its context, its handles, its exchanges and staged cursors, and the [gate]
+//! between them and the host functions.
+
+pub(crate) mod context;
+mod cursors;
+pub(crate) mod exchange;
+pub(crate) mod gate;
+pub(crate) mod host_error;
+mod request_line;
+pub(crate) mod wait;
+
+pub use context::{PodCtx, PodCtxView, PodView};
+pub use cursors::Staged;

@@ -1,0 +1,175 @@
+//! How a file of state is opened, read and replaced: never waiting without a bound, never reading what is no
+//! regular file.
+//!
+//! A FIFO in the place of a file would hold a plain `open` for ever, a symbolic link would lead elsewhere, an
+//! endless file would fill the memory. The registry and the scope lock both go through here.
+
+use std::ffi::OsStr;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
+use rustix::io::Errno;
+
+use super::os_error::OsError;
+
+/// More than this is read from no file of state. A table of 100,000 allocations has some 30 MB.
+pub(crate) const MAX_BYTES: u64 = 64 << 20;
+
+/// Who may read the files that are made here: their owner.
+pub(crate) const OWNER_ONLY: Mode = Mode::RUSR.union(Mode::WUSR);
+
+/// Why a file could not be opened or read.
+#[derive(Debug)]
+pub(crate) enum Fault {
+    /// There is none, or its directory is gone.
+    Missing,
+    /// The process, or the machine, is out of descriptors: nothing is known of the file.
+    Descriptors,
+    /// It is something else than a regular file.
+    Kind(&'static str),
+    /// It has more than [`MAX_BYTES`].
+    TooLarge,
+    /// Anything else.
+    Io(io::Error),
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Fault::Missing => f.write_str("it does not exist"),
+            Fault::Descriptors => f.write_str("there is no file descriptor left to open it with"),
+            Fault::Kind(kind) => write!(f, "it is {kind}, not a regular file"),
+            Fault::TooLarge => write!(f, "it is larger than {} MiB", MAX_BYTES >> 20),
+            Fault::Io(error) => write!(f, "it cannot be opened or read: {error}"),
+        }
+    }
+}
+
+impl From<Errno> for Fault {
+    fn from(errno: Errno) -> Self {
+        io::Error::from(errno).into()
+    }
+}
+
+impl From<io::Error> for Fault {
+    fn from(error: io::Error) -> Self {
+        match OsError::from(&error) {
+            OsError::Missing => Fault::Missing,
+            OsError::Descriptors => Fault::Descriptors,
+            OsError::SymbolicLink => Fault::Kind("a symbolic link"),
+            OsError::Directory => Fault::Kind("a directory"),
+            OsError::SocketOrDevice => Fault::Kind("a socket or a device"),
+            _ => Fault::Io(error),
+        }
+    }
+}
+
+/// Opens a directory as a handle.
+pub(crate) fn open_dir(path: &Path) -> rustix::io::Result<OwnedFd> {
+    rustix::fs::open(path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+}
+
+/// Opens the regular file `name` in `dir`, without following a link in its last component.
+pub(crate) fn open_at(dir: impl AsFd, name: &OsStr, access: OFlags) -> Result<File, Fault> {
+    open_with_stat(dir, name, access).map(|(file, _)| file)
+}
+
+/// The same, and what its metadata said then.
+pub(crate) fn open_with_stat(dir: impl AsFd, name: &OsStr, access: OFlags) -> Result<(File, Stat), Fault> {
+    let flags = access | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let file = File::from(rustix::fs::openat(dir, name, flags, OWNER_ONLY)?);
+    let stat = rustix::fs::fstat(&file)?;
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile => Ok((file, stat)),
+        FileType::Directory => Err(Fault::Kind("a directory")),
+        FileType::Fifo => Err(Fault::Kind("a FIFO")),
+        FileType::CharacterDevice | FileType::BlockDevice => Err(Fault::Kind("a device")),
+        _ => Err(Fault::Kind("something else")),
+    }
+}
+
+/// Tells one file from another for as long as it exists: device and inode.
+#[allow(clippy::unnecessary_cast, clippy::cast_lossless, reason = "systems differ in these types")]
+pub(crate) fn identity(stat: &Stat) -> (u64, u64) {
+    (stat.st_dev as u64, stat.st_ino as u64)
+}
+
+/// The whole content of an open file, from its start.
+pub(crate) fn read(file: &File) -> Result<Vec<u8>, Fault> {
+    read_whole(file, &rustix::fs::fstat(file)?)
+}
+
+fn read_whole(file: &File, stat: &Stat) -> Result<Vec<u8>, Fault> {
+    read_sized(file, u64::try_from(stat.st_size).unwrap_or(0), MAX_BYTES)
+}
+
+/// The whole content of an open file, if it is no longer than `most`. `size` is how long it says to be: where it
+/// is, one call reads it and finds its end.
+pub(crate) fn read_sized(file: &File, size: u64, most: u64) -> Result<Vec<u8>, Fault> {
+    let mut bytes = Vec::new();
+    let read = |bytes: &Vec<u8>| bytes.len() as u64;
+    bytes.reserve_exact(usize::try_from(size.min(most) + 1).unwrap_or(0));
+    loop {
+        bytes.reserve(1);
+        let at = read(&bytes);
+        match rustix::io::pread(file, rustix::buffer::spare_capacity(&mut bytes), at) {
+            Ok(0) => return Ok(bytes),
+            Ok(_) if read(&bytes) > most => return Err(Fault::TooLarge),
+            Ok(_) if read(&bytes) == size => return Ok(bytes),
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+}
+
+/// The whole content of a file that may be missing.
+pub(crate) fn read_at(dir: impl AsFd, name: &OsStr) -> Result<Option<Vec<u8>>, Fault> {
+    Ok(read_with_stat(dir, name)?.map(|(content, _)| content))
+}
+
+/// The same, and what the file's metadata said before it was read.
+pub(crate) fn read_with_stat(dir: impl AsFd, name: &OsStr) -> Result<Option<(Vec<u8>, Stat)>, Fault> {
+    match open_with_stat(dir, name, OFlags::RDONLY) {
+        Ok((file, stat)) => Ok(Some((read_whole(&file, &stat)?, stat))),
+        Err(Fault::Missing) => Ok(None),
+        Err(fault) => Err(fault),
+    }
+}
+
+/// Makes the file `name` anew, in place of whatever a killed process left there, and removes it again if it
+/// cannot be written. The caller holds the lock that `name` belongs to.
+pub(crate) fn write_new(dir: impl AsFd, name: &OsStr, bytes: &[u8]) -> io::Result<()> {
+    let dir = dir.as_fd();
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+    let open = || rustix::fs::openat(dir, name, flags, OWNER_ONLY);
+    let opened = match open() {
+        Err(Errno::EXIST) => {
+            remove(dir, name)?;
+            open()
+        }
+        opened => opened,
+    };
+    let mut file = File::from(opened?);
+    file.write_all(bytes).inspect_err(|_| {
+        // What is left of it is removed by the next writer at the latest.
+        let _ = remove(dir, name);
+    })
+}
+
+/// Removes a file that may be missing.
+pub(crate) fn remove(dir: impl AsFd, name: &OsStr) -> io::Result<()> {
+    match rustix::fs::unlinkat(dir, name, AtFlags::empty()) {
+        Ok(()) | Err(Errno::NOENT) => Ok(()),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+/// The end of a wait that begins now. One too long for the clock ends in a year.
+pub(crate) fn deadline(start: Instant, wait: Duration) -> Instant {
+    start.checked_add(wait).unwrap_or_else(|| start + Duration::from_secs(365 * 24 * 3600))
+}
