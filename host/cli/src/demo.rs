@@ -12,9 +12,9 @@ use anyhow::{Context, ensure};
 use pod_tools_host::{Authority, ErrorKind, Grant, PodTools, Reason, ToolError};
 use serde_json::json;
 
-use crate::INTERRUPTED;
-use crate::call::for_people;
+use crate::exit::INTERRUPTED;
 use crate::options::remedy::{explained, remedy};
+use crate::stdout::for_people;
 
 /// See the four tools at work on three pods, in a temporary directory
 #[derive(Debug, clap::Args)]

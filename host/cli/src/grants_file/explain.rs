@@ -15,7 +15,7 @@ const MAX_NAMES: usize = 10;
 
 /// What a grants file allows.
 #[derive(Debug, Serialize)]
-pub(super) struct Explanation {
+pub struct Explanation {
     file: PathBuf,
     ok: bool,
     grants: Vec<Explained>,
@@ -52,7 +52,7 @@ struct ChangedLimit {
 
 impl Explanation {
     /// `pods` are the names of those that are recorded now, or why they are not known.
-    pub(super) fn of(file: &GrantsFile, pods: Result<Vec<String>, String>) -> Self {
+    pub fn of(file: &GrantsFile, pods: Result<Vec<String>, String>) -> Self {
         let (pods, registry_error) = match pods {
             Ok(pods) => (Some(pods), None),
             Err(error) => (None, Some(error)),

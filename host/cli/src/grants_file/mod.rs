@@ -11,11 +11,9 @@
 //! op-timeout = "5s"
 //! ```
 
-pub mod check;
-mod explain;
+pub mod explain;
 mod fault;
 mod parse;
-pub mod reload;
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
@@ -68,7 +66,7 @@ impl GrantsFile {
         Self::understand(path, &Content::read(path)?)
     }
 
-    fn understand(path: &Path, content: &Content) -> Result<Self, GrantsFileError> {
+    pub fn understand(path: &Path, content: &Content) -> Result<Self, GrantsFileError> {
         let faults = match parse::parse(path, &content.bytes) {
             Ok(file) => return Ok(Self { open_to_others: content.open_to_others.clone(), ..file }),
             Err(faults) => faults,
@@ -91,14 +89,14 @@ impl GrantsFile {
 
 /// What a file holds, before it is understood.
 #[derive(Debug, PartialEq, Eq)]
-struct Content {
+pub struct Content {
     bytes: Vec<u8>,
     open_to_others: Option<String>,
 }
 
 impl Content {
     /// Reads a file that is one, and no larger than it should be. A pipe or a device holds nobody up.
-    fn read(path: &Path) -> Result<Self, GrantsFileError> {
+    pub fn read(path: &Path) -> Result<Self, GrantsFileError> {
         let failed = |why: String| GrantsFileError { path: path.to_owned(), faults: vec![fault(None, why)] };
         let cannot = |error: io::Error| failed(format!("cannot be read: {error}"));
         let nonblocking = OFlags::NONBLOCK.bits().cast_signed();

@@ -36,7 +36,7 @@ pub enum State {
 
 /// A directory that this process holds. It is removed, with all files in it, when this is dropped.
 #[derive(Debug)]
-pub struct PodDirectory {
+pub struct OwnDirectory {
     name: PodName,
     session_id: String,
     path: PathBuf,
@@ -44,10 +44,10 @@ pub struct PodDirectory {
     removed: bool,
 }
 
-impl PodDirectory {
+impl OwnDirectory {
     /// Makes `{base}/{name}`, mode 0700, or takes over what a dead pod left there. Fails when the name is
     /// taken, and when there is something that no pod has left.
-    pub fn reserve(base: &Path, name: &PodName, session_id: String) -> anyhow::Result<PodDirectory> {
+    pub fn reserve(base: &Path, name: &PodName, session_id: String) -> anyhow::Result<OwnDirectory> {
         let path = base.join(name.as_str());
         for _ in 0..ATTEMPTS {
             match rustix::fs::mkdirat(CWD, &path, Mode::RWXU) {
@@ -75,7 +75,7 @@ impl PodDirectory {
             clear_leftovers(&handle, name, &path)?;
             rustix::fs::fchmod(&handle, Mode::RWXU)
                 .with_context(|| format!("cannot make `{}` private", path.display()))?;
-            return Ok(PodDirectory { name: name.clone(), session_id, path, handle, removed: false });
+            return Ok(OwnDirectory { name: name.clone(), session_id, path, handle, removed: false });
         }
         bail!("`{}` is being removed again and again; choose another name for the pod", path.display())
     }
@@ -187,7 +187,7 @@ impl PodDirectory {
     }
 }
 
-impl Drop for PodDirectory {
+impl Drop for OwnDirectory {
     fn drop(&mut self) {
         if let Err(error) = self.remove() {
             tracing::warn!("{error:#}");

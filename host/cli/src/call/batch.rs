@@ -6,10 +6,12 @@ use pod_tools_host::{Answer, ErrorKind, ToolError};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::INTERRUPTED;
-use crate::call::{Caller, Line, delivered};
+use super::answer_line::AnswerLine;
+use crate::caller::{Caller, ToolCall, admitted};
+use crate::exit::INTERRUPTED;
 use crate::input_lines::{Input, read_lines};
-use crate::interrupt::{Interrupt, print};
+use crate::interrupt::Interrupt;
+use crate::stdout::print;
 
 /// The longest line that is read: a message of 64 MiB, and its escapes.
 const MAX_LINE: u64 = 256 << 20;
@@ -17,7 +19,7 @@ const MAX_LINE: u64 = 256 << 20;
 /// One call: `input` is the arguments as JSON, `input_json` the same as a text that is handed on as it is.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Request {
+struct BatchCall {
     tool: String,
     input: Option<Box<RawValue>>,
     input_json: Option<String>,
@@ -38,12 +40,12 @@ pub async fn run(caller: &Caller, mut interrupt: Interrupt) -> anyhow::Result<Ex
         let Some(outcome) = outcome else {
             return Ok(ExitCode::from(u8::from(!caller.is_ready())));
         };
-        let Some(printed) = interrupt.or(print(Line::from(&outcome).to_bytes()?)).await else {
+        let Some(printed) = interrupt.or(print(AnswerLine::from(&outcome).to_bytes()?)).await else {
             return Ok(ExitCode::from(INTERRUPTED));
         };
         printed?;
         if let Ok(answer) = outcome {
-            delivered(answer).await;
+            caller.deliver(answer).await;
         }
     }
 }
@@ -56,12 +58,12 @@ async fn answer(caller: &Caller, line: Input) -> Result<Answer, ToolError> {
         Input::TooLong => return Err(bad(format!("it has more than {MAX_LINE} bytes"))),
         Input::Failed(error) => return Err(bad(format!("standard input: {error}"))),
     };
-    let request: Request = serde_json::from_slice(&line).map_err(|error| bad(error.to_string()))?;
-    let input = match (&request.input, &request.input_json) {
+    let call: BatchCall = serde_json::from_slice(&line).map_err(|error| bad(error.to_string()))?;
+    let input = match (&call.input, &call.input_json) {
         (Some(_), Some(_)) => return Err(bad("it has both `input` and `input_json`".to_owned())),
         (Some(input), None) => input.get(),
         (None, Some(text)) => text,
         (None, None) => "",
     };
-    caller.call(&request.tool, input).await
+    caller.carry_out(&ToolCall { name: &call.tool, input }, admitted()).await
 }

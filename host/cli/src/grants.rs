@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use serde_json::json;
 
-use super::GrantsFile;
-use super::explain::Explanation;
+use crate::grants_file::GrantsFile;
+use crate::grants_file::explain::Explanation;
 use crate::options::HostArgs;
 
 /// Look at a grants file

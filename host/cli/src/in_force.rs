@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
-use super::{Content, GrantsFile, GrantsFileError};
+use crate::grants_file::{Content, GrantsFile, GrantsFileError};
 use crate::options::{HostOptions, SetUpError};
 
 /// A file is read when nothing more has happened to it for so long: whoever writes it in pieces is done.
