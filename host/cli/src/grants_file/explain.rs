@@ -7,7 +7,7 @@ use pod_tools_host::{Grant, Limits, Verb};
 use serde::Serialize;
 
 use super::fault::{Fault, Position, fault};
-use super::{GrantsFile, Placed};
+use super::file::{GrantsFile, Placed};
 use crate::limit_options::{GivenLimits, Setting};
 
 /// The most names of pods that people are shown of one grant.
