@@ -265,7 +265,7 @@ impl Stage {
         Ok(table.allocations().map(|allocation| allocation.pod_name.clone()).collect())
     }
 
-    /// Ends the pods and removes the directory. Dropping the stage does the same, and says nothing.
+    /// Ends the pods and removes the directory. Dropping the stage does so too, without a word about failures.
     fn clear(mut self) -> anyhow::Result<()> {
         end(&mut self.pods);
         std::fs::remove_dir_all(self.base.path()).context("cannot remove the temporary directory")

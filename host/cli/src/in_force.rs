@@ -15,7 +15,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::grants_file::{Content, GrantsFile, GrantsFileError};
 use crate::options::{HostOptions, SetUpError};
 
-/// A file is read when nothing more has happened to it for so long: whoever writes it in pieces is done.
+/// A file is read when nothing more has happened to it for so long: a program that writes it in pieces is done.
 const QUIET: Duration = Duration::from_millis(100);
 /// And after so long in any case: a directory may be busy with other things.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -130,8 +130,8 @@ async fn quiet(changes: &mut mpsc::Receiver<()>) {
     while let Ok(Some(())) = timeout_at(end.min(Instant::now() + QUIET), changes.recv()).await {}
 }
 
-/// Tells when something happens near a file. Its directory is watched, not the file: an editor, and whoever
-/// writes it safely, puts another one in its place.
+/// Tells when something happens near a file. Its directory is watched, not the file: an editor, like every
+/// program that writes files safely, puts another one in its place.
 #[derive(Debug)]
 struct Changes(Option<RecommendedWatcher>);
 

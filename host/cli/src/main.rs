@@ -74,7 +74,7 @@ fn main() -> ExitCode {
         // Dropping the runtime waits for what was begun and may not be cut off: changes of state.
         .and_then(|runtime| runtime.block_on(run(cli)));
     done.unwrap_or_else(|error| {
-        // Whoever stopped reading knows that he did.
+        // A reader that has gone away needs no message about it.
         if !is_broken_pipe(&error) {
             eprintln!("pod-tools: {error:#}");
         }

@@ -1,5 +1,5 @@
 //! The audit log (`--audit FILE`): a line of JSON for each call, that says what was called, on which pods,
-//! what was allowed, and how it ended; never a text of anybody's.
+//! what was allowed, and how it ended; never a text of a caller or a pod.
 //!
 //! What an operator may rely on:
 //! - A process that cannot open the log calls nothing.
@@ -27,7 +27,7 @@ use rustix::fs::OFlags;
 
 use self::line::{AuditLine, CallEnd, CallRecord};
 
-/// The most characters that are kept of a tool's name: whoever calls may call it anything.
+/// The most characters that are kept of a tool's name: a caller may call it anything.
 const MAX_TOOL: usize = 128;
 
 /// An open audit log. Cheap to clone; a clone is the same log.

@@ -74,13 +74,13 @@ impl Delivery {
         Some(HandOver { staged: Some(staged), outbox: self.0.outbox.clone() })
     }
 
-    /// Nobody waits for the answer any more.
+    /// The client waits for the answer no longer.
     pub fn abandon(&self) {
         self.0.gone.cancel();
         self.staged().take();
     }
 
-    /// Waits until nobody waits for the answer any more.
+    /// Waits until the client waits for the answer no longer.
     pub fn gone(&self) -> WaitForCancellationFuture<'_> {
         self.0.gone.cancelled()
     }

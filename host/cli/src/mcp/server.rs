@@ -149,7 +149,7 @@ impl McpServer {
         self.carry_out(&Transcript { pod }, Ok(()), waiting, client, asked).await
     }
 
-    /// Carries out what a client asks for, in its turn, until somebody ends it. `checked` is what was found wrong with
+    /// Carries out what a client asks for, in its turn, until it is done, cancelled or the server ends. `checked` is what was found wrong with
     /// it; `waiting` is what the client is told meanwhile, if it wants to be.
     async fn carry_out<O: Operation>(
         &self,

@@ -64,7 +64,7 @@ struct Shared {
     client: Client,
     level: Mutex<LoggingLevel>,
     subscriptions: Subscriptions,
-    /// The client's log lines, until somebody is there to send them.
+    /// The client's log lines, until its attendant sends them.
     log: Mutex<Option<mpsc::Receiver<LogLine>>>,
     ended: CancellationToken,
 }
@@ -148,7 +148,7 @@ impl Session {
         match call.await {
             Ok(answer) => serde_json::from_str(answer.output().data.get())
                 .map_err(|error| ErrorData::internal_error(format!("the plugin's data: {error}"), None)),
-            // Who may see no pods sees none.
+            // A client that may see no pods sees none.
             Err(Ended::Failed(error)) if error.kind == ErrorKind::Denied => {
                 Ok(transcripts::Listing::default())
             }
@@ -208,7 +208,7 @@ impl ServerHandler for Session {
 
     async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
         let own = self.shared.log.lock().unwrap_or_else(PoisonError::into_inner).take();
-        // Whoever says it twice has an attendant already.
+        // A client that says it twice has an attendant already.
         if own.is_some() {
             let shared = self.shared.clone();
             tokio::spawn(self.shared.ended.clone().run_until_cancelled_owned(async move {

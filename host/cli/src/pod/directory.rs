@@ -1,6 +1,6 @@
 //! The pod's directory beneath the base: made, or taken over from a dead pod, held, and removed in the end.
 //!
-//! Whoever holds the directory holds an exclusive `flock` on it, so that two pods cannot start in it at the
+//! The process that holds the directory holds an exclusive `flock` on it, so that two pods cannot start in it at the
 //! same time. Pods of other makes do not take that lock: a living process in `pid`, or a socket that takes
 //! connections, says the same. All files are reached through the directory's handle.
 
@@ -262,7 +262,7 @@ fn read_pid(handle: &OwnedFd) -> Option<i64> {
     text.trim().parse().ok()
 }
 
-/// Whether somebody listens at the directory's socket. A full backlog is somebody who listens.
+/// Whether a process listens at the directory's socket. One whose backlog is full does.
 fn takes_connections(handle: &OwnedFd, path: &Path) -> bool {
     let is_socket = rustix::fs::statat(handle, "sock", AtFlags::SYMLINK_NOFOLLOW)
         .is_ok_and(|found| FileType::from_raw_mode(found.st_mode) == FileType::Socket);
