@@ -16,7 +16,7 @@
 //! }
 //! ```
 //!
-//! The crate's rooms, each of which uses only those before it:
+//! The rooms of the crate. A room uses only rooms that are named before it:
 //!
 //! - [`host`]: the trait and its types; `escape`: how text is shown that a pod or a spawner chose
 //! - `json`: a streaming decoder of JSON

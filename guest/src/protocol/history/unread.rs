@@ -13,6 +13,7 @@ use crate::protocol::item_sink::ItemSink;
 /// Takes a history's items and keeps the text of the unread ones, until it is handed over.
 pub(crate) struct Unread<'h> {
     from: Position,
+    /// All of the history is given, because it does not begin with the items that were read before.
     rewritten: bool,
     /// How long the text may become, in bytes; the first text is taken whatever its length.
     max_text: Option<u64>,

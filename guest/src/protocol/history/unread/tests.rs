@@ -69,6 +69,14 @@ fn the_last_item_below_the_cursor_need_not_be_json() {
 }
 
 #[test]
+fn a_last_item_below_the_cursor_that_is_not_json_leaves_no_text() {
+    let odd = format!(r#"{{"content":[{{"type":"text","text":"stale" x}}],"more":"{}"}}"#, "y".repeat(100));
+    let unread = after(position(&[A, &odd]), None, &[A, &odd, B]);
+    assert!(unread.continues());
+    assert_eq!(unread.into_text().0, "bb");
+}
+
+#[test]
 fn an_item_above_the_cursor_must_be_json() {
     let mut unread = Unread::after(Position::START, None, &|_| ());
     unread.begin(true);
