@@ -1,11 +1,10 @@
-//! The input of the tools: what a model's runtime hands over as JSON text.
+//! The input of the tools: a JSON text that a model's runtime hands over.
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use crate::host::Error;
-use crate::object::Object;
-use crate::quoted::unquote;
+use crate::json::{Object, unquote};
 
 // Exists for its schema.
 /// Input of ListPods, which takes no arguments.
@@ -32,12 +31,16 @@ pub(crate) struct SendToPodInput {
     pub(crate) message: String,
 }
 
-/// Parses the input of SendToPod. A message may be long, so that the input which is mostly given is not left to
-/// serde: both arguments and nothing else, with no escape that is rare.
-pub(crate) fn send_to_pod(json: &str) -> Result<SendToPodInput, Error> {
-    quick(json).map_or_else(|| parse("SendToPod", json), Ok)
+/// Parses the input of SendToPod. A message may be long, so the usual input is parsed without serde, which
+/// takes longer.
+pub(super) fn send_to_pod(json: &str) -> Result<SendToPodInput, Error> {
+    match quick(json) {
+        Some(input) => Ok(input),
+        None => parse("SendToPod", json),
+    }
 }
 
+/// Parses an input that has both arguments and nothing else, without `\u` escapes; `None` for any other.
 fn quick(json: &str) -> Option<SendToPodInput> {
     let (mut name, mut message) = (None, None);
     let mut rest = trim(json).strip_prefix('{')?;
@@ -49,7 +52,7 @@ fn quick(json: &str) -> Option<SendToPodInput> {
             "message" => &mut message,
             _ => return None,
         };
-        // Given twice, it is an error.
+        // A member that stands twice is an error, which serde words.
         if place.replace(value).is_some() {
             return None;
         }
@@ -66,7 +69,7 @@ fn trim(json: &str) -> &str {
 }
 
 /// Parses the input of `tool`. The empty text and `null` are an object without members.
-pub(crate) fn parse<'a, T: Deserialize<'a>>(tool: &str, json: &'a str) -> Result<T, Error> {
+pub(super) fn parse<'a, T: Deserialize<'a>>(tool: &str, json: &'a str) -> Result<T, Error> {
     let json = trim(json);
     let json = if matches!(json, "" | "null") { "{}" } else { json };
     match serde_json::from_str(json) {

@@ -1,59 +1,10 @@
-//! Finds the end of one JSON value in bytes that arrive in pieces, looking at nothing but its structure:
-//! strings, escapes and brackets. Items that were read before are skipped with it, so this is the hot loop of
-//! reading what is new of a long history; new items are decoded, and their end shows by itself.
+//! The end of one JSON value, found in bytes that arrive in pieces by looking at strings, escapes and
+//! brackets alone. A reader skips the known items of a history with this scan, so it is the hot loop of
+//! reading the few new items of a long history.
 
-use crate::marks::{BLOCK, Marks, escaped, plain_run, within_quotes};
-
-/// How deep a line may nest. `serde_json` draws the same line, one level earlier.
-pub(crate) const MAX_DEPTH: u32 = 128;
-
-/// The brackets that are open, one bit each.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Nesting {
-    /// The lowest bit is the innermost bracket; set for `[`.
-    arrays: u128,
-    depth: u32,
-}
-
-impl Nesting {
-    /// How many brackets are open.
-    pub(crate) fn depth(self) -> u32 {
-        self.depth
-    }
-
-    /// Whether the innermost bracket is `[`.
-    pub(crate) fn in_array(self) -> bool {
-        self.arrays & 1 == 1
-    }
-
-    /// Opens a bracket.
-    pub(crate) fn open(&mut self, bracket: u8) -> Result<(), &'static str> {
-        if self.depth == MAX_DEPTH {
-            return Err("it nests deeper than 128 levels");
-        }
-        self.depth += 1;
-        self.arrays = self.arrays << 1 | u128::from(bracket == b'[');
-        Ok(())
-    }
-
-    /// Closes the innermost bracket, which must be of the same kind.
-    pub(crate) fn close(&mut self, bracket: u8) -> Result<(), &'static str> {
-        if self.depth == 0 || self.in_array() != (bracket == b']') {
-            return Err("a bracket closes what was not opened");
-        }
-        self.depth -= 1;
-        self.arrays >>= 1;
-        Ok(())
-    }
-}
-
-/// Bytes that are not JSON.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct NotJson {
-    pub(crate) why: &'static str,
-    /// The byte where that shows.
-    pub(crate) at: usize,
-}
+use crate::json::marks::{BLOCK, Marks, escaped, plain_run, within_quotes};
+use crate::json::nesting::Nesting;
+use crate::json::not_json::NotJson;
 
 #[derive(Clone, Copy, Debug)]
 enum Mode {
@@ -61,12 +12,12 @@ enum Mode {
     Between,
     String,
     Escape,
-    /// A number or a word at the outermost level, which ends where something else begins.
+    /// A number or a literal at the outermost level, which ends where something else begins.
     Scalar,
 }
 
 /// The scan of one value.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct ValueScan {
     nesting: Nesting,
     outer: u32,
@@ -74,12 +25,12 @@ pub(crate) struct ValueScan {
 }
 
 impl ValueScan {
-    /// A value that begins with the next byte, within the brackets that are open around it.
+    /// The scan of a value that begins with the next byte, inside the open brackets `nesting`.
     pub(crate) fn within(nesting: Nesting) -> Self {
         Self { nesting, outer: nesting.depth(), mode: Mode::Start }
     }
 
-    /// Takes the next bytes. Gives how many of them belong to the value when they hold its end, `None` when
+    /// Takes the next bytes. Gives how many of them belong to the value if they hold its end, and `None` if
     /// all of them do and more are needed.
     pub(crate) fn feed(&mut self, bytes: &[u8]) -> Result<Option<usize>, NotJson> {
         let mut at = 0;
@@ -88,9 +39,7 @@ impl ValueScan {
             if self.nesting.depth() > self.outer
                 && let Some(block) = bytes[at..].first_chunk()
             {
-                if let Some(end) =
-                    self.block(block).map_err(|NotJson { why, at: place }| fault(why, at + place))?
-                {
+                if let Some(end) = self.block(block).map_err(|fault| fault.behind(at))? {
                     return Ok(Some(at + end));
                 }
                 at += BLOCK;
@@ -138,7 +87,7 @@ impl ValueScan {
         Ok(None)
     }
 
-    /// A whole block within the value's brackets, all of its bytes at once.
+    /// Takes a whole block inside the value's brackets, all of its bytes at once.
     fn block(&mut self, block: &[u8; BLOCK]) -> Result<Option<usize>, NotJson> {
         let Marks { quotes, backslashes, brackets, controls } = Marks::of(block);
         let mut escape = matches!(self.mode, Mode::Escape);
@@ -192,7 +141,7 @@ mod tests {
         let mut scan = ValueScan::within(Nesting::default());
         let mut before = 0;
         for piece in text.chunks(size) {
-            let end = scan.feed(piece).map_err(|fault| NotJson { at: before + fault.at, ..fault })?;
+            let end = scan.feed(piece).map_err(|fault| fault.behind(before))?;
             if let Some(end) = end {
                 return Ok(Some(before + end));
             }

@@ -1,4 +1,4 @@
-//! The decoder of items, against what the tool's specification makes of them, in pieces of any size.
+//! The decoder of items, in pieces of any size, against a decoder that follows the tools' specification.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -8,20 +8,20 @@ use serde_json::Value;
 use super::*;
 
 /// Decodes an item in pieces of `size`. The text of others than the assistant is left out.
-fn in_pieces(raw: &[u8], size: usize, out: &mut String) -> Result<Item, NotJson> {
+fn in_pieces(raw: &[u8], size: usize, out: &mut String) -> Result<ItemKind, NotJson> {
     let before = out.len();
     let mut decoder = ItemDecoder::new(Nesting::default(), out, false);
     let mut fed = 0;
     // A number is complete with what stands behind it.
     for piece in [raw, b"\n"].concat().chunks(size) {
-        let at = |fault: NotJson| NotJson { at: fed + fault.at, ..fault };
+        let at = |fault: NotJson| fault.behind(fed);
         if let Some((item, end)) = decoder.feed(piece, out).map_err(at)? {
-            // What stands behind the item is the business of who called.
+            // What stands behind the item is for the caller to decode.
             let rest = &raw[fed + end..];
             if !rest.is_empty() {
                 return Err(NotJson { why: "something follows the value", at: fed + end });
             }
-            if item != Item::Assistant {
+            if item != ItemKind::Assistant {
                 out.truncate(before);
             }
             return Ok(item);
@@ -31,7 +31,7 @@ fn in_pieces(raw: &[u8], size: usize, out: &mut String) -> Result<Item, NotJson>
     Err(NotJson { why: "it ends within a value", at: raw.len() })
 }
 
-fn decode(raw: &[u8], out: &mut String) -> Result<Item, NotJson> {
+fn decode(raw: &[u8], out: &mut String) -> Result<ItemKind, NotJson> {
     let before = out.clone();
     let whole = in_pieces(raw, raw.len() + 1, out);
     for size in 1..raw.len().min(40) {
@@ -46,7 +46,7 @@ fn decode(raw: &[u8], out: &mut String) -> Result<Item, NotJson> {
 fn the_text_of_an_assistant_is_appended() {
     let mut out = String::from("before");
     let raw = br#"{"content":[{"text":"a\nb","type":"text"},{"refusal":"no","type":"refusal"},{"text":"c","type":"text"}],"role":"assistant","type":"message"}"#;
-    assert_eq!(decode(raw, &mut out), Ok(Item::Assistant));
+    assert_eq!(decode(raw, &mut out), Ok(ItemKind::Assistant));
     assert_eq!(out, "before\n\na\nb\n\nc");
 }
 
@@ -54,7 +54,7 @@ fn the_text_of_an_assistant_is_appended() {
 fn words_may_be_written_with_escapes() {
     let mut out = String::new();
     let raw = br#"{"typ\u0065":"m\u0065ssage","role":"assist\u0061nt","content":[{"type":"t\u0065xt","text":"a"}],"status":"\u0069nprogress"}"#;
-    assert_eq!(decode(raw, &mut out), Ok(Item::Assistant));
+    assert_eq!(decode(raw, &mut out), Ok(ItemKind::Assistant));
     assert_eq!(out, "a");
 }
 
@@ -63,13 +63,13 @@ fn a_message_with_an_unknown_part_leaves_nothing_behind() {
     let mut out = String::from("before");
     let raw =
         br#"{"type":"message","role":"assistant","content":[{"type":"text","text":"a"},{"type":"image"}]}"#;
-    assert_eq!(decode(raw, &mut out), Ok(Item::Other));
+    assert_eq!(decode(raw, &mut out), Ok(ItemKind::Other));
     assert_eq!(out, "before");
 }
 
 #[test]
 fn the_text_of_others_is_not_taken() {
-    for (role, item) in [("user", Item::User), ("system", Item::Other)] {
+    for (role, item) in [("user", ItemKind::User), ("system", ItemKind::Other)] {
         let mut out = String::new();
         let raw = format!(r#"{{"type":"message","role":"{role}","content":[{{"type":"text","text":"a"}}]}}"#);
         assert_eq!(decode(raw.as_bytes(), &mut out), Ok(item));
@@ -80,14 +80,14 @@ fn the_text_of_others_is_not_taken() {
 #[test]
 fn a_user_message_of_an_unknown_shape_is_not_one() {
     let raw = br#"{"type":"message","role":"user","content":[{"type":"audio","text":"a"}]}"#;
-    assert_eq!(decode(raw, &mut String::new()), Ok(Item::Other));
+    assert_eq!(decode(raw, &mut String::new()), Ok(ItemKind::Other));
 }
 
 #[test]
 fn of_a_member_that_is_there_twice_the_last_one_counts() {
     let mut out = String::new();
     let raw = br#"{"type":"x","content":[{"type":"text","text":"a"}],"role":"user","type":"message","content":[{"text":"b","type":"refusal","text":"c","type":"text"}],"role":"assistant"}"#;
-    assert_eq!(decode(raw, &mut out), Ok(Item::Assistant));
+    assert_eq!(decode(raw, &mut out), Ok(ItemKind::Assistant));
     assert_eq!(out, "c");
     for raw in [
         r#"{"type":"message","role":"assistant","content":[],"role":5}"#,
@@ -95,7 +95,7 @@ fn of_a_member_that_is_there_twice_the_last_one_counts() {
         r#"{"type":"message","role":"assistant","content":[{"type":"refusal","refusal":"a","refusal":5}]}"#,
         r#"{"type":"message","role":"assistant","content":[{"type":"text","text":"a"}],"content":{}}"#,
     ] {
-        assert_eq!(decode(raw.as_bytes(), &mut String::new()), Ok(Item::Other), "{raw}");
+        assert_eq!(decode(raw.as_bytes(), &mut String::new()), Ok(ItemKind::Other), "{raw}");
     }
 }
 
@@ -106,7 +106,7 @@ fn a_part_that_is_no_object_is_of_an_unknown_type() {
             r#"{{"type":"message","role":"assistant","content":[{{"type":"text","text":"a"}},{part}]}}"#
         );
         let mut out = String::new();
-        assert_eq!(decode(raw.as_bytes(), &mut out), Ok(Item::Other), "{raw}");
+        assert_eq!(decode(raw.as_bytes(), &mut out), Ok(ItemKind::Other), "{raw}");
         assert_eq!(out, "");
     }
 }
@@ -125,8 +125,9 @@ fn what_is_not_json_is_a_fault_with_its_place() {
     }
 }
 
-/// What the tool's specification does: deserialize from a `Value`, item by item.
-fn specified(raw: &str) -> Result<(Item, Vec<String>), serde_json::Error> {
+/// The kind of an item and its text parts, decoded as the tools' specification does: from a `Value`, item by
+/// item.
+fn specified(raw: &str) -> Result<(ItemKind, Vec<String>), serde_json::Error> {
     let value: Value = serde_json::from_str(raw)?;
     let optional_text = |key| matches!(value.get(key), None | Some(Value::Null | Value::String(_)));
     let status = value.get("status").and_then(Value::as_str).unwrap_or("completed");
@@ -135,19 +136,28 @@ fn specified(raw: &str) -> Result<(Item, Vec<String>), serde_json::Error> {
         && optional_text("id")
         && optional_text("status")
         && ["inprogress", "completed", "incomplete"].contains(&status);
-    let parts = value.get("content").and_then(Value::as_array).and_then(|parts| {
-        let texts = parts.iter().map(|part| match part.get("type").and_then(Value::as_str)? {
-            "text" => Some(Some(part.get("text")?.as_str()?.to_owned())),
-            "refusal" => part.get("refusal")?.as_str().map(|_| None),
-            _ => None,
-        });
-        texts.collect::<Option<Vec<_>>>()
-    });
-    Ok(match (known, role, parts) {
-        (true, Some("assistant"), Some(texts)) => (Item::Assistant, texts.into_iter().flatten().collect()),
-        (true, Some("user"), Some(_)) => (Item::User, Vec::new()),
-        _ => (Item::Other, Vec::new()),
+    let texts = value.get("content").and_then(Value::as_array).and_then(|parts| specified_texts(parts));
+    Ok(match (known, role, texts) {
+        (true, Some("assistant"), Some(texts)) => (ItemKind::Assistant, texts),
+        (true, Some("user"), Some(_)) => (ItemKind::User, Vec::new()),
+        _ => (ItemKind::Other, Vec::new()),
     })
+}
+
+/// The text parts of a content; `None` where a part is of an unknown shape.
+fn specified_texts(parts: &[Value]) -> Option<Vec<String>> {
+    let mut texts = Vec::new();
+    for part in parts {
+        let member = part.get("type")?.as_str()?;
+        let value = match member {
+            "text" | "refusal" => part.get(member)?.as_str()?,
+            _ => return None,
+        };
+        if member == "text" {
+            texts.push(value.to_owned());
+        }
+    }
+    Some(texts)
 }
 
 fn object(members: impl Strategy<Value = String>) -> impl Strategy<Value = String> {

@@ -1,19 +1,17 @@
-//! One history item: whether it is a message, of whom, and its text. The item is walked through once, as its
-//! bytes arrive; nothing is kept of it but the text that is given out. Of a member that is there twice, the last
-//! one counts.
+//! One history item: whether it is a message, who wrote the message, and its text. The item is walked through
+//! once, as its bytes arrive, and only its text is kept. Where a member stands twice in an item, the last one
+//! counts.
 
-use crate::grammar::{Grammar, Token};
-use crate::scan::{Nesting, NotJson};
-use crate::string::{TextSink, Word};
+use crate::json::{Nesting, NotJson, TextSink, Token, Tokenizer, Word};
 
-/// What an item is to a reader of the transcript.
+/// What an item is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Item {
+pub(crate) enum ItemKind {
     /// A message of the assistant.
     Assistant,
     /// A message of the user.
     User,
-    /// Everything else, shapes that are not known included.
+    /// Anything else, including items of an unknown shape.
     Other,
 }
 
@@ -41,8 +39,8 @@ enum PartMember {
 struct Shape {
     member: Member,
     is_message: bool,
-    /// The kind of item that the role makes of a message.
-    role: Option<Item>,
+    /// The kind that the role gives to a message.
+    role: Option<ItemKind>,
     /// The content is a list, and all its parts were of known types so far.
     content: bool,
     id: bool,
@@ -52,9 +50,9 @@ struct Shape {
 /// What is known of a part.
 struct Part {
     member: PartMember,
-    /// Which member the type asks for.
+    /// The member that the type asks for.
     wants: PartMember,
-    /// Where its text begins, with the empty line before it.
+    /// Where the part's text begins, with the empty line before it.
     start: usize,
     text: bool,
     refusal: bool,
@@ -75,24 +73,25 @@ const INCOMPLETE: Word = Word::of("incomplete");
 const TEXT: Word = Word::of("text");
 const REFUSAL: Word = Word::of("refusal");
 
-/// An item that is being decoded.
+/// The decoder of one item.
 pub(crate) struct ItemDecoder {
-    grammar: Grammar,
+    tokenizer: Tokenizer,
     /// How many brackets are open around the item.
     outer: u32,
     shape: Shape,
     part: Part,
-    /// Where the item's text begins, and whether it follows other text.
+    /// Where the item's text begins.
     before: usize,
+    /// The item's text follows other text, even where it begins at 0.
     follows: bool,
 }
 
 impl ItemDecoder {
-    /// An item that begins with the next byte, within the brackets that are open around it. What there is of its
+    /// The decoder of an item that begins with the next byte, inside the open brackets `around`. The item's
     /// text will be appended to `text`, which follows other text if `follows`.
     pub(crate) fn new(around: Nesting, text: &str, follows: bool) -> Self {
         Self {
-            grammar: Grammar::at_value(around),
+            tokenizer: Tokenizer::at_value(around),
             outer: around.depth(),
             shape: Shape {
                 member: Member::Other,
@@ -108,23 +107,27 @@ impl ItemDecoder {
         }
     }
 
-    /// Takes the item's next bytes. When they hold its end: what it is, and how many of them belong to it. Then
-    /// the text parts of a message have been appended to `text`, with an empty line between them and what there
-    /// was already. Before that there may be what turns out not to be a message's text: the role mostly stands
-    /// behind the content.
-    pub(crate) fn feed(&mut self, bytes: &[u8], text: &mut String) -> Result<Option<(Item, usize)>, NotJson> {
+    /// Takes the item's next bytes. If they hold the item's end, gives the item's kind, and how many of the
+    /// bytes belong to it. Then the text parts of a message have been appended to `text`, each with an empty
+    /// line before it if it follows other text. Until then, `text` may end with text that turns out not to be
+    /// a message's: the role mostly stands behind the content.
+    pub(crate) fn feed(
+        &mut self,
+        bytes: &[u8],
+        text: &mut String,
+    ) -> Result<Option<(ItemKind, usize)>, NotJson> {
         let mut rest = bytes;
         loop {
-            let within = self.grammar.nesting().depth() - self.outer;
+            let within = self.tokenizer.nesting().depth() - self.outer;
             let is_text = within == 3 && self.takes_text();
             let mut sink = TextSink { text, most: usize::MAX };
-            let token = self.grammar.next(&mut rest, is_text.then_some(&mut sink));
+            let token = self.tokenizer.next(&mut rest, is_text.then_some(&mut sink));
             let token = token.map_err(|why| NotJson { why, at: bytes.len() - rest.len() })?;
             let Some(token) = token else { return Ok(None) };
-            let within = self.grammar.nesting().depth() - self.outer;
+            let within = self.tokenizer.nesting().depth() - self.outer;
             self.take(within, token, text);
             if within == 0 {
-                return Ok(Some((self.item(text), bytes.len() - rest.len())));
+                return Ok(Some((self.kind(text), bytes.len() - rest.len())));
             }
         }
     }
@@ -134,29 +137,30 @@ impl ItemDecoder {
         self.shape.member == Member::Content && self.shape.content && self.part.member == PartMember::Text
     }
 
-    fn item(&self, text: &mut String) -> Item {
+    /// The kind of the complete item. The text of an item that is no message is taken back.
+    fn kind(&self, text: &mut String) -> ItemKind {
         match self.shape {
             Shape {
                 is_message: true,
-                role: Some(item @ (Item::Assistant | Item::User)),
+                role: Some(kind @ (ItemKind::Assistant | ItemKind::User)),
                 content: true,
                 id: true,
                 status: true,
                 ..
-            } => item,
+            } => kind,
             _ => {
                 text.truncate(self.before);
-                Item::Other
+                ItemKind::Other
             }
         }
     }
 
-    /// Takes a token, within so many brackets of the item.
+    /// Takes a token that stands inside so many brackets of the item.
     fn take(&mut self, within: u32, token: Token, text: &mut String) {
-        let Self { grammar, shape, part, before, follows, .. } = self;
+        let Self { tokenizer, shape, part, before, follows, .. } = self;
         match (within, token) {
             (1, Token::Key) => {
-                shape.member = match grammar.word() {
+                shape.member = match tokenizer.word() {
                     TYPE => Member::Type,
                     ROLE => Member::Role,
                     CONTENT => Member::Content,
@@ -164,7 +168,7 @@ impl ItemDecoder {
                     STATUS => Member::Status,
                     _ => Member::Other,
                 };
-                // Until its value turns out to be one that is known.
+                // The member counts as unknown until its value turns out to be a known one.
                 match shape.member {
                     Member::Type => shape.is_message = false,
                     Member::Role => shape.role = None,
@@ -178,18 +182,18 @@ impl ItemDecoder {
                 }
             }
             (1, Token::Text) => match shape.member {
-                Member::Type => shape.is_message = grammar.word() == MESSAGE,
+                Member::Type => shape.is_message = tokenizer.word() == MESSAGE,
                 Member::Role => {
-                    shape.role = match grammar.word() {
-                        ASSISTANT => Some(Item::Assistant),
-                        USER => Some(Item::User),
-                        SYSTEM => Some(Item::Other),
+                    shape.role = match tokenizer.word() {
+                        ASSISTANT => Some(ItemKind::Assistant),
+                        USER => Some(ItemKind::User),
+                        SYSTEM => Some(ItemKind::Other),
                         _ => None,
                     }
                 }
                 Member::Id => shape.id = true,
                 Member::Status => {
-                    shape.status = matches!(grammar.word(), INPROGRESS | COMPLETED | INCOMPLETE)
+                    shape.status = matches!(tokenizer.word(), INPROGRESS | COMPLETED | INCOMPLETE)
                 }
                 Member::Content | Member::Other => {}
             },
@@ -203,7 +207,7 @@ impl ItemDecoder {
 
             (3, Token::ObjectBegins) => *part = Part::at(text.len()),
             (3, Token::Key) => {
-                part.member = match grammar.word() {
+                part.member = match tokenizer.word() {
                     TYPE => PartMember::Type,
                     TEXT => PartMember::Text,
                     REFUSAL => PartMember::Refusal,
@@ -224,7 +228,7 @@ impl ItemDecoder {
             }
             (3, Token::Text) => match part.member {
                 PartMember::Type => {
-                    part.wants = match grammar.word() {
+                    part.wants = match tokenizer.word() {
                         TEXT => PartMember::Text,
                         REFUSAL => PartMember::Refusal,
                         _ => PartMember::Other,
@@ -240,10 +244,10 @@ impl ItemDecoder {
                     text.truncate(part.start);
                     shape.content = part.refusal;
                 }
-                // A part of an unknown type: the message is left out whole.
+                // A message with a part of an unknown type is left out as a whole.
                 PartMember::Type | PartMember::Other => shape.content = false,
             },
-            // A part that is no object.
+            // A part that is not an object.
             (2, Token::Text | Token::Scalar | Token::Null) | (3, Token::ArrayBegins) => shape.content = false,
             _ => {}
         }

@@ -1,16 +1,17 @@
-//! A JSON string that is there as a whole and valid UTF-8, such as a message to a pod. Blocks of it are copied as
-//! they are and cut where the next escape begins: in a text with many escapes that is quicker than to look for
-//! the runs between them, and in one with few no slower.
+//! A JSON string that is there as a whole and valid UTF-8, such as a message to a pod. Blocks of the string
+//! are copied as they are and cut where the next escape begins: in a text with many escapes this is quicker
+//! than a search for the runs between them, and in a text with few escapes it is no slower.
 
-use crate::marks::{LANES, plain_in_block};
+use crate::json::marks::{LANES, plain_in_block};
 
-/// The text of the string that `json` begins with, and what follows it. `None` where that is not a string, or has
-/// an escape of a code unit, which may be half a character: then somebody else has to look.
+/// The text of the string that `json` begins with, and the rest of `json` behind it. `None` where `json` does
+/// not begin with a valid string, and where the string has a `\u` escape, which may be half a character: then
+/// the caller needs a complete JSON parser.
 pub(crate) fn unquote(json: &str) -> Option<(String, &str)> {
     let mut rest = json.strip_prefix('"')?.as_bytes();
     let mut text = Vec::with_capacity(rest.len() + LANES);
     loop {
-        // Behind the end lies what no string can hold.
+        // The bytes behind the end are zeros, which no string can hold.
         let mut block = [0; LANES];
         match rest.first_chunk() {
             Some(whole) => block = *whole,
@@ -25,7 +26,7 @@ pub(crate) fn unquote(json: &str) -> Option<(String, &str)> {
         }
         let (special, escape) = (rest.first()?, rest.get(1));
         if *special == b'"' {
-            // Only whole characters and ASCII were taken out of it.
+            // What was replaced and cut off is ASCII, so the text is UTF-8 as `json` is.
             let rest = &json[json.len() - rest.len() + 1..];
             return Some((String::from_utf8(text).ok()?, rest));
         }

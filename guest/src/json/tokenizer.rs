@@ -1,18 +1,18 @@
-//! A strict JSON tokenizer for lines that arrive in pieces. It holds nothing of a line but the brackets that
-//! are open and the last string if it is a short one, so a line may be as long as it likes; it accepts what
-//! RFC 8259 accepts, in valid UTF-8, up to 128 levels deep.
+//! A strict JSON tokenizer for lines that arrive in pieces. It holds nothing of a line but the open brackets
+//! and the last string if that is short, so lines of any length need the same memory. It accepts what RFC
+//! 8259 accepts, in valid UTF-8, up to 128 levels deep.
 
-use crate::scan::Nesting;
-use crate::string::{StringScan, TextSink, Word};
+use crate::json::nesting::Nesting;
+use crate::json::string::{StringScan, TextSink};
+use crate::json::word::Word;
 
-/// What was found in the line.
+/// A token of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Token {
     ObjectBegins,
     ArrayBegins,
-    /// An object or an array.
+    /// An object or an array ends.
     Ends,
-    /// A key.
     Key,
     /// A string that is not a key.
     Text,
@@ -21,11 +21,11 @@ pub(crate) enum Token {
     /// A number, `true` or `false`.
     Scalar,
     Null,
-    /// The line's end, which is not consumed. The value is complete, or there is none.
+    /// The line's end, which is not consumed. The line's value is complete, or the line is blank.
     LineEnd,
 }
 
-/// Where JSON allows what.
+/// What JSON allows next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Expect {
     ValueOrLineEnd,
@@ -44,7 +44,7 @@ enum Lexeme {
     None,
     String(StringScan),
     Number(Number),
-    /// What is left of `true`, `false` or `null`, and which token it will be.
+    /// The rest of `true`, `false` or `null`, and the token that it completes.
     Literal(&'static [u8], Token),
 }
 
@@ -63,7 +63,7 @@ enum Number {
 
 /// The tokenizer, at some place in a line.
 #[derive(Debug)]
-pub(crate) struct Grammar {
+pub(crate) struct Tokenizer {
     expect: Expect,
     nesting: Nesting,
     lexeme: Lexeme,
@@ -71,7 +71,7 @@ pub(crate) struct Grammar {
     word: Word,
 }
 
-impl Grammar {
+impl Tokenizer {
     /// At the beginning of a line.
     pub(crate) fn new() -> Self {
         Self {
@@ -82,7 +82,7 @@ impl Grammar {
         }
     }
 
-    /// At a value of a line, within the brackets that are open around it.
+    /// At a value of a line, inside the open brackets `around`.
     pub(crate) fn at_value(around: Nesting) -> Self {
         Self { expect: Expect::Value, nesting: around, ..Self::new() }
     }
@@ -92,7 +92,7 @@ impl Grammar {
         self.nesting
     }
 
-    /// Whether nothing of a line was seen but white space.
+    /// Whether the line holds nothing but white space so far.
     pub(crate) fn at_line_start(&self) -> bool {
         self.expect == Expect::ValueOrLineEnd && matches!(self.lexeme, Lexeme::None)
     }
@@ -109,7 +109,7 @@ impl Grammar {
             && matches!(byte, b'{' | b'[' | b'"' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n')
     }
 
-    /// Tells the tokenizer that somebody else has consumed a value that was allowed here.
+    /// Goes on behind a value that was allowed here and that the caller has consumed.
     pub(crate) fn skip_value(&mut self) {
         self.value_is_complete();
     }
@@ -119,9 +119,9 @@ impl Grammar {
         self.word
     }
 
-    /// The next token, or `None` when the bytes are used up. `bytes` moves on behind what was consumed; when
-    /// it fails, it begins with the byte that is not allowed. If the token is a string and not a key, its text
-    /// goes to `text`, as far as it is there.
+    /// The next token, or `None` when the bytes are used up. `bytes` moves on behind the bytes that were
+    /// consumed. On failure `bytes` begins with the byte that is not allowed. The text of a string that is
+    /// not a key goes to `text`, as far as the bytes hold it.
     pub(crate) fn next(
         &mut self,
         bytes: &mut &[u8],
@@ -209,7 +209,7 @@ impl Grammar {
     ) -> Result<Option<Token>, &'static str> {
         *bytes = &bytes[1..];
         if text.is_none()
-            && let Some((word, length)) = StringScan::whole_word(bytes)
+            && let Some((word, length)) = Word::whole(bytes)
         {
             *bytes = &bytes[length..];
             return Ok(Some(self.string_is_complete(word)));
@@ -254,7 +254,7 @@ impl Grammar {
                     Number::ExponentDigits
                 }
                 (Number::Zero | Number::Integer | Number::Fraction | Number::ExponentDigits, _) => {
-                    // What may stand behind the number is the business of what comes next.
+                    // Whether the byte may stand behind the number is checked with the next token.
                     self.lexeme = Lexeme::None;
                     self.value_is_complete();
                     return Ok(Some(Token::Scalar));

@@ -1,7 +1,8 @@
-//! The decoder of events, line by line and cut by cut.
+//! The decoder of events: single lines, cut into pieces of every size.
 
 use super::*;
-use crate::scan::ValueScan;
+use crate::json::{Nesting, ValueScan};
+use crate::protocol::item_sink::ItemSink;
 
 /// Notes the items that it is given.
 #[derive(Default)]
@@ -161,7 +162,7 @@ fn nothing_is_kept_of_a_long_line() {
         for _ in 0..100 {
             assert_eq!(decoder.next(&mut long.as_bytes(), None), Ok(None));
         }
-        assert!(decoder.line.message.capacity() <= 2 * MESSAGE_BYTES);
+        assert!(decoder.members.message.capacity() <= 2 * MESSAGE_BYTES);
         assert!(decoder.beginning.capacity() <= 2 * EXCERPT_BYTES);
         assert_eq!(decoder.next(&mut b"\"}}\n".as_slice(), None), Ok(Some(Event::Other)));
     }

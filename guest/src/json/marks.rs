@@ -1,12 +1,13 @@
-//! The bytes of JSON that mean something, found many at a time: by vectors in the component, and by other code
-//! that does the same where there are none. Both are tested: the latter here, the former through the host.
+//! The bytes of JSON that carry its structure, found many at a time: with vector instructions in the
+//! component, and with ordinary code on targets that have none. The tests here run the ordinary code; the
+//! vector code is tested through the host crate.
 
-/// How many bytes are looked at together.
-pub(crate) const LANES: usize = 16;
+/// How many bytes a vector holds.
+pub(super) const LANES: usize = 16;
 
 /// How many bytes lie before the first quote, backslash or control character: the part of a string that
-/// stands for itself.
-pub(crate) fn plain_run(bytes: &[u8]) -> usize {
+/// needs no decoding.
+pub(super) fn plain_run(bytes: &[u8]) -> usize {
     let (blocks, tail) = bytes.as_chunks::<LANES>();
     for (index, block) in blocks.iter().enumerate() {
         let plain = plain_in_block(block);
@@ -18,9 +19,9 @@ pub(crate) fn plain_run(bytes: &[u8]) -> usize {
     blocks.len() * LANES + special.unwrap_or(tail.len())
 }
 
-/// The same, within one block.
+/// How many bytes of a block lie before the first quote, backslash or control character.
 #[cfg(target_feature = "simd128")]
-pub(crate) fn plain_in_block(block: &[u8; LANES]) -> usize {
+pub(super) fn plain_in_block(block: &[u8; LANES]) -> usize {
     use std::arch::wasm32::{i8x16_bitmask, u8x16_eq, u8x16_lt, u8x16_splat, v128_or};
 
     let block = vector(block);
@@ -37,15 +38,16 @@ fn vector(block: &[u8; LANES]) -> std::arch::wasm32::v128 {
     std::arch::wasm32::u64x2(low, high)
 }
 
-/// The same, where there are no vectors: word by word.
+/// How many bytes of a block lie before the first quote, backslash or control character. Without vectors, it
+/// is searched word by word.
 #[cfg(not(target_feature = "simd128"))]
-pub(crate) fn plain_in_block(block: &[u8; LANES]) -> usize {
+pub(super) fn plain_in_block(block: &[u8; LANES]) -> usize {
     const ONES: u64 = u64::from_ne_bytes([1; 8]);
     const HIGH: u64 = ONES << 7;
     let [low, high] = halves(block).map(|word| {
         let quote = word ^ (ONES * 0x22);
         let backslash = word ^ (ONES * 0x5c);
-        // A borrow runs upwards only, so the lowest mark is exact, and no other is looked at.
+        // A borrow runs upwards only, so the lowest mark is exact, and it is the only one that counts.
         let marks = (quote.wrapping_sub(ONES) & !quote)
             | (backslash.wrapping_sub(ONES) & !backslash)
             | (word.wrapping_sub(ONES * 0x20) & !word);
@@ -59,21 +61,21 @@ fn halves(block: &[u8; LANES]) -> [u64; 2] {
     [whole as u64, (whole >> 64) as u64]
 }
 
-/// How many bytes of a value are skipped at once: one bit each in a word.
-pub(crate) const BLOCK: usize = 64;
+/// How many bytes of a value are skipped at once: one bit of a word for each byte.
+pub(super) const BLOCK: usize = 64;
 
-/// Where in a block the bytes are that tell its structure, the first byte's in the lowest bit.
+/// Where a block holds the bytes that carry its structure; the lowest bit stands for the first byte.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Marks {
-    pub(crate) quotes: u64,
-    pub(crate) backslashes: u64,
-    pub(crate) brackets: u64,
-    pub(crate) controls: u64,
+pub(super) struct Marks {
+    pub(super) quotes: u64,
+    pub(super) backslashes: u64,
+    pub(super) brackets: u64,
+    pub(super) controls: u64,
 }
 
 impl Marks {
     #[cfg(target_feature = "simd128")]
-    pub(crate) fn of(block: &[u8; BLOCK]) -> Self {
+    pub(super) fn of(block: &[u8; BLOCK]) -> Self {
         use std::arch::wasm32::{i8x16_bitmask, u8x16_eq, u8x16_lt, u8x16_splat, v128_or};
 
         let mut marks = Self { quotes: 0, backslashes: 0, brackets: 0, controls: 0 };
@@ -93,7 +95,7 @@ impl Marks {
     }
 
     #[cfg(not(target_feature = "simd128"))]
-    pub(crate) fn of(block: &[u8; BLOCK]) -> Self {
+    pub(super) fn of(block: &[u8; BLOCK]) -> Self {
         let mut marks = Self { quotes: 0, backslashes: 0, brackets: 0, controls: 0 };
         for (index, byte) in block.iter().enumerate() {
             let place = 1 << index;
@@ -109,11 +111,11 @@ impl Marks {
     }
 }
 
-/// Which bytes stand behind a backslash that is not itself escaped. `escape`: whether the first one does, then
-/// whether the next block's first one does.
-pub(crate) fn escaped(backslashes: u64, escape: &mut bool) -> u64 {
-    // A run of backslashes escapes every other byte, from its second one on. Subtracting the run's start carries
-    // through it; which bits come out differs between runs that begin at even and at odd places.
+/// Which bytes of a block stand behind a backslash that is not itself escaped. `escape` says whether the
+/// first byte of this block does, and afterwards whether the first byte of the next block does.
+pub(super) fn escaped(backslashes: u64, escape: &mut bool) -> u64 {
+    // A run of backslashes escapes every other byte, from its second one on. Subtracting the run's start
+    // carries through it; which bits come out differs between runs that begin at even and at odd places.
     const ODD: u64 = 0xaaaa_aaaa_aaaa_aaaa;
     let before = u64::from(*escape);
     let begins = backslashes & !before;
@@ -122,8 +124,8 @@ pub(crate) fn escaped(backslashes: u64, escape: &mut bool) -> u64 {
     ends ^ (backslashes | before)
 }
 
-/// Which bytes lie behind an odd number of quotes, their own included.
-pub(crate) fn within_quotes(quotes: u64) -> u64 {
+/// Which bytes of a block have an odd number of quotes before them; a quote counts itself.
+pub(super) fn within_quotes(quotes: u64) -> u64 {
     [1, 2, 4, 8, 16, 32].iter().fold(quotes, |bits, shift| bits ^ bits << shift)
 }
 

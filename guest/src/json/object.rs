@@ -1,4 +1,4 @@
-//! A JSON object, and nothing else: the structs that serde derives would take an array for one, too.
+//! A JSON object, and nothing else: a struct for which serde derives `Deserialize` takes an array, too.
 
 use std::fmt;
 use std::marker::PhantomData;

@@ -1,24 +1,24 @@
-//! The digest of a history, XXH3-128, over many short pieces: they are gathered, because handing each of them to
-//! the hash costs more than the hash.
+//! The digest of a history, XXH3-128, over many short pieces of it. The pieces are gathered: handing each of
+//! them to the hash would cost more than the hash.
 
 use xxhash_rust::xxh3::Xxh3;
 
-/// How many bytes are gathered. Longer pieces go to the hash as they are.
+/// How many bytes are gathered. A longer piece goes to the hash as it is.
 const GATHERED: usize = 4096;
 
-/// A digest of what was given to it so far.
+/// The digest of the bytes that were given to it so far.
 #[derive(Clone)]
-pub(crate) struct Digest {
+pub(super) struct Digest {
     hash: Xxh3,
     gathered: Vec<u8>,
 }
 
 impl Digest {
-    pub(crate) fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { hash: Xxh3::new(), gathered: Vec::new() }
     }
 
-    pub(crate) fn update(&mut self, bytes: &[u8]) {
+    pub(super) fn update(&mut self, bytes: &[u8]) {
         if self.gathered.len() + bytes.len() > GATHERED {
             self.hash.update(&self.gathered);
             self.gathered.clear();
@@ -30,7 +30,7 @@ impl Digest {
         }
     }
 
-    pub(crate) fn value(&self) -> u128 {
+    pub(super) fn value(&self) -> u128 {
         let mut hash = self.hash.clone();
         hash.update(&self.gathered);
         hash.digest128()

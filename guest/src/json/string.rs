@@ -1,36 +1,16 @@
-//! The text between the quotes of a JSON string, as it arrives in pieces: UTF-8 checked, escapes resolved, and
-//! what there is of it handed on at once. Nothing is held of a string but what fits into a [`Word`].
+//! The text between the quotes of a JSON string, out of the pieces in which it arrives: UTF-8 is checked,
+//! escapes are resolved, and the text of each piece is handed on at once. Nothing is held of a string but
+//! what fits into a [`Word`].
 
-use crate::marks::{LANES, plain_in_block, plain_run};
-
-/// The strings that the protocol knows, told apart by comparing two numbers. Any longer one is like no other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Word(u128);
-
-impl Word {
-    /// In bytes.
-    const LONGEST: usize = LANES - 1;
-    const LONG: Self = Self(u128::MAX);
-
-    /// The word for a constant: for patterns.
-    pub(crate) const fn of(text: &str) -> Self {
-        assert!(text.len() <= Self::LONGEST && text.is_ascii());
-        let mut bytes = [0; LANES];
-        bytes.split_at_mut(text.len()).0.copy_from_slice(text.as_bytes());
-        Self::packed(bytes, text.len())
-    }
-
-    /// The text is followed by zeros, and its length by nothing.
-    const fn packed(bytes: [u8; LANES], length: usize) -> Self {
-        Self(u128::from_le_bytes(bytes) | (length as u128) << (8 * Self::LONGEST))
-    }
-}
+use crate::json::marks::plain_run;
+use crate::json::utf8::Utf8;
+use crate::json::word::{Spelling, Word};
 
 /// Takes the text of a string.
 #[derive(Debug)]
 pub(crate) struct TextSink<'a> {
     pub(crate) text: &'a mut String,
-    /// Of what goes beyond so many bytes, only the rest of a character is taken.
+    /// How long the text may become, in bytes. It is cut behind the character that reaches this length.
     pub(crate) most: usize,
 }
 
@@ -49,62 +29,35 @@ impl TextSink<'_> {
 
 /// A string that has begun.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct StringScan {
+pub(super) struct StringScan {
     escape: Escape,
     /// A surrogate that waits for its other half.
     high: Option<u16>,
     utf8: Utf8,
-    /// The beginning of the text, followed by zeros; and how long the text is, or 255.
-    word: [u8; LANES],
-    length: u8,
+    spelling: Spelling,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum Escape {
     None,
     Begun,
-    /// So many hexadecimal digits to come, and the value of those before.
+    /// How many hexadecimal digits are to come, and the value of those before.
     Hex(u8, u16),
 }
 
 impl StringScan {
-    pub(crate) fn new() -> Self {
-        Self { escape: Escape::None, high: None, utf8: Utf8::default(), word: [0; LANES], length: 0 }
-    }
-
-    /// The whole of a string that is a word without escapes, if that is what `bytes` begin with, and how many
-    /// bytes there are of it, the closing quote included.
-    pub(crate) fn whole_word(bytes: &[u8]) -> Option<(Word, usize)> {
-        /// Keeps so many bytes of a block.
-        const KEEP: [u128; LANES + 1] = {
-            let mut masks = [u128::MAX; LANES + 1];
-            let mut length = 0;
-            while length < LANES {
-                masks[length] = (1 << (8 * length)) - 1;
-                length += 1;
-            }
-            masks
-        };
-        const NOT_ASCII: u128 = u128::from_ne_bytes([0x80; LANES]);
-        let block = bytes.first_chunk::<LANES>()?;
-        let length = plain_in_block(block);
-        let text = u128::from_le_bytes(*block) & KEEP[length];
-        let whole = block.get(length) == Some(&b'"') && text & NOT_ASCII == 0;
-        whole.then(|| (Word::packed(text.to_le_bytes(), length), length + 1))
+    pub(super) fn new() -> Self {
+        Self { escape: Escape::None, high: None, utf8: Utf8::default(), spelling: Spelling::new() }
     }
 
     /// What the string is, when it is complete.
-    pub(crate) fn word(&self) -> Word {
-        if usize::from(self.length) <= Word::LONGEST {
-            Word::packed(self.word, self.length.into())
-        } else {
-            Word::LONG
-        }
+    pub(super) fn word(&self) -> Word {
+        self.spelling.word()
     }
 
-    /// Takes the string's next bytes; `true` when the closing quote is among them. `bytes` moves on behind what
-    /// was consumed; when it fails, it begins with the byte that is not allowed.
-    pub(crate) fn feed(
+    /// Takes the string's next bytes; `true` when the closing quote is among them. `bytes` moves on behind
+    /// the bytes that were consumed. On failure `bytes` begins with the byte that is not allowed.
+    pub(super) fn feed(
         &mut self,
         bytes: &mut &[u8],
         mut sink: Option<&mut TextSink<'_>>,
@@ -116,9 +69,9 @@ impl StringScan {
                 *bytes = rest;
                 if !run.is_empty() {
                     self.emit_lone_surrogate(&mut sink);
-                    let Self { utf8, word, length, .. } = self;
+                    let Self { utf8, spelling, .. } = self;
                     let taken = utf8.take(run, |text| {
-                        spell(word, length, text);
+                        spelling.push(text);
                         if let Some(sink) = &mut sink {
                             sink.push_str(text);
                         }
@@ -195,7 +148,7 @@ impl StringScan {
     }
 
     fn emit_char(&mut self, character: char, sink: &mut Option<&mut TextSink<'_>>) {
-        spell(&mut self.word, &mut self.length, character.encode_utf8(&mut [0; 4]));
+        self.spelling.push(character.encode_utf8(&mut [0; 4]));
         if let Some(sink) = sink {
             sink.push(character);
         }
@@ -204,62 +157,6 @@ impl StringScan {
 
 const NOT_UTF8: &str = "it is not UTF-8";
 const UNKNOWN_ESCAPE: &str = "an escape that JSON does not know";
-
-/// Goes on with a word, or finds it to be too long for one.
-fn spell(word: &mut [u8; LANES], length: &mut u8, text: &str) {
-    let before = usize::from(*length);
-    match word.get_mut(before..before + text.len()) {
-        Some(room) => {
-            room.copy_from_slice(text.as_bytes());
-            *length += text.len() as u8;
-        }
-        None => *length = u8::MAX,
-    }
-}
-
-/// UTF-8 that arrives in pieces: the bytes of a character that is cut.
-#[derive(Clone, Copy, Debug, Default)]
-struct Utf8 {
-    cut: [u8; 4],
-    length: u8,
-}
-
-impl Utf8 {
-    fn is_complete(self) -> bool {
-        self.length == 0
-    }
-
-    /// Hands on the whole characters. Fails with the place of the byte that cannot stand where it does.
-    fn take(&mut self, bytes: &[u8], mut emit: impl FnMut(&str)) -> Result<(), usize> {
-        let mut at = 0;
-        while !self.is_complete() && at < bytes.len() {
-            self.step(bytes[at], &mut emit).map_err(|()| at)?;
-            at += 1;
-        }
-        let rest = &bytes[at..];
-        let Err(fault) = simdutf8::compat::from_utf8(rest).map(&mut emit) else { return Ok(()) };
-        let (valid, cut) = rest.split_at(fault.valid_up_to());
-        emit(str::from_utf8(valid).unwrap_or_default());
-        at += valid.len();
-        // A character that is cut, or one that is none: then one of its bytes is at fault.
-        cut.iter().zip(at..).try_for_each(|(&byte, at)| self.step(byte, &mut emit).map_err(|()| at))
-    }
-
-    /// The next byte of a character that is cut.
-    fn step(&mut self, byte: u8, emit: impl FnOnce(&str)) -> Result<(), ()> {
-        let length = usize::from(self.length) + 1;
-        self.cut[length - 1] = byte;
-        match str::from_utf8(&self.cut[..length]) {
-            Ok(character) => {
-                emit(character);
-                self.length = 0;
-            }
-            Err(fault) if fault.error_len().is_some() => return Err(()),
-            Err(_) => self.length += 1,
-        }
-        Ok(())
-    }
-}
 
 #[cfg(test)]
 mod tests {
@@ -280,7 +177,7 @@ mod tests {
         Err("it is not closed")
     }
 
-    /// The same, which must not depend on how it is cut.
+    /// The text of a string, which must not depend on how the string is cut.
     #[track_caller]
     fn resolved(raw: &str) -> String {
         let whole = read(raw.as_bytes(), raw.len() + 1, usize::MAX).unwrap();
@@ -337,11 +234,11 @@ mod tests {
                 assert_eq!(read(raw.as_bytes(), size, 0).unwrap().1 == WORD, is_word, "{raw} by {size}");
             }
             let line = format!("{raw}\", and enough behind it for a block");
-            let whole = StringScan::whole_word(line.as_bytes());
+            let whole = Word::whole(line.as_bytes());
             assert!(whole.is_none_or(|(word, length)| (word == WORD) == is_word && length == raw.len() + 1));
             assert_eq!(whole.is_some(), raw.len() < 16 && raw.is_ascii() && !raw.contains('\\'), "{raw}");
         }
-        let (empty, _) = StringScan::whole_word(br#"","message":"and so on"#).unwrap();
+        let (empty, _) = Word::whole(br#"","message":"and so on"#).unwrap();
         assert_eq!(empty, Word::of(""));
     }
 

@@ -1,4 +1,4 @@
-//! The tokenizer, line by line and cut by cut.
+//! The tokenizer: single lines, cut into pieces of every size.
 
 use serde::de::IgnoredAny;
 
@@ -6,13 +6,13 @@ use super::*;
 
 /// The tokens of a line, or what is wrong with it and where, fed in pieces of `size`.
 fn tokens(line: &[u8], size: usize) -> Result<Vec<Token>, (usize, &'static str)> {
-    let mut grammar = Grammar::new();
+    let mut tokenizer = Tokenizer::new();
     let mut tokens = Vec::new();
     let mut before = 0;
     for piece in line.chunks(size) {
         let mut rest = piece;
         loop {
-            match grammar.next(&mut rest, None) {
+            match tokenizer.next(&mut rest, None) {
                 Ok(None) => break,
                 Ok(Some(Token::LineEnd)) => {
                     tokens.push(Token::LineEnd);
@@ -174,9 +174,9 @@ fn nesting_is_bounded() {
 fn the_text_of_values_is_given_and_that_of_keys_is_not() {
     let line = br#"{"a key that is longer than a word":["a text","b \u00e9"],"c":"d"}"#;
     for size in 1..=line.len() {
-        let (mut grammar, mut text) = (Grammar::new(), String::new());
+        let (mut tokenizer, mut text) = (Tokenizer::new(), String::new());
         for mut piece in line.chunks(size) {
-            while grammar
+            while tokenizer
                 .next(&mut piece, Some(&mut TextSink { text: &mut text, most: 100 }))
                 .unwrap()
                 .is_some()

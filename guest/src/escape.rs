@@ -1,12 +1,10 @@
-//! Text on its way to a reader: what could deceive one (a newline in a pod's name forges a line of ListPods) is
-//! shown escaped.
+//! How text is shown that a pod or a spawner chose: characters that could deceive a reader are escaped. A
+//! line end in a pod's name, shown as it is, would forge a line of ListPods.
 
-use std::fmt::{self, Write};
+use std::fmt;
 
-use crate::host::{Permission, ScopeRule};
-
-/// Shows text that somebody else chose on one line: control characters as `\n`, `\t`, `\u{1b}`, and so the
-/// line and paragraph separators and the marks that turn the direction of writing. The rest is shown as it is.
+/// Shows text on one line: control characters as `\n`, `\t`, `\u{1b}`, and so the line and paragraph
+/// separators and the marks that turn the direction of writing. All other characters are shown as they are.
 pub(crate) struct Shown<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Shown<'_> {
@@ -32,41 +30,12 @@ fn is_deceptive(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// At most so many characters of a foreign text, for an error message.
+/// The beginning of a text for an error message, at most so many characters of it.
 pub(crate) fn excerpt(text: &str, characters: usize) -> String {
     match text.char_indices().nth(characters) {
         None => Shown(text).to_string(),
         Some((end, _)) => format!("{}…", Shown(&text[..end])),
     }
-}
-
-/// A pod's scope on one line.
-pub(crate) fn scope_summary(scope: &[ScopeRule]) -> String {
-    if scope.is_empty() {
-        return "(none)".into();
-    }
-    let mut out = String::new();
-    for rule in scope {
-        let separator = if out.is_empty() { "" } else { ", " };
-        let permission = match rule.permission {
-            Permission::Read => "read",
-            Permission::Write => "write",
-        };
-        let tag = if rule.recursive { "" } else { " [non-recursive]" };
-        // Writing to a string cannot fail.
-        let _ = write!(out, "{separator}{permission}:{}{tag}", Shown(&rule.target));
-    }
-    out
-}
-
-/// A time, in seconds: `5 s`, `0.25 s`.
-pub(crate) fn seconds(milliseconds: u32) -> String {
-    let (whole, rest) = (milliseconds / 1000, milliseconds % 1000);
-    if rest == 0 {
-        return format!("{whole} s");
-    }
-    let fraction = format!("{rest:03}");
-    format!("{whole}.{} s", fraction.trim_end_matches('0'))
 }
 
 #[cfg(test)]
@@ -96,14 +65,5 @@ mod tests {
         assert_eq!(excerpt("äöü", 3), "äöü");
         assert_eq!(excerpt("äöü\n", 3), "äöü…");
         assert_eq!(excerpt("\näöü", 2), "\\nä…");
-    }
-
-    #[test]
-    fn times_are_shown_in_seconds() {
-        for (milliseconds, shown) in
-            [(5000, "5 s"), (250, "0.25 s"), (1500, "1.5 s"), (1, "0.001 s"), (0, "0 s"), (60_050, "60.05 s")]
-        {
-            assert_eq!(seconds(milliseconds), shown);
-        }
     }
 }
