@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::fault::{Fault, Position, fault};
 use super::file::{GrantsFile, Placed};
-use crate::limit_options::{GivenLimits, Setting};
+use crate::limit_options::{GivenLimit, GivenLimits};
 
 /// The most names of pods that people are shown of one grant.
 const MAX_NAMES: usize = 10;
@@ -59,7 +59,7 @@ impl Explanation {
         };
         let grants = file.grants.as_deref().unwrap_or_default();
         let is_granted = |verb: &Verb| grants.iter().any(|grant| grant.value.verbs().contains(verb));
-        let changed = |limits: &&Placed<Setting>| {
+        let changed = |limits: &&Placed<GivenLimit>| {
             let mut changed = Limits::default();
             GivenLimits(vec![limits.value.clone()]).apply(&mut changed);
             changed != Limits::default()

@@ -9,7 +9,7 @@ use toml::de::{DeArray, DeTable, DeValue};
 
 use super::fault::{Fault, GrantsFileError, Position, fault};
 use super::file::{Content, GrantsFile, Placed};
-use crate::limit_options::{LIMITS, Setting};
+use crate::limit_options::{GivenLimit, LIMITS};
 
 const GRANTS: &str = "grants";
 const ALLOW_SOCKETS: &str = "allow-sockets";
@@ -156,7 +156,7 @@ impl Reader<'_> {
         values
     }
 
-    fn limits(&mut self, value: &Spanned<DeValue<'_>>) -> Vec<Placed<Setting>> {
+    fn limits(&mut self, value: &Spanned<DeValue<'_>>) -> Vec<Placed<GivenLimit>> {
         let DeValue::Table(table) = value.get_ref() else {
             let message =
                 format!("`{TABLE_OF_LIMITS}` is a table; write [{TABLE_OF_LIMITS}] and each limit below it");
