@@ -85,7 +85,7 @@ impl Options {
         for directory in if self.allow_sockets.is_empty() { &default[..] } else { &self.allow_sockets } {
             builder = builder.allow_sockets(directory);
         }
-        Ok(builder.build().map_err(remedy::explained)?)
+        builder.build().map_err(remedy::explained)
     }
 }
 
