@@ -1,6 +1,6 @@
 //! How the tools are shown to a model and to its runtime: names, descriptions, schemas, effects.
 //!
-//! The schemas are constants in `schemas/`; a test compares them with what `schemars` derives.
+//! The schemas are constants in `schemas/`; a test compares them with those that `schemars` derives.
 
 /// What a tool does to the world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +43,7 @@ const DEFINITIONS: [Definition; 4] = [
         input_schema: include_str!("../schemas/list-pods.input.json"),
         data_schema: include_str!("../schemas/list-pods.data.json"),
         content_property: None,
-        // Releasing the allocations of dead processes is no change: they mean nothing to anybody.
+        // Releasing the allocations of dead processes is no change: such an allocation has no effect.
         effects: Effects { read_only: true, destructive: false, idempotent: true },
     },
     Definition {
@@ -95,7 +95,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::input::{EmptyInput, NameInput, SendToPodInput};
+    use crate::tools::input::{EmptyInput, NameInput, SendToPodInput};
     use crate::tools::{list::ListData, read::ReadData, send::SendData, stop::StopData};
 
     /// Without `format`: `uint32` and the like are Rust's own, and clients warn their users of each.

@@ -77,11 +77,6 @@ impl Error {
         Self { kind: ErrorKind::ExecutionFailed, reason: Some(reason), message: message.into() }
     }
 
-    /// The pod closed the connection before it had answered.
-    pub(crate) fn closed(message: &str) -> Self {
-        Self::failed(Reason::Closed, message)
-    }
-
     /// An input that the tool does not take.
     pub fn invalid(message: impl Into<String>) -> Self {
         Self { kind: ErrorKind::InvalidArgument, reason: None, message: message.into() }
@@ -164,7 +159,7 @@ pub enum State {
 pub struct Cursor {
     /// Number of items, from the first, that were read.
     pub items: u64,
-    /// A digest of all their bytes; see `transcript`. At most 128 bytes.
+    /// A digest of all their bytes, in the notation of the tools. At most 128 bytes.
     pub digest: String,
 }
 

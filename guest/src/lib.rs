@@ -16,34 +16,27 @@
 //! }
 //! ```
 //!
-//! Where what is: [`host`] the trait and its types; `definitions` the tools as a model sees them; `tools` one
-//! module a tool, and one for the conversation as a document, with `input`, `quoted` and `text` for what goes in and
-//! comes out; `event`, `grammar` and `string` the pod protocol, decoded out of pieces of any size; `transcript`, `item`
-//! and `scan` a history and what of it is new, with `marks` and `digest` to be fast; `component` the glue to the
-//! imports and exports.
+//! The rooms of the crate. A room uses only rooms that are named before it:
+//!
+//! - [`host`]: the trait and its types; `escape`: how text is shown that a pod or a spawner chose
+//! - `json`: a streaming decoder of JSON
+//! - `protocol`: the pod protocol: the events of an exchange, and a history and what of it is unread
+//! - `tools`: one module a tool, and one for the conversation as a document
+//! - `definitions`: the tools as a model sees them
+//! - `component`: the imports and exports of the component
 
 #[cfg(target_family = "wasm")]
 mod component;
 mod definitions;
-mod digest;
-mod event;
-mod grammar;
+mod escape;
 pub mod host;
-mod input;
-mod item;
-mod marks;
-mod object;
-mod quoted;
-mod scan;
-mod string;
-mod text;
+mod json;
+mod protocol;
 mod tools;
-mod transcript;
 
 pub use definitions::{Definition, Effects, definitions};
 use host::{Error, ErrorKind, Host};
-pub use tools::Output;
-pub use tools::transcript::Document;
+pub use tools::{Document, Output};
 
 /// Calls a tool. `input_json` is a JSON text; the empty text, `null` and `{}` all mean "no arguments".
 ///
@@ -59,7 +52,7 @@ pub fn call<H: Host>(host: &H, name: &str, input_json: &str) -> Result<Output, E
         _ => {
             let names: Vec<&str> = definitions().iter().map(|tool| tool.name).collect();
             let known = names.join(", ");
-            let message = format!("no tool named `{}`; there are: {known}", text::excerpt(name, 100));
+            let message = format!("no tool named `{}`; there are: {known}", escape::excerpt(name, 100));
             Err(Error { kind: ErrorKind::UnknownTool, reason: None, message })
         }
     }

@@ -140,39 +140,54 @@ impl ToolError {
     }
 }
 
-/// What an embedder sets and an error can be about. Which of them a person can set, and how, only the embedder knows:
-/// see [`Remedy`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Setting {
-    /// [`Limits::operation_time`](crate::Limits::operation_time)
-    OperationTime,
-    /// [`Limits::call_time`](crate::Limits::call_time)
-    CallTime,
-    /// [`Limits::cpu_time`](crate::Limits::cpu_time)
-    CpuTime,
-    /// [`Limits::memory`](crate::Limits::memory)
-    Memory,
-    /// [`Limits::table_elements`](crate::Limits::table_elements)
-    TableElements,
-    /// [`Limits::instances`](crate::Limits::instances)
-    Instances,
-    /// [`Limits::host_calls`](crate::Limits::host_calls)
-    HostCalls,
-    /// [`Limits::handles`](crate::Limits::handles)
-    Handles,
-    /// [`Limits::exchanges`](crate::Limits::exchanges)
-    Exchanges,
-    /// [`Limits::line`](crate::Limits::line)
-    Line,
-    /// [`Limits::transfer`](crate::Limits::transfer)
-    Transfer,
-    /// [`AuthorityBuilder::allow_sockets`](crate::AuthorityBuilder::allow_sockets)
-    AllowedSockets,
-    /// [`AuthorityBuilder::runtime_dir`](crate::AuthorityBuilder::runtime_dir)
-    RuntimeDir,
-    /// [`AuthorityBuilder::scope_lock`](crate::AuthorityBuilder::scope_lock)
-    ScopeLock,
+/// Declares an enum and the list of all its variants.
+macro_rules! listed {
+    ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident,)* }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum $name { $($(#[$doc])* $variant,)* }
+
+        impl $name {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+        }
+    };
+}
+
+listed! {
+    /// What an embedder sets and an error can be about. Which of them a person can set, and how, only the embedder knows:
+    /// see [`Remedy`].
+    Setting {
+        /// [`Limits::operation_time`](crate::Limits::operation_time)
+        OperationTime,
+        /// [`Limits::call_time`](crate::Limits::call_time)
+        CallTime,
+        /// [`Limits::cpu_time`](crate::Limits::cpu_time)
+        CpuTime,
+        /// [`Limits::memory`](crate::Limits::memory)
+        Memory,
+        /// [`Limits::table_elements`](crate::Limits::table_elements)
+        TableElements,
+        /// [`Limits::instances`](crate::Limits::instances)
+        Instances,
+        /// [`Limits::host_calls`](crate::Limits::host_calls)
+        HostCalls,
+        /// [`Limits::handles`](crate::Limits::handles)
+        Handles,
+        /// [`Limits::exchanges`](crate::Limits::exchanges)
+        Exchanges,
+        /// [`Limits::line`](crate::Limits::line)
+        Line,
+        /// [`Limits::transfer`](crate::Limits::transfer)
+        Transfer,
+        /// [`AuthorityBuilder::allow_sockets`](crate::AuthorityBuilder::allow_sockets)
+        AllowedSockets,
+        /// [`AuthorityBuilder::runtime_dir`](crate::AuthorityBuilder::runtime_dir)
+        RuntimeDir,
+        /// [`AuthorityBuilder::scope_lock`](crate::AuthorityBuilder::scope_lock)
+        ScopeLock,
+    }
 }
 
 /// Says how a setting is changed, in words that follow a message: " (raise it with --memory)"; the empty text where

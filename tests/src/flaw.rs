@@ -3,8 +3,6 @@
 
 use std::fmt;
 
-use crate::cases;
-
 macro_rules! flaws {
     ($(#[doc = $about:literal] $variant:ident = $word:literal;)*) => {
         /// A fault of a host.
@@ -99,16 +97,4 @@ impl fmt::Display for Flaw {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.word())
     }
-}
-
-/// Which case catches which wrong host, as a table in Markdown: that of the crate's docs.
-pub fn table() -> String {
-    let mut text = "| a host that … | is caught by |\n|---|---|\n".to_owned();
-    for flaw in Flaw::ALL {
-        let catching = cases::all().filter(|case| case.catches.contains(flaw));
-        let ids: Vec<_> = catching.map(|case| format!("`{}`", case.id)).collect();
-        let about = flaw.about().trim().trim_end_matches('.');
-        text.push_str(&format!("| `{flaw}`: {about} | {} |\n", ids.join(", ")));
-    }
-    text
 }

@@ -14,7 +14,7 @@ use pod_tools_conformance::case::{Case, Family};
 use pod_tools_conformance::report::{self, json, junit, table};
 use pod_tools_conformance::run::run;
 use pod_tools_conformance::trial::{Setting, check_command};
-use pod_tools_conformance::{HostCommand, Profile, cases, flaw, need};
+use pod_tools_conformance::{HostCommand, Profile, cases, need};
 
 /// Proves that a host runs the pod tools plugin right
 #[derive(Debug, Parser)]
@@ -84,7 +84,7 @@ fn case(id: &str) -> Result<&'static Case, String> {
 fn main() -> ExitCode {
     let outcome = match Cli::parse() {
         Cli::Run(args) => prove(args),
-        Cli::List { catches } => print(&if catches { flaw::table() } else { list() }),
+        Cli::List { catches } => print(&if catches { cases::catches_table() } else { list() }),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("pod-tools-conformance: {error:#}");

@@ -7,9 +7,10 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
+use crate::escape::Shown;
 use crate::host::{Error, ErrorKind, Host, Reachability, Reason, ScopeRule};
-use crate::text::{Shown, scope_summary};
-use crate::tools::Output;
+use crate::tools::output::Output;
+use crate::tools::text::scope_summary;
 
 /// How long the listing waits for the scope lock, in milliseconds.
 const RECLAIM_MS: u32 = 500;

@@ -1,16 +1,17 @@
 //! ReadPodOutput: what an assistant has said since the last read, and how the pod is.
 //!
-//! The cursor moves when everything was decoded, and only in the host's hands (see `wit/`).
+//! The cursor is staged when the whole history was decoded; the host stores it (see `wit/`).
 
 use std::fmt::Write;
 
 use serde::Serialize;
 
+use crate::escape::Shown;
 use crate::host::{Error, Host, Reason, State, Verb};
-use crate::input::{self, NameInput};
-use crate::text::Shown;
-use crate::tools::{Output, history};
-use crate::transcript::{Position, Transcript};
+use crate::protocol::history::{Position, Unread};
+use crate::tools::get_history::get_history;
+use crate::tools::input::{self, NameInput};
+use crate::tools::output::Output;
 
 /// Data of ReadPodOutput.
 #[derive(Serialize)]
@@ -50,34 +51,32 @@ pub(crate) fn call<H: Host>(host: &H, input_json: &str) -> Result<Output, Error>
 fn read<H: Host>(host: &H, name: &str) -> Result<Output, Error> {
     let pod = host.find(name, Verb::Read)?;
     let stored = host.cursor(&pod)?.unwrap_or_else(|| Position::START.cursor());
-    let max_text = host.bounds().max_output;
-
-    let from = Position::of(&stored);
-    let mut rewritten = from.is_none();
-    let from = from.unwrap_or(Position::START);
     let hand_over = |text: &str| host.append(text);
-    let mut transcript = Transcript::after(from, max_text, &hand_over);
-    let mut fetched = history::fetch(host, &pod, &mut transcript);
-    if fetched.is_ok() && !transcript.continues() {
-        rewritten = true;
-        // Nothing has been handed over: what is new lies behind what was read.
-        transcript = Transcript::after(Position::START, max_text, &hand_over);
-        fetched = history::fetch(host, &pod, &mut transcript);
-    }
-    let state = match fetched {
+    let mut unread = Unread::behind(&stored, host.bounds().max_output, &hand_over);
+    let state = match get_unread(host, &pod, &mut unread) {
         Ok(state) => state,
         Err(error) if error.is(Reason::Unreachable) => return stopped(name),
         Err(error) => return Err(error),
     };
 
-    let cursor = transcript.end().cursor();
+    let cursor = unread.end().cursor();
     if cursor.items != stored.items || (cursor.items > 0 && cursor != stored) {
         host.set_cursor(&pod, cursor)?;
     }
-    answer(name, state, transcript, rewritten)
+    answer(name, state, unread)
 }
 
-fn answer(name: &str, state: State, transcript: Transcript<'_>, rewritten: bool) -> Result<Output, Error> {
+/// Reads the pod's history, twice where it was rewritten. Gives the pod's state.
+fn get_unread<H: Host>(host: &H, pod: &H::Pod, unread: &mut Unread<'_>) -> Result<State, Error> {
+    let state = get_history(host, pod, unread)?;
+    if unread.continues() {
+        return Ok(state);
+    }
+    unread.start_over();
+    get_history(host, pod, unread)
+}
+
+fn answer(name: &str, state: State, unread: Unread<'_>) -> Result<Output, Error> {
     let (word, pod_state) = match state {
         State::Idle => ("idle", PodState::Idle),
         State::Running => ("running", PodState::Running),
@@ -87,12 +86,12 @@ fn answer(name: &str, state: State, transcript: Transcript<'_>, rewritten: bool)
     let data = ReadData {
         pod: name,
         state: pod_state,
-        new_items: transcript.new_items(),
-        remaining_items: transcript.remaining_items(),
-        rewritten,
-        unanswered: state == State::Idle && transcript.ends_with_user(),
+        new_items: unread.new_items(),
+        remaining_items: unread.remaining_items(),
+        rewritten: unread.is_rewritten(),
+        unanswered: state == State::Idle && unread.ends_with_user(),
     };
-    let (text, lines) = transcript.into_text();
+    let (text, lines) = unread.into_text();
 
     let shown = Shown(name);
     let mut summary = if lines == 0 {
@@ -104,7 +103,7 @@ fn answer(name: &str, state: State, transcript: Transcript<'_>, rewritten: bool)
     if data.unanswered {
         summary.push_str("; the last message has no answer");
     }
-    if rewritten {
+    if data.rewritten {
         summary.push_str("; history was rewritten, given from its start");
     }
     if data.remaining_items > 0 {

@@ -1,22 +1,23 @@
 //! SendToPod: a message to a pod, and whether the pod took it.
 //!
-//! Events are a broadcast, so a `turn_start` may be another client's, and the refusal of our message may come
-//! right behind it. Where the pod says, while we are connected and have sent nothing yet, that it is idle,
-//! the first `turn_start` is ours; otherwise a refusal that follows shortly wins.
+//! A pod sends its events to all clients, so a `turn_start` may be another client's, and the refusal of our
+//! message may come right behind it. Where the pod says, while we are connected and have sent nothing yet,
+//! that it is idle, the first `turn_start` is ours; otherwise a refusal that follows shortly wins.
 
 use serde::Serialize;
 
-use crate::event::{Decoder, Ending, ErrorCode, Event};
+use crate::escape::Shown;
 use crate::host::{Error, Host, Reason, Request, State, Verb};
-use crate::input;
-use crate::text::{Shown, excerpt};
-use crate::tools::{Output, PIECE_BYTES, QUOTED_CHARACTERS};
+use crate::protocol::{ErrorCode, Event, Events, Next};
+use crate::tools::input;
+use crate::tools::output::Output;
 
 /// How long a refusal may take to follow a `turn_start` that may be another client's, in milliseconds. A
 /// component has no clock of its own: this bounds each of a few reads.
 const REFUSAL_MS: u32 = 20;
-/// After so many further pieces that end a line, and so many in all, no refusal is expected any more.
+/// No refusal is expected any more behind so many pieces that end a line.
 const REFUSAL_LINES: u32 = 8;
+/// No refusal is expected any more behind so many pieces.
 const REFUSAL_PIECES: u32 = 256;
 
 /// Data of SendToPod.
@@ -45,83 +46,63 @@ fn send<H: Host>(host: &H, pod: &H::Pod, message: String) -> Result<(), Error> {
     let exchange = host.open(pod, Request::Run(message), None)?;
     // Connected, but nothing is sent before the first read. A state that cannot be had is unknown.
     let state = host.state(pod).unwrap_or(State::Unknown);
-    let mut decoder = Decoder::new();
+    let mut events = Events::of(host, exchange, None);
     loop {
-        let piece = host.read(&exchange, PIECE_BYTES, None)?;
-        let mut rest = piece.as_slice();
-        loop {
-            let (event, ended) = if piece.is_empty() {
-                match decoder.end(None)? {
-                    Ending::Event(event) => (event, true),
-                    Ending::BetweenLines => return Err(Error::closed("connection closed before response")),
-                    Ending::WithinLine => {
-                        return Err(Error::closed("connection closed before response, within a line"));
-                    }
-                }
-            } else {
-                match decoder.next(&mut rest, None)? {
-                    Some(event) => (event, false),
-                    None => break,
-                }
-            };
-            if let Event::TurnStart = event {
-                if state == State::Idle || ended {
-                    return Ok(());
-                }
-                return await_refusal(host, &exchange, &mut decoder, rest);
-            }
-            refusal(&event)?;
-            if event == Event::Shutdown {
-                return Err(Error::closed("the pod is shutting down"));
-            }
+        let event = match events.next()? {
+            Next::Event(Event::TurnStart) if state != State::Idle => return await_refusal(&mut events),
+            // Where the connection has ended, no refusal can follow.
+            Next::Event(Event::TurnStart) | Next::LastEvent(Event::TurnStart) => return Ok(()),
+            Next::Event(event) | Next::LastEvent(event) => event,
+            Next::Malformed(line) => return Err(line.into()),
+            Next::End(end) => return Err(end.into()),
+        };
+        refusal(&event)?;
+        if event == Event::Shutdown {
+            return Err(Error::failed(Reason::Closed, "the pod is shutting down"));
         }
     }
 }
 
-/// Fails if the event says that the pod has not taken the message. Other errors may be anybody's.
+/// Fails if the event says that the pod has not taken the message. Any other error may be the answer to
+/// another client.
 fn refusal(event: &Event) -> Result<(), Error> {
     match event {
         Event::Error(error) if error.code == ErrorCode::AlreadyRunning => {
             Err(Error::failed(Reason::AlreadyRunning, error.message.as_str()))
         }
         Event::Error(error) if error.is_invalid_method() => {
-            let quoted = excerpt(&error.message, QUOTED_CHARACTERS);
-            Err(Error::failed(Reason::PodError, format!("the pod does not take messages: {quoted}")))
+            let message = format!("the pod does not take messages: {}", error.quoted());
+            Err(Error::failed(Reason::PodError, message))
         }
         _ => Ok(()),
     }
 }
 
-/// A turn has begun, of whichever client: looks on for a little while whether our message is refused.
-fn await_refusal<H: Host>(
-    host: &H,
-    exchange: &H::Exchange,
-    decoder: &mut Decoder,
-    rest: &[u8],
-) -> Result<(), Error> {
-    let mut piece = rest.to_vec();
+/// A turn has begun, perhaps another client's: reads on for a little while, and fails if our message is
+/// refused.
+fn await_refusal<H: Host>(events: &mut Events<'_, H>) -> Result<(), Error> {
     let mut lines = 0;
     for _ in 0..REFUSAL_PIECES {
-        let mut rest = piece.as_slice();
         let mut ended_line = false;
-        // What is not the protocol's is no refusal.
-        while let Ok(Some(event)) | Err(event) = decoder.next(&mut rest, None).map_err(|_| Event::Other) {
-            refusal(&event)?;
+        while let Some(next) = events.arrived() {
+            // A malformed line is no refusal.
+            if let Next::Event(event) = next {
+                refusal(&event)?;
+            }
             ended_line = true;
         }
         lines += u32::from(ended_line);
         if lines > REFUSAL_LINES {
             break;
         }
-        match host.read(exchange, PIECE_BYTES, Some(REFUSAL_MS)) {
-            Ok(next) if !next.is_empty() => piece = next,
-            // The end, a time-out or a broken connection: the turn had begun, and no refusal came.
-            _ => {
-                if let Ok(Ending::Event(event)) = decoder.end(None) {
-                    refusal(&event)?;
-                }
-                break;
+        let has_failed = events.read(Some(REFUSAL_MS)).is_err();
+        if has_failed || events.has_ended() {
+            // The end, a time-out or a broken connection: the turn has begun, and no refusal follows but one
+            // whose line lacks its end.
+            if let Next::LastEvent(event) = events.at_end() {
+                refusal(&event)?;
             }
+            break;
         }
     }
     Ok(())

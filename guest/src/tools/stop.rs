@@ -5,11 +5,12 @@
 
 use serde::Serialize;
 
-use crate::event::{Decoder, Ending, Event};
+use crate::escape::Shown;
 use crate::host::{Error, ErrorKind, Host, Reason, Request, ScopeRule, Verb};
-use crate::input::{self, NameInput};
-use crate::text::{Shown, scope_summary, seconds};
-use crate::tools::{Output, PIECE_BYTES};
+use crate::protocol::{Event, Events, Next};
+use crate::tools::input::{self, NameInput};
+use crate::tools::output::Output;
+use crate::tools::text::{scope_summary, seconds};
 
 /// Data of StopPod.
 #[derive(Serialize)]
@@ -77,8 +78,8 @@ fn stop<H: Host>(host: &H, name: &str) -> Result<Output, Error> {
     Output::new(summary, None, &StopData { pod: &description.name, confirmed, scope: &description.scope })
 }
 
-/// Asks the pod to shut down and drains what it sends. Whatever that is: a pod that talks nonsense can still
-/// be stopped.
+/// Asks the pod to shut down and reads on until it says `shutdown` or the connection ends. Malformed lines
+/// are passed over: a pod that sends them can still be stopped.
 fn shut_down<H: Host>(host: &H, pod: &H::Pod, within_ms: u32) -> Result<Ended, Error> {
     let exchange = match host.open(pod, Request::Shutdown, Some(within_ms)) {
         Ok(exchange) => exchange,
@@ -87,26 +88,19 @@ fn shut_down<H: Host>(host: &H, pod: &H::Pod, within_ms: u32) -> Result<Ended, E
         Err(error) if error.is(Reason::SocketTimeout) => return Ok(Ended::GaveUp(error)),
         Err(error) => return Err(error),
     };
-    let mut decoder = Decoder::new();
+    let mut events = Events::of(host, exchange, None);
     loop {
-        let piece = match host.read(&exchange, PIECE_BYTES, None) {
-            Ok(piece) => piece,
+        match events.next() {
+            Ok(Next::Event(Event::Shutdown) | Next::LastEvent(Event::Shutdown)) => {
+                return Ok(Ended::Confirmed);
+            }
+            Ok(Next::Event(_) | Next::LastEvent(_) | Next::Malformed(_)) => {}
+            Ok(Next::End(_)) => return Ok(Ended::Closed),
             Err(error) if error.is(Reason::Closed) => return Ok(Ended::Closed),
             Err(error) if error.is(Reason::SocketTimeout) || error.kind == ErrorKind::Limit => {
                 return Ok(Ended::GaveUp(error));
             }
             Err(error) => return Err(error),
-        };
-        if piece.is_empty() {
-            let last = decoder.end(None);
-            let confirmed = last == Ok(Ending::Event(Event::Shutdown));
-            return Ok(if confirmed { Ended::Confirmed } else { Ended::Closed });
-        }
-        let mut rest = piece.as_slice();
-        while let Ok(Some(event)) | Err(event) = decoder.next(&mut rest, None).map_err(|_| Event::Other) {
-            if event == Event::Shutdown {
-                return Ok(Ended::Confirmed);
-            }
         }
     }
 }

@@ -5,12 +5,12 @@
 use std::collections::VecDeque;
 use std::fmt::Write;
 
-use crate::event::ItemSink;
+use crate::escape::Shown;
 use crate::host::{Error, Host, Verb};
-use crate::item::{Item, ItemDecoder};
-use crate::scan::{Nesting, NotJson};
-use crate::text::Shown;
-use crate::tools::history;
+use crate::json::{Nesting, NotJson};
+use crate::protocol::ItemSink;
+use crate::protocol::history::{ItemDecoder, ItemKind};
+use crate::tools::get_history::get_history;
 
 /// What begins a line of a message.
 const INDENTATION: &str = "    ";
@@ -27,7 +27,7 @@ pub struct Document {
 pub(crate) fn call<H: Host>(host: &H, name: &str) -> Result<Document, Error> {
     let pod = host.find(name, Verb::Read)?;
     let mut messages = Messages::at_most(host.bounds().max_output);
-    history::fetch(host, &pod, &mut messages)
+    get_history(host, &pod, &mut messages)
         .map_err(|failure| failure.during(format_args!("transcript of `{}`", Shown(name))))?;
     Ok(Document { media_type: "text/plain; charset=utf-8", text: messages.into_text() })
 }
@@ -57,11 +57,11 @@ impl Messages {
         }
     }
 
-    fn take(&mut self, item: Item) {
-        let speaker = match item {
-            Item::Assistant => "assistant",
-            Item::User => "user",
-            Item::Other => return,
+    fn take(&mut self, kind: ItemKind) {
+        let speaker = match kind {
+            ItemKind::Assistant => "assistant",
+            ItemKind::User => "user",
+            ItemKind::Other => return,
         };
         let shown = show(speaker, &self.text);
         self.bytes += shown.len() as u64;
@@ -99,11 +99,9 @@ impl ItemSink for Messages {
     }
 
     fn item(&mut self, bytes: &[u8]) -> Result<Option<usize>, NotJson> {
-        let decoded = self.decoder.feed(bytes, &mut self.text)?;
-        Ok(decoded.map(|(item, end)| {
-            self.take(item);
-            end
-        }))
+        let Some((kind, end)) = self.decoder.feed(bytes, &mut self.text)? else { return Ok(None) };
+        self.take(kind);
+        Ok(Some(end))
     }
 }
 

@@ -12,9 +12,9 @@ use anyhow::{Context, ensure};
 use pod_tools_host::{Authority, ErrorKind, Grant, PodTools, Reason, ToolError};
 use serde_json::json;
 
-use crate::INTERRUPTED;
-use crate::call::for_people;
+use crate::exit::INTERRUPTED;
 use crate::options::remedy::{explained, remedy};
+use crate::stdout::for_people;
 
 /// See the four tools at work on three pods, in a temporary directory
 #[derive(Debug, clap::Args)]
@@ -265,7 +265,7 @@ impl Stage {
         Ok(table.allocations().map(|allocation| allocation.pod_name.clone()).collect())
     }
 
-    /// Ends the pods and removes the directory. Dropping the stage does the same, and says nothing.
+    /// Ends the pods and removes the directory. Dropping the stage does so too, without a word about failures.
     fn clear(mut self) -> anyhow::Result<()> {
         end(&mut self.pods);
         std::fs::remove_dir_all(self.base.path()).context("cannot remove the temporary directory")

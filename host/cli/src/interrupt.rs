@@ -2,10 +2,9 @@
 //! is lost between two calls.
 
 use std::future::Future;
-use std::io::{self, Write};
+use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::oneshot;
 
 /// From when this exists on, Ctrl-C no longer kills the process: it waits to be asked for.
 #[derive(Debug)]
@@ -25,17 +24,4 @@ impl Interrupt {
             done = work => Some(done),
         }
     }
-}
-
-/// Writes to standard output and flushes: then, and not before, the reader has it.
-///
-/// On a thread of its own, which the end of the process does not wait for: a reader that has stopped reading
-/// holds up the thread, and not Ctrl-C.
-pub async fn print(bytes: Vec<u8>) -> io::Result<()> {
-    let (sender, written) = oneshot::channel();
-    std::thread::Builder::new().spawn(move || {
-        let mut out = io::stdout().lock();
-        let _ = sender.send(out.write_all(&bytes).and_then(|()| out.flush()));
-    })?;
-    written.await.unwrap_or_else(|_| Err(io::ErrorKind::BrokenPipe.into()))
 }

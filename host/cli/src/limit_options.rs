@@ -27,7 +27,7 @@ type Change = Arc<dyn Fn(&mut Limits) + Send + Sync>;
 
 /// A limit that was given a value.
 #[derive(Clone)]
-pub struct Setting {
+pub struct GivenLimit {
     /// Which limit.
     pub limit: &'static Limit,
     /// The value, as it was written.
@@ -35,7 +35,7 @@ pub struct Setting {
     change: Change,
 }
 
-impl std::fmt::Debug for Setting {
+impl std::fmt::Debug for GivenLimit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} = {:?}", self.limit.name, self.text)
     }
@@ -158,8 +158,8 @@ fn change<T: Copy + Send + Sync + 'static>(
 
 impl Limit {
     /// Gives it a value, as it is written on a command line or in a file.
-    pub fn set(&'static self, text: &str) -> Result<Setting, String> {
-        Ok(Setting { limit: self, text: text.to_owned(), change: (self.read)(text)? })
+    pub fn set(&'static self, text: &str) -> Result<GivenLimit, String> {
+        Ok(GivenLimit { limit: self, text: text.to_owned(), change: (self.read)(text)? })
     }
 
     fn option(&'static self) -> Arg {
@@ -175,7 +175,7 @@ impl Limit {
 
 /// The limits that were given a value. None of them twice.
 #[derive(Debug, Clone, Default)]
-pub struct GivenLimits(pub Vec<Setting>);
+pub struct GivenLimits(pub Vec<GivenLimit>);
 
 impl GivenLimits {
     /// Changes those that were given.
@@ -211,7 +211,10 @@ impl FromArgMatches for GivenLimits {
 
 #[cfg(test)]
 mod tests {
+    use pod_tools_host::Setting;
+
     use super::*;
+    use crate::options::remedy::remedy;
 
     #[test]
     fn every_default_that_is_shown_is_the_default() {
@@ -230,6 +233,16 @@ mod tests {
             GivenLimits(vec![limit.set("7").unwrap()]).apply(&mut limits);
             assert!(limits != Limits::default() && !seen.contains(&limits), "{}", limit.name);
             seen.push(limits);
+        }
+    }
+
+    #[test]
+    fn the_error_of_every_limit_names_the_option_that_sets_it() {
+        let remedies: Vec<&str> = Setting::ALL.iter().map(|&setting| remedy(setting)).collect();
+        // Reaching `max-output` is no error.
+        for limit in LIMITS.iter().filter(|limit| limit.name != "max-output") {
+            let names_it = |remedy: &&&str| remedy.ends_with(&format!(" with --{})", limit.name));
+            assert_eq!(remedies.iter().filter(names_it).count(), 1, "{}", limit.name);
         }
     }
 

@@ -4,10 +4,13 @@
 //! everything else to standard error.
 
 mod audit;
-mod batch;
 mod call;
+mod caller;
 mod demo;
+mod exit;
+mod grants;
 mod grants_file;
+mod in_force;
 mod input_lines;
 mod inspect;
 mod interrupt;
@@ -15,6 +18,7 @@ mod limit_options;
 mod mcp;
 mod options;
 mod pod;
+mod stdout;
 mod tools;
 mod units;
 
@@ -57,11 +61,8 @@ enum Command {
     Mcp(mcp::McpArgs),
     Pod(pod::PodArgs),
     Demo(demo::DemoArgs),
-    Grants(grants_file::check::GrantsArgs),
+    Grants(grants::GrantsArgs),
 }
-
-/// The process was interrupted: 128 and the number of SIGINT, as shells have it.
-const INTERRUPTED: u8 = 130;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -73,7 +74,7 @@ fn main() -> ExitCode {
         // Dropping the runtime waits for what was begun and may not be cut off: changes of state.
         .and_then(|runtime| runtime.block_on(run(cli)));
     done.unwrap_or_else(|error| {
-        // Whoever stopped reading knows that he did.
+        // A reader that has gone away needs no message about it.
         if !is_broken_pipe(&error) {
             eprintln!("pod-tools: {error:#}");
         }
@@ -103,7 +104,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Pod(args) => at(cli.host, async |host| pod::run(args, host).await).await,
         Command::Tools(args) => tools::run(args, component).await,
         Command::Inspect(args) => inspect::run(args, component),
-        Command::Grants(args) => grants_file::check::run(args, cli.host),
+        Command::Grants(args) => grants::run(args, cli.host),
         Command::Demo(demo::DemoArgs {}) => demo::run(component).await,
     }
 }

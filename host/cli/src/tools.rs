@@ -4,9 +4,9 @@ use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
-use crate::call::for_people;
 use crate::options::load;
 use crate::options::remedy::explained;
+use crate::stdout::for_people;
 
 /// Show the tools that the plugin offers
 #[derive(Debug, clap::Args)]

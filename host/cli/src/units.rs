@@ -34,7 +34,7 @@ pub fn bytes(text: &str) -> Result<u64, String> {
     number.checked_mul(1 << shift).ok_or_else(|| "that many bytes there are not".to_owned())
 }
 
-/// The same, for what lies in memory.
+/// A number of bytes, as [`bytes`] reads it, of something that lies in memory.
 pub fn bytes_in_memory(text: &str) -> Result<usize, String> {
     usize::try_from(bytes(text)?).map_err(|_| "that many bytes do not fit into memory".to_owned())
 }

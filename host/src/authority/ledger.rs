@@ -1,5 +1,5 @@
 //! The ledger of a call: what its plugin asked of the gate and what the gate said, and how much has passed
-//! between it and pods. For audit logs: it holds no text of anybody's but the names of pods.
+//! between it and pods. For audit logs: it holds no text but the names of pods.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

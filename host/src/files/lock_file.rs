@@ -58,8 +58,8 @@ impl<T> LockFile<T> {
     /// Takes the lock, trying until the deadline and at least once; `None` where others held it all the time.
     ///
     /// `open` opens the file; it gives `None` where that went away meanwhile. `current` tells of the file that
-    /// is there now: whoever waited for a lock may hold one on a file that was removed or replaced meanwhile,
-    /// which keeps nobody out.
+    /// is there now: a thread that waited for a lock may hold one on a file that was removed or replaced
+    /// meanwhile, which keeps no other process out.
     pub(crate) fn lock<E>(
         &self,
         deadline: Instant,

@@ -79,7 +79,7 @@ pub(crate) fn open_at(dir: impl AsFd, name: &OsStr, access: OFlags) -> Result<Fi
     open_with_stat(dir, name, access).map(|(file, _)| file)
 }
 
-/// The same, and what its metadata said then.
+/// Opens the regular file `name` in `dir`, as [`open_at`] does, and gives its metadata as of then.
 pub(crate) fn open_with_stat(dir: impl AsFd, name: &OsStr, access: OFlags) -> Result<(File, Stat), Fault> {
     let flags = access | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     let file = File::from(rustix::fs::openat(dir, name, flags, OWNER_ONLY)?);
@@ -132,7 +132,7 @@ pub(crate) fn read_at(dir: impl AsFd, name: &OsStr) -> Result<Option<Vec<u8>>, F
     Ok(read_with_stat(dir, name)?.map(|(content, _)| content))
 }
 
-/// The same, and what the file's metadata said before it was read.
+/// The whole content of a file that may be missing, and the file's metadata as of before it was read.
 pub(crate) fn read_with_stat(dir: impl AsFd, name: &OsStr) -> Result<Option<(Vec<u8>, Stat)>, Fault> {
     match open_with_stat(dir, name, OFlags::RDONLY) {
         Ok((file, stat)) => Ok(Some((read_whole(&file, &stat)?, stat))),

@@ -97,7 +97,7 @@ impl CursorLog {
 
 impl Known {
     fn append(&mut self, end: u64, lines: &[u8]) -> io::Result<()> {
-        // What a killed process began, or somebody else: it is none of the lines.
+        // The beginning of a line that a killed process left, or another program: it is none of the lines.
         if self.stamp.size() != end {
             self.file.set_len(end)?;
         }

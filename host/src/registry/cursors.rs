@@ -81,14 +81,14 @@ struct Subject {
 /// A line as it is written.
 #[derive(Serialize)]
 #[serde(untagged)]
-enum Line<'a> {
+enum CursorLine<'a> {
     Version { version: u64 },
     Moved { pod: &'a str, items: u64, digest: &'a str },
     Unreadable { pod: &'a str, unreadable: &'a RawValue },
     Forgotten { forgotten: &'a str },
 }
 
-impl Line<'_> {
+impl CursorLine<'_> {
     /// With its end. Only values that cannot fail to become JSON are in a line.
     fn render(&self) -> String {
         let mut line = serde_json::to_string(self).unwrap_or_default();
@@ -129,7 +129,8 @@ impl Cursors {
         let pods = pods.into_iter().map(|(name, raw)| {
             // Line breaks lie between values only: within a string they are escaped.
             let line = || {
-                Line::Unreadable { pod: &name, unreadable: raw }.render().replace(['\n', '\r'], " ") + "\n"
+                CursorLine::Unreadable { pod: &name, unreadable: raw }.render().replace(['\n', '\r'], " ")
+                    + "\n"
             };
             let entry = Entry::read(raw.get(), line);
             (name, entry)
@@ -185,10 +186,10 @@ impl Cursors {
         let mut lines = String::new();
         for pod in forgotten {
             self.pods.remove(pod);
-            lines += &Line::Forgotten { forgotten: pod }.render();
+            lines += &CursorLine::Forgotten { forgotten: pod }.render();
         }
         if let Some((pod, cursor)) = moved {
-            lines += &Line::Moved { pod, items: cursor.items, digest: &cursor.digest }.render();
+            lines += &CursorLine::Moved { pod, items: cursor.items, digest: &cursor.digest }.render();
             self.pods.insert(pod.to_owned(), Entry::Cursor(cursor));
         }
         self.lines += lines.lines().count();
@@ -201,11 +202,11 @@ impl Cursors {
 
     /// All of them, as a new file.
     fn render(&self) -> String {
-        let mut text = Line::Version { version: VERSION }.render();
+        let mut text = CursorLine::Version { version: VERSION }.render();
         for (pod, entry) in &self.pods {
             match entry {
                 Entry::Cursor(StoredCursor { items, digest }) => {
-                    text += &Line::Moved { pod, items: *items, digest }.render();
+                    text += &CursorLine::Moved { pod, items: *items, digest }.render();
                 }
                 Entry::Unreadable { line, .. } => text += line,
             }

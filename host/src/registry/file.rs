@@ -2,7 +2,7 @@
 //!
 //! Both are read as they are, or taken as they were read where they have not changed since, without a lock; and
 //! changed under the `flock` on `spawned_pods.lock`. The list is replaced whole: a new file is written and renamed
-//! over the old one, so that a reader, and whoever comes after a killed process, finds one of the two. Cursors
+//! over the old one, so that a reader, and a process that comes after a killed one, finds one of the two. Cursors
 //! are added at the end of their file: what is there already is not touched. A native spawner does not take that
 //! lock: what it writes at the same moment wins or is lost, as between two native spawners.
 

@@ -31,7 +31,7 @@ impl Record {
     }
 }
 
-/// A record is not lost for a field that nobody here reads.
+/// A record is not lost for a field that this crate does not read.
 fn text_or_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf>, D::Error> {
     Ok(match serde_json::Value::deserialize(deserializer)? {
         serde_json::Value::String(path) => Some(path.into()),

@@ -31,8 +31,7 @@ pub struct Definition {
     pub input_schema: Box<RawValue>,
     /// JSON Schema of [`Output::data`].
     pub data_schema: Box<RawValue>,
-    /// Under which name [`Output::content`] belongs into [`Output::data`], for whoever gives both as one
-    /// object.
+    /// The member of [`Output::data`] in which a caller that gives both as one object puts [`Output::content`].
     pub content_property: Option<String>,
     /// What it does to the world.
     pub effects: Effects,

@@ -18,7 +18,7 @@ use crate::authority::limits::LimitReached;
 /// The time between two interruptions of a running plugin.
 const TICK: Duration = Duration::from_millis(10);
 
-/// Advances the engine's epoch, as long as anybody needs it.
+/// Advances the engine's epoch while calls are under way.
 #[derive(Debug)]
 pub(super) struct Ticker(Arc<Shared>);
 
@@ -33,7 +33,7 @@ struct Calls {
     under_way: usize,
     /// The ticker has been dropped.
     ended: bool,
-    /// The thread waits for a call. It mostly does not: then nobody has to be woken.
+    /// The thread waits for a call. It mostly does not: then no thread has to be woken.
     awaited: bool,
 }
 

@@ -96,8 +96,8 @@ fn open_cache(directory: &Path) -> Option<Cache> {
     opened.inspect_err(|why| tracing::warn!("no compilation cache in {}: {why}", directory.display())).ok()
 }
 
-/// Makes sure that the directory is ours alone. What lies in it is run as native code: whoever can write
-/// there can do anything in our name.
+/// Makes sure that the directory is ours alone. What lies in it is run as native code: a user who can
+/// write there can do anything in our name.
 fn private_directory(directory: &Path) -> Result<PathBuf, String> {
     std::fs::DirBuilder::new()
         .recursive(true)

@@ -33,7 +33,7 @@ use crate::imports::bindings::{Plugin, PluginPre};
 /// nothing of it survives the call. To be used within a tokio runtime with time and I/O enabled.
 pub struct PodTools {
     plugin: PluginPre<CallState>,
-    /// The component's binary, and its digest once somebody has asked for it.
+    /// The component's binary, and its digest once it was asked for.
     component: Cow<'static, [u8]>,
     digest: OnceLock<String>,
     /// As many as the pool holds instances. Further calls wait, within their own time.

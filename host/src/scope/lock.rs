@@ -2,8 +2,8 @@
 //!
 //! Native processes open the file, take its `flock`, rewrite it in place and let go; it must never be
 //! replaced, or they would wait on a file that nobody reads. A rewrite in place can be torn by a kill, so the
-//! change is written to a [journal] first, beside the table, and finished by whoever takes
-//! the lock next.
+//! change is written to a [journal] first, beside the table, and finished by the process
+//! that takes the lock next.
 
 use std::convert::Infallible;
 use std::ffi::OsString;
@@ -167,8 +167,8 @@ impl ScopeLock {
         held.ok_or_else(|| ScopeLockError::Busy { path: self.path.clone(), waited: start.elapsed() })
     }
 
-    /// The file's directory and its path, with the links in the operator's own path resolved: whoever comes
-    /// by another path finds the same journal. Makes what is missing.
+    /// The file's directory and its path, with the links in the operator's own path resolved: a process
+    /// that comes by another path finds the same journal. Makes what is missing.
     fn locate(&self) -> Result<Location, ScopeLockError> {
         let real = match self.path.canonicalize() {
             Ok(real) => real,

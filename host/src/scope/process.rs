@@ -9,7 +9,7 @@ use rustix::process::{Pid, test_kill_process};
 ///
 /// It does not if the operating system knows none, if the number cannot be a process id (outside
 /// 1…2³¹−1, where `kill` would mean groups and more), or if all that is left of it is a zombie that its
-/// parent has not waited for. A process that belongs to somebody else runs.
+/// parent has not waited for. A process of another user runs.
 pub fn is_alive(pid: i64) -> bool {
     let Some(pid) = i32::try_from(pid).ok().filter(|pid| *pid > 0).and_then(Pid::from_raw) else {
         return false;

@@ -170,7 +170,8 @@ fn resolve_beneath(directory: BorrowedFd<'_>, path: &Path, flags: OFlags) -> Res
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 use walk_beneath as resolve_beneath;
 
-/// The same by hand, one component at a time, each opened from the handle of the one before.
+/// Opens `path` beneath `directory` without the kernel's help: one component at a time, each from the handle of the
+/// one before.
 ///
 /// `path` has plain names only; [`GrantedDirectories::open`] has seen to that.
 fn walk_beneath(directory: BorrowedFd<'_>, path: &Path, flags: OFlags) -> Result<OwnedFd, Errno> {

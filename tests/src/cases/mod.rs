@@ -12,6 +12,7 @@ pub mod state;
 pub mod tools;
 
 use crate::case::Case;
+use crate::flaw::Flaw;
 
 /// All lists, in the order of reports: families stay together.
 const LISTS: &[&[Case]] = &[
@@ -59,13 +60,24 @@ pub fn by_id(id: &str) -> Option<&'static Case> {
     all().find(|case| case.id == id)
 }
 
+/// Which case catches which wrong host, as a table in Markdown: that of the crate's docs.
+pub fn catches_table() -> String {
+    let mut text = "| a host that … | is caught by |\n|---|---|\n".to_owned();
+    for flaw in Flaw::ALL {
+        let catching = all().filter(|case| case.catches.contains(flaw));
+        let ids: Vec<_> = catching.map(|case| format!("`{}`", case.id)).collect();
+        let about = flaw.about().trim().trim_end_matches('.');
+        text.push_str(&format!("| `{flaw}`: {about} | {} |\n", ids.join(", ")));
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
 
     use super::*;
     use crate::case::Family;
-    use crate::flaw::Flaw;
 
     #[test]
     fn ids_are_unique_and_words_in_kebab_case() {

@@ -13,7 +13,7 @@ use serde::{Serialize, Serializer};
 const VERSION: u32 = 1;
 
 /// What is known of a call beside its outcome and its requests.
-pub(super) struct Call<'a> {
+pub(super) struct CallRecord<'a> {
     pub tool: &'a str,
     /// When the call began.
     pub time: Timestamp,
@@ -26,7 +26,7 @@ pub(super) struct Call<'a> {
 /// How a call ended, in a word.
 #[derive(Debug, Clone, Copy, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Outcome {
+pub(super) enum CallEnd {
     Ok,
     Error,
     /// The caller went away, or cancelled the call.
@@ -35,17 +35,17 @@ pub(super) enum Outcome {
 
 /// One line.
 #[derive(Serialize)]
-pub(super) struct Line<'a> {
+pub(super) struct AuditLine<'a> {
     version: u32,
     /// By the clock of the machine, in UTC.
     time: String,
     tool: &'a str,
-    outcome: Outcome,
+    outcome: CallEnd,
     /// The error's.
     kind: Option<ErrorKind>,
     reason: Option<Reason>,
     /// What the plugin asked the gate for, each once, in the order in which it first did.
-    requests: Vec<Request>,
+    requests: Vec<AuditedRequest>,
     /// How many more it asked for that are not listed.
     unlisted_requests: u64,
     bytes_to_pods: u64,
@@ -57,7 +57,7 @@ pub(super) struct Line<'a> {
 
 /// A request that the plugin made of the gate, as often as it made it.
 #[derive(Serialize)]
-struct Request {
+struct AuditedRequest {
     #[serde(serialize_with = "verb_word")]
     verb: Verb,
     operation: Operation,
@@ -70,7 +70,7 @@ fn verb_word<S: Serializer>(verb: &Verb, serializer: S) -> Result<S::Ok, S::Erro
     serializer.serialize_str(verb.as_str())
 }
 
-impl From<RecordedRequest> for Request {
+impl From<RecordedRequest> for AuditedRequest {
     fn from(recorded: RecordedRequest) -> Self {
         let decision = match recorded.decision {
             Decision::Allowed => "allowed",
@@ -82,9 +82,14 @@ impl From<RecordedRequest> for Request {
     }
 }
 
-impl<'a> Line<'a> {
+impl<'a> AuditLine<'a> {
     /// The line of a call that has ended.
-    pub(super) fn new(call: &Call<'a>, outcome: Outcome, error: Option<&ToolError>, ledger: &Ledger) -> Self {
+    pub(super) fn new(
+        call: &CallRecord<'a>,
+        outcome: CallEnd,
+        error: Option<&ToolError>,
+        ledger: &Ledger,
+    ) -> Self {
         Self {
             version: VERSION,
             time: format!("{:.3}", call.time),
@@ -92,7 +97,7 @@ impl<'a> Line<'a> {
             outcome,
             kind: error.map(|error| error.kind),
             reason: error.and_then(|error| error.reason),
-            requests: ledger.requests().into_iter().map(Request::from).collect(),
+            requests: ledger.requests().into_iter().map(AuditedRequest::from).collect(),
             unlisted_requests: ledger.unlisted_requests(),
             bytes_to_pods: ledger.bytes_to_pods(),
             bytes_from_pods: ledger.bytes_from_pods(),

@@ -1,5 +1,5 @@
 //! The audit log (`--audit FILE`): a line of JSON for each call, that says what was called, on which pods,
-//! what was allowed, and how it ended; never a text of anybody's.
+//! what was allowed, and how it ended; never a text of a caller or a pod.
 //!
 //! What an operator may rely on:
 //! - A process that cannot open the log calls nothing.
@@ -22,12 +22,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use jiff::Timestamp;
-use pod_tools_host::{ErrorKind, Ledger, Output, Reason, ToolError};
+use pod_tools_host::{ErrorKind, Ledger, Reason, ToolError};
 use rustix::fs::OFlags;
 
-use self::line::{Call, Line, Outcome};
+use self::line::{AuditLine, CallEnd, CallRecord};
 
-/// The most characters that are kept of a tool's name: whoever calls may call it anything.
+/// The most characters that are kept of a tool's name: a caller may call it anything.
 const MAX_TOOL: usize = 128;
 
 /// An open audit log. Cheap to clone; a clone is the same log.
@@ -116,18 +116,18 @@ impl Entry {
     /// called before the answer is given.
     pub fn finish(mut self, outcome: Result<usize, &ToolError>) {
         match outcome {
-            Ok(bytes) => self.write(Outcome::Ok, None, bytes),
-            Err(error) => self.write(Outcome::Error, Some(error), 0),
+            Ok(bytes) => self.write(CallEnd::Ok, None, bytes),
+            Err(error) => self.write(CallEnd::Error, Some(error), 0),
         }
     }
 
-    fn write(&mut self, outcome: Outcome, error: Option<&ToolError>, answer_bytes: usize) {
+    fn write(&mut self, end: CallEnd, error: Option<&ToolError>, answer_bytes: usize) {
         self.is_written = true;
         let (time, began) = self.began;
         let duration = began.elapsed();
         let component = self.log.0.component.as_deref();
-        let call = Call { tool: &self.tool, time, duration, component, answer_bytes };
-        let line = Line::new(&call, outcome, error, &self.ledger);
+        let call = CallRecord { tool: &self.tool, time, duration, component, answer_bytes };
+        let line = AuditLine::new(&call, end, error, &self.ledger);
         let log = &self.log.0;
         let mut sink = log.sink();
         let written =
@@ -147,14 +147,9 @@ impl Entry {
 impl Drop for Entry {
     fn drop(&mut self) {
         if !self.is_written {
-            self.write(Outcome::Cancelled, None, 0);
+            self.write(CallEnd::Cancelled, None, 0);
         }
     }
-}
-
-/// How many bytes an answer has.
-pub fn size(output: &Output) -> usize {
-    output.summary.len() + output.content.as_ref().map_or(0, String::len) + output.data.get().len()
 }
 
 #[derive(Debug)]

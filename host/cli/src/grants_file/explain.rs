@@ -7,15 +7,15 @@ use pod_tools_host::{Grant, Limits, Verb};
 use serde::Serialize;
 
 use super::fault::{Fault, Position, fault};
-use super::{GrantsFile, Placed};
-use crate::limit_options::{GivenLimits, Setting};
+use super::file::{GrantsFile, Placed};
+use crate::limit_options::{GivenLimit, GivenLimits};
 
 /// The most names of pods that people are shown of one grant.
 const MAX_NAMES: usize = 10;
 
 /// What a grants file allows.
 #[derive(Debug, Serialize)]
-pub(super) struct Explanation {
+pub struct Explanation {
     file: PathBuf,
     ok: bool,
     grants: Vec<Explained>,
@@ -52,14 +52,14 @@ struct ChangedLimit {
 
 impl Explanation {
     /// `pods` are the names of those that are recorded now, or why they are not known.
-    pub(super) fn of(file: &GrantsFile, pods: Result<Vec<String>, String>) -> Self {
+    pub fn of(file: &GrantsFile, pods: Result<Vec<String>, String>) -> Self {
         let (pods, registry_error) = match pods {
             Ok(pods) => (Some(pods), None),
             Err(error) => (None, Some(error)),
         };
         let grants = file.grants.as_deref().unwrap_or_default();
         let is_granted = |verb: &Verb| grants.iter().any(|grant| grant.value.verbs().contains(verb));
-        let changed = |limits: &&Placed<Setting>| {
+        let changed = |limits: &&Placed<GivenLimit>| {
             let mut changed = Limits::default();
             GivenLimits(vec![limits.value.clone()]).apply(&mut changed);
             changed != Limits::default()

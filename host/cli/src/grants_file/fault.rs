@@ -43,7 +43,7 @@ pub(super) fn fault(at: Option<Position>, message: impl Into<String>) -> Fault {
 pub struct GrantsFileError {
     pub(super) path: PathBuf,
     /// In the order of the file.
-    pub(super) faults: Vec<Fault>,
+    pub faults: Vec<Fault>,
 }
 
 /// A line each, as compilers have it: `FILE:LINE:COLUMN: what`.

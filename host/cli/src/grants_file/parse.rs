@@ -7,9 +7,9 @@ use pod_tools_host::{Grant, GrantParseError, Verb};
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
-use super::fault::{Fault, Position, fault};
-use super::{GrantsFile, Placed};
-use crate::limit_options::{LIMITS, Setting};
+use super::fault::{Fault, GrantsFileError, Position, fault};
+use super::file::{Content, GrantsFile, Placed};
+use crate::limit_options::{GivenLimit, LIMITS};
 
 const GRANTS: &str = "grants";
 const ALLOW_SOCKETS: &str = "allow-sockets";
@@ -19,8 +19,32 @@ const KEYS: [&str; 3] = [GRANTS, ALLOW_SOCKETS, TABLE_OF_LIMITS];
 /// How alike two words must be for one to have been meant by the other: as clap has it.
 const ALIKE: f64 = 0.7;
 
+impl GrantsFile {
+    /// Reads and checks a file.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with it, each with its line and column.
+    pub fn read(path: &Path) -> Result<Self, GrantsFileError> {
+        Self::understand(path, &Content::read(path)?)
+    }
+
+    /// Checks what was read of the file at `path`.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with it, each with its line and column.
+    pub fn understand(path: &Path, content: &Content) -> Result<Self, GrantsFileError> {
+        let faults = match parse(path, &content.bytes) {
+            Ok(file) => return Ok(Self { open_to_others: content.open_to_others.clone(), ..file }),
+            Err(faults) => faults,
+        };
+        Err(GrantsFileError { path: path.to_owned(), faults })
+    }
+}
+
 /// Reads the text of the file at `path`.
-pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<GrantsFile, Vec<Fault>> {
+fn parse(path: &Path, bytes: &[u8]) -> Result<GrantsFile, Vec<Fault>> {
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let at = Position::of(bytes, error.valid_up_to());
         vec![fault(Some(at), "is not UTF-8, as TOML has to be; save the file as UTF-8")]
@@ -132,7 +156,7 @@ impl Reader<'_> {
         values
     }
 
-    fn limits(&mut self, value: &Spanned<DeValue<'_>>) -> Vec<Placed<Setting>> {
+    fn limits(&mut self, value: &Spanned<DeValue<'_>>) -> Vec<Placed<GivenLimit>> {
         let DeValue::Table(table) = value.get_ref() else {
             let message =
                 format!("`{TABLE_OF_LIMITS}` is a table; write [{TABLE_OF_LIMITS}] and each limit below it");

@@ -5,7 +5,7 @@ use rmcp::model::{CallToolResult, ContentBlock, ErrorCode, ErrorData, MetaObject
 use serde_json::{Value, json};
 
 use super::catalogue::Entry;
-use crate::call::words;
+use crate::stdout::words;
 
 /// Where a failed result tells programs the error's kind and reason: clients check structured content
 /// against the tool's output schema even where the result is an error.

@@ -13,7 +13,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
 
 use super::client_log::{self, LogLine};
-use super::server::Server;
+use super::server::McpServer;
 use super::transcripts;
 use super::watcher::Subscription;
 
@@ -26,7 +26,7 @@ pub struct Subscriptions(Mutex<HashMap<String, (String, Subscription)>>);
 
 impl Subscriptions {
     /// Subscribes to what has that address; `None`: no conversation has it.
-    pub fn add(&self, server: &Server, uri: &str) -> Option<Result<(), ToolError>> {
+    pub fn add(&self, server: &McpServer, uri: &str) -> Option<Result<(), ToolError>> {
         let pod = transcripts::pod(uri)?;
         let mut all = self.lock();
         if all.contains_key(uri) {
@@ -49,7 +49,7 @@ impl Subscriptions {
     /// The addresses of a pod's conversation, or of all (`None`), as far as it may be read now.
     fn told_of(&self, pod: Option<&str>, authority: &Authority) -> Vec<String> {
         let told = |(name, _): &(String, Subscription)| {
-            pod.is_none_or(|pod| pod == name) && authority.grants().allow(Verb::Read, name)
+            pod.is_none_or(|pod| pod == name) && authority.allows(Verb::Read, name)
         };
         self.lock().iter().filter(|(_, entry)| told(entry)).map(|(uri, _)| uri.clone()).collect()
     }
@@ -69,7 +69,7 @@ enum News {
 
 /// Where news come together for one client.
 struct NewsSource<'a> {
-    server: &'a Server,
+    server: &'a McpServer,
     subscriptions: &'a Subscriptions,
     grants: tokio::sync::watch::Receiver<Authority>,
     changes: tokio::sync::broadcast::Receiver<Arc<str>>,
@@ -79,7 +79,7 @@ struct NewsSource<'a> {
 
 impl<'a> NewsSource<'a> {
     fn new(
-        server: &'a Server,
+        server: &'a McpServer,
         subscriptions: &'a Subscriptions,
         own: Option<mpsc::Receiver<LogLine>>,
     ) -> Self {
@@ -127,7 +127,7 @@ impl<'a> NewsSource<'a> {
 
 /// Tells a client of a session, until the session's future is dropped or the client has left.
 pub async fn attend(
-    server: &Server,
+    server: &McpServer,
     subscriptions: &Subscriptions,
     level: &Mutex<LoggingLevel>,
     own: Option<mpsc::Receiver<LogLine>>,
@@ -167,7 +167,7 @@ pub async fn tell_line(peer: &Peer<RoleServer>, line: LogLine) -> Result<(), Ser
 }
 
 /// Tells one `subscriptions/listen` request what it asked for, until it ends.
-pub async fn attend_listener(server: &Server, subscriptions: &Subscriptions, sink: &SubscriptionSink) {
+pub async fn attend_listener(server: &McpServer, subscriptions: &Subscriptions, sink: &SubscriptionSink) {
     let mut news = NewsSource::new(server, subscriptions, None);
     loop {
         // The sink itself passes over what was not asked for.
@@ -224,7 +224,7 @@ mod tests {
             let cache = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tmp/cache");
             let tools = PodTools::builder().cache_dir(Some(cache)).load().unwrap();
             let stopping = CancellationToken::new();
-            let server = Server::new(tools, changes, None, stopping.clone()).await.unwrap();
+            let server = McpServer::new(tools, changes, None, stopping.clone()).await.unwrap();
             let (ours, theirs) = tokio::io::duplex(1 << 20);
             tokio::spawn(async move {
                 let (input, output) = split(theirs);

@@ -7,6 +7,8 @@ use pod_tools_host::Answer;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 
+use crate::caller::Caller;
+
 /// What a client has been sent or is being sent, and whose read cursors are not stored yet.
 ///
 /// A call that follows waits for that ([`settled`](Self::settled)): a client that asks again as soon as it
@@ -43,6 +45,7 @@ struct Inner {
 
 #[derive(Debug)]
 struct Staged {
+    caller: Arc<Caller>,
     answer: Answer,
     /// The answer's share of the memory for answers that are not out yet.
     _memory: OwnedSemaphorePermit,
@@ -60,8 +63,8 @@ impl Delivery {
     }
 
     /// Keeps an answer until its text is out.
-    pub fn stage(&self, answer: Answer, memory: OwnedSemaphorePermit) {
-        *self.staged() = Some(Staged { answer, _memory: memory });
+    pub fn stage(&self, caller: Arc<Caller>, answer: Answer, memory: OwnedSemaphorePermit) {
+        *self.staged() = Some(Staged { caller, answer, _memory: memory });
     }
 
     /// From now on the text may be out at any time. `None`: there is nothing that waits for that.
@@ -71,13 +74,13 @@ impl Delivery {
         Some(HandOver { staged: Some(staged), outbox: self.0.outbox.clone() })
     }
 
-    /// Nobody waits for the answer any more.
+    /// The client waits for the answer no longer.
     pub fn abandon(&self) {
         self.0.gone.cancel();
         self.staged().take();
     }
 
-    /// Waits until nobody waits for the answer any more.
+    /// Waits until the client waits for the answer no longer.
     pub fn gone(&self) -> WaitForCancellationFuture<'_> {
         self.0.gone.cancelled()
     }
@@ -95,12 +98,10 @@ pub struct HandOver {
 }
 
 impl HandOver {
-    /// The text is out: the cursors move. A failure takes nothing back: the text will be given again.
+    /// The text is out: the cursors move.
     pub async fn delivered(mut self) {
-        if let Some(staged) = self.staged.take()
-            && let Err(error) = staged.answer.delivered().await
-        {
-            tracing::warn!("{error}");
+        if let Some(staged) = self.staged.take() {
+            staged.caller.deliver(staged.answer).await;
         }
     }
 }

@@ -7,8 +7,8 @@ use anyhow::Context;
 use clap::ValueEnum;
 use serde_json::{Value, json};
 
-use crate::interrupt::print;
 use crate::options::HostOptions;
+use crate::stdout::print;
 
 /// The name under which an agent knows the server.
 const SERVER: &str = "pods";

@@ -1,15 +1,16 @@
-//! What all sessions share, and the one place through which every call and every reading of a transcript
-//! passes: its place in the queue, its authority, its end.
+//! What all sessions share: the plugin's tools, and the way of a client's call to the one [`Caller`], with its place in
+//! the queue, its progress and its early end.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use pod_tools_host::{Answer, Authority, Document, ErrorKind, Ledger, PodTools, ToolError};
+use pod_tools_host::{Answer, Authority, Document, ErrorKind, PodTools, ToolError};
 use rmcp::model::ProgressNotificationParam;
 use rmcp::service::{Peer, RequestContext, RoleServer};
 use serde_json::Value;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, watch};
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore, SemaphorePermit, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tokio_util::sync::CancellationToken;
 
@@ -17,7 +18,8 @@ use super::catalogue::Catalogue;
 use super::client_log::{self, LogSender};
 use super::delivery::Delivery;
 use super::watcher::Watcher;
-use crate::audit::{self, AuditLog};
+use crate::audit::AuditLog;
+use crate::caller::{Caller, Operation, ToolCall, Transcript};
 use crate::options::remedy::explained;
 
 /// Calls of all clients that run at once; further ones wait. Half of what [`PodTools`] has places for.
@@ -34,10 +36,9 @@ const PROGRESS_EVERY: Duration = Duration::from_secs(1);
 
 /// The server: the plugin, what it may do at present, and its bounds.
 #[derive(Debug)]
-pub struct Server {
-    tools: PodTools,
+pub struct McpServer {
+    pub caller: Arc<Caller>,
     authority: watch::Receiver<Authority>,
-    audit: Option<AuditLog>,
     pub catalogue: Catalogue,
     pub watcher: Watcher,
     /// The server ends.
@@ -47,43 +48,7 @@ pub struct Server {
     unsent: Arc<Semaphore>,
 }
 
-/// What a client asks for.
-#[derive(Debug)]
-pub enum Operation {
-    /// A call of a tool that there is.
-    Tool { name: String, arguments: Value },
-    /// The whole conversation of the pod of that name.
-    Transcript { pod: String },
-}
-
-impl Operation {
-    /// As it stands in the audit log.
-    fn name(&self) -> &str {
-        match self {
-            Self::Tool { name, .. } => name,
-            Self::Transcript { .. } => "resources/read",
-        }
-    }
-}
-
-/// What comes of it.
-#[derive(Debug)]
-pub enum Outcome {
-    Answer(Answer),
-    Transcript(Document),
-}
-
-impl Outcome {
-    /// How many bytes it has.
-    pub fn size(&self) -> usize {
-        match self {
-            Self::Answer(answer) => audit::size(answer.output()),
-            Self::Transcript(document) => document.text.len(),
-        }
-    }
-}
-
-/// Why nothing comes of it.
+/// Why an operation has no answer.
 #[derive(Debug)]
 pub enum Ended {
     /// It failed.
@@ -100,6 +65,16 @@ impl From<ToolError> for Ended {
     }
 }
 
+/// A place to run in. No semaphore here is ever closed, so that it is always one.
+type Place<'a> = Result<SemaphorePermit<'a>, AcquireError>;
+
+/// How a client asks: its request, and the way back to it.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    pub context: &'a RequestContext<RoleServer>,
+    pub delivery: &'a Delivery,
+}
+
 /// Who asks: one client's places and log.
 #[derive(Debug, Clone)]
 pub struct Client {
@@ -112,13 +87,13 @@ impl Client {
         Self { places: Arc::new(Semaphore::new(RUNNING_OF_ONE)), log }
     }
 
-    /// The same client, with a log of its own for one request.
+    /// This client, with a log of its own for one request.
     pub fn logging_to(&self, log: LogSender) -> Self {
         Self { places: self.places.clone(), log }
     }
 }
 
-impl Server {
+impl McpServer {
     /// Asks the component for its tools.
     pub async fn new(
         tools: PodTools,
@@ -129,9 +104,8 @@ impl Server {
         let catalogue = Catalogue::new(tools.definitions().await.map_err(explained)?)?;
         let watcher = Watcher::start(authority.clone(), &stopping)?;
         Ok(Arc::new(Self {
-            tools,
+            caller: Arc::new(Caller::of_server(tools, authority.clone(), audit)),
             authority,
-            audit,
             catalogue,
             watcher,
             stopping,
@@ -153,35 +127,51 @@ impl Server {
         changes
     }
 
-    /// Does what a client asks for, with the authority of this moment. Every call of a tool and every reading
-    /// of a transcript passes here, whoever asks and however it ends.
-    pub async fn carry_out(
+    /// Calls a tool that there is. Arguments that its schema forbids start no plugin.
+    pub async fn call_tool(
         &self,
-        operation: &Operation,
+        name: &str,
+        arguments: Value,
         client: &Client,
-        context: &RequestContext<RoleServer>,
-        delivery: &Delivery,
-    ) -> Result<Outcome, Ended> {
-        let call = async {
-            let Some(audit) = &self.audit else {
-                return self.call(operation, client, delivery, None).await;
-            };
-            // Dropped before it is finished, it says that the call was cancelled.
-            let entry = audit.begin(operation.name())?;
-            let done = self.call(operation, client, delivery, Some(entry.ledger())).await;
-            match &done {
-                Ok(outcome) => entry.finish(Ok(outcome.size())),
-                Err(Ended::Failed(error)) => entry.finish(Err(error)),
-                Err(Ended::Cancelled | Ended::Stopping) => drop(entry),
-            }
-            done
+        asked: Asked<'_>,
+    ) -> Result<Answer, Ended> {
+        let checked = self.check(name, &arguments);
+        // From here on they are text: a tree takes many times as much memory, and the call may wait.
+        let input = arguments.to_string();
+        drop(arguments);
+        let waiting = format!("{name} is waiting for its pod");
+        self.carry_out(&ToolCall { name, input: &input }, checked, waiting, client, asked).await
+    }
+
+    /// Reads the whole conversation of the pod of that name.
+    pub async fn transcript(&self, pod: &str, client: &Client, asked: Asked<'_>) -> Result<Document, Ended> {
+        let waiting = "reading the conversation".to_owned();
+        self.carry_out(&Transcript { pod }, Ok(()), waiting, client, asked).await
+    }
+
+    /// Carries out what a client asks for, in its turn, until it is done, cancelled or the server ends. `checked` is what was found wrong with
+    /// it; `waiting` is what the client is told meanwhile, if it wants to be.
+    async fn carry_out<O: Operation>(
+        &self,
+        operation: &O,
+        checked: Result<(), ToolError>,
+        waiting: String,
+        client: &Client,
+        asked: Asked<'_>,
+    ) -> Result<O::Answer, Ended> {
+        let Asked { context, delivery } = asked;
+        let admission = async {
+            checked?;
+            // What this client has been sent so far is to count before it asks for more.
+            delivery.outbox().settled().await;
+            self.place(client).await
         };
-        let call = client_log::to_client(client.log.clone(), call);
-        let progress = self.tell_progress(context, operation);
+        let call = client_log::to_client(client.log.clone(), self.caller.carry_out(operation, admission));
+        let progress = self.tell_progress(context, waiting);
         tokio::select! {
-            // An outcome that is there is given, whatever else has happened.
+            // An answer that is there is given, whatever else has happened.
             biased;
-            done = call => done,
+            done = call => Ok(done?),
             () = context.ct.cancelled() => Err(Ended::Cancelled),
             () = delivery.gone() => Err(Ended::Cancelled),
             () = self.stopping.cancelled() => Err(Ended::Stopping),
@@ -189,32 +179,7 @@ impl Server {
         }
     }
 
-    async fn call(
-        &self,
-        operation: &Operation,
-        client: &Client,
-        delivery: &Delivery,
-        ledger: Option<&Ledger>,
-    ) -> Result<Outcome, Ended> {
-        self.check(operation)?;
-        // What this client has been sent so far is to count before it asks for more.
-        delivery.outbox().settled().await;
-        let _place = self.place(client).await?;
-        let authority = self.authority();
-        let authority = ledger.map_or_else(|| authority.clone(), |ledger| authority.recorded_in(ledger));
-        Ok(match operation {
-            Operation::Tool { name, arguments } => {
-                Outcome::Answer(self.tools.call(&authority, name, &arguments.to_string()).await?)
-            }
-            Operation::Transcript { pod } => {
-                Outcome::Transcript(self.tools.transcript(&authority, pod).await?)
-            }
-        })
-    }
-
-    /// Arguments that their schema forbids start no plugin.
-    fn check(&self, operation: &Operation) -> Result<(), ToolError> {
-        let Operation::Tool { name, arguments } = operation else { return Ok(()) };
+    fn check(&self, name: &str, arguments: &Value) -> Result<(), ToolError> {
         let complaint = self.catalogue.get(name).and_then(|entry| entry.complaint(arguments));
         complaint.map_or(Ok(()), |complaint| {
             let message = format!("the arguments are not what {name} takes: {complaint}");
@@ -235,27 +200,17 @@ impl Server {
     }
 
     /// Waits for a place to run in: the client's own first, so that its further calls stand in nobody's way.
-    async fn place<'a>(&'a self, client: &'a Client) -> Result<[SemaphorePermit<'a>; 2], Ended> {
+    async fn place<'a>(&'a self, client: &'a Client) -> Result<[Place<'a>; 2], ToolError> {
         let _queued = Queued::enter(&self.waiting)?;
-        let own = client.places.acquire().await.map_err(|_| Ended::Stopping)?;
-        let shared = self.running.acquire().await.map_err(|_| Ended::Stopping)?;
-        Ok([own, shared])
+        Ok([client.places.acquire().await, self.running.acquire().await])
     }
 
     /// Tells the client every second that its call goes on, if it asked for that. Never ends.
-    async fn tell_progress(
-        &self,
-        context: &RequestContext<RoleServer>,
-        operation: &Operation,
-    ) -> std::convert::Infallible {
+    async fn tell_progress(&self, context: &RequestContext<RoleServer>, waiting: String) -> Infallible {
         let Some(token) = context.meta.get_progress_token() else {
             return std::future::pending().await;
         };
         let total = self.authority().limits().call_time.as_secs_f64();
-        let what = match operation {
-            Operation::Tool { name, .. } => format!("{name} is waiting for its pod"),
-            Operation::Transcript { .. } => "reading the conversation".to_owned(),
-        };
         let begun = Instant::now();
         let mut ticks = interval_at(begun + PROGRESS_EVERY, PROGRESS_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -263,7 +218,7 @@ impl Server {
             ticks.tick().await;
             let progress = ProgressNotificationParam::new(token.clone(), begun.elapsed().as_secs_f64())
                 .with_total(total)
-                .with_message(what.clone());
+                .with_message(waiting.clone());
             notify(&context.peer, progress).await;
         }
     }

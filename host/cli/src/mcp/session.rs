@@ -23,8 +23,9 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use super::attendant::{self, MAX_SUBSCRIPTIONS, Subscriptions};
 use super::client_log::{self, LogLine};
 use super::delivery::{Delivery, Outbox};
-use super::server::{Client, Ended, Operation, Outcome, Server};
+use super::server::{Asked, Client, Ended, McpServer};
 use super::{answer, transcripts};
+use crate::caller::{Operation, ToolCall};
 
 /// For the agent's model: what there is, and what to mind.
 const INSTRUCTIONS: &str = "Pods are sub-agents that run beside you, each a process with a name. ListPods shows \
@@ -59,17 +60,17 @@ pub struct Session {
 
 #[derive(Debug)]
 struct Shared {
-    server: Arc<Server>,
+    server: Arc<McpServer>,
     client: Client,
     level: Mutex<LoggingLevel>,
     subscriptions: Subscriptions,
-    /// The client's log lines, until somebody is there to send them.
+    /// The client's log lines, until its attendant sends them.
     log: Mutex<Option<mpsc::Receiver<LogLine>>>,
     ended: CancellationToken,
 }
 
 impl Session {
-    pub fn new(server: Arc<Server>) -> Self {
+    pub fn new(server: Arc<McpServer>) -> Self {
         let (sender, log) = client_log::channel();
         let ended = CancellationToken::new();
         let shared = Shared {
@@ -83,28 +84,28 @@ impl Session {
         Self { shared: Arc::new(shared), _ending: ended.drop_guard() }
     }
 
-    async fn carry_out(
+    /// Has the server do what a request asks for. Since 2026-07-28 it is each request that says which log lines it
+    /// wants to hear.
+    async fn ask<T>(
         &self,
-        operation: &Operation,
-        context: &RequestContext<RoleServer>,
-    ) -> Result<(Outcome, Delivery), Ended> {
-        let (server, client, delivery) = (&self.shared.server, &self.shared.client, delivery(context));
-        // Since 2026-07-28 it is each request that says what it wants to hear.
-        let Some(wanted) = context.meta.log_level() else {
-            let outcome = server.carry_out(operation, client, context, &delivery).await?;
-            return Ok((outcome, delivery));
+        asked: Asked<'_>,
+        work: impl AsyncFnOnce(&McpServer, &Client) -> Result<T, Ended>,
+    ) -> Result<T, Ended> {
+        let Shared { server, client, .. } = &*self.shared;
+        let Some(wanted) = asked.context.meta.log_level() else {
+            return work(server, client).await;
         };
         let (log, mut lines) = client_log::channel();
         let client = client.logging_to(log);
-        let outcome = server.carry_out(operation, &client, context, &delivery).await;
+        let done = work(server, &client).await;
         drop(client);
         while let Some(line) = lines.recv().await {
             if client_log::passes(line.level, wanted) {
                 // A client that has left is noticed by its transport.
-                let _ = attendant::tell_line(&context.peer, line).await;
+                let _ = attendant::tell_line(&asked.context.peer, line).await;
             }
         }
-        Ok((outcome?, delivery))
+        done
     }
 
     async fn call(
@@ -116,16 +117,17 @@ impl Session {
         let Some(entry) = self.shared.server.catalogue.get(name) else {
             return Err(ErrorData::invalid_params(format!("there is no tool named `{name}`"), None));
         };
-        let operation = Operation::Tool { name: name.to_owned(), arguments };
+        let delivery = delivery(context);
+        let asked = Asked { context, delivery: &delivery };
         let done = async {
-            let (outcome, delivery) = self.carry_out(&operation, context).await?;
+            let call = self
+                .ask(asked, async |server, client| server.call_tool(name, arguments, client, asked).await);
+            let answer = call.await?;
+            let server = &self.shared.server;
             // The text is there twice, for the model and for programs.
-            let memory = self.shared.server.memory_for(2 * outcome.size()).await?;
-            let Outcome::Answer(answer) = outcome else {
-                return Err(Ended::Cancelled);
-            };
+            let memory = server.memory_for(2 * ToolCall::size(&answer)).await?;
             let result = answer::success(entry, answer.output())?;
-            delivery.stage(answer, memory);
+            delivery.stage(server.caller.clone(), answer, memory);
             Ok(result)
         };
         match done.await {
@@ -137,15 +139,16 @@ impl Session {
 
     /// The pods that there are, as far as they may be seen.
     async fn listing(&self, context: &RequestContext<RoleServer>) -> Result<transcripts::Listing, ErrorData> {
-        let operation = Operation::Tool {
-            name: transcripts::LISTED_BY.to_owned(),
-            arguments: Value::Object(rmcp::model::JsonObject::new()),
-        };
-        match self.carry_out(&operation, context).await {
-            Ok((Outcome::Answer(answer), _)) => serde_json::from_str(answer.output().data.get())
+        let delivery = delivery(context);
+        let asked = Asked { context, delivery: &delivery };
+        let nothing = Value::Object(rmcp::model::JsonObject::new());
+        let call = self.ask(asked, async |server, client| {
+            server.call_tool(transcripts::LISTED_BY, nothing, client, asked).await
+        });
+        match call.await {
+            Ok(answer) => serde_json::from_str(answer.output().data.get())
                 .map_err(|error| ErrorData::internal_error(format!("the plugin's data: {error}"), None)),
-            Ok((Outcome::Transcript(_), _)) => Err(ended_error(&Ended::Cancelled)),
-            // Who may see no pods sees none.
+            // A client that may see no pods sees none.
             Err(Ended::Failed(error)) if error.kind == ErrorKind::Denied => {
                 Ok(transcripts::Listing::default())
             }
@@ -205,7 +208,7 @@ impl ServerHandler for Session {
 
     async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
         let own = self.shared.log.lock().unwrap_or_else(PoisonError::into_inner).take();
-        // Whoever says it twice has an attendant already.
+        // A client that says it twice has an attendant already.
         if own.is_some() {
             let shared = self.shared.clone();
             tokio::spawn(self.shared.ended.clone().run_until_cancelled_owned(async move {
@@ -299,13 +302,15 @@ impl ServerHandler for Session {
     ) -> Result<ReadResourceResponse, ErrorData> {
         let uri = request.uri;
         let pod = transcripts::pod(&uri).ok_or_else(|| no_such_resource(&uri))?;
-        match self.carry_out(&Operation::Transcript { pod }, &context).await {
-            Ok((Outcome::Transcript(transcript), _)) => {
+        let delivery = delivery(&context);
+        let asked = Asked { context: &context, delivery: &delivery };
+        let reading = self.ask(asked, async |server, client| server.transcript(&pod, client, asked).await);
+        match reading.await {
+            Ok(transcript) => {
                 let contents =
                     ResourceContents::text(transcript.text, uri).with_mime_type(transcript.media_type);
                 Ok(ReadResourceResult::new(vec![contents]).into())
             }
-            Ok((Outcome::Answer(_), _)) => Err(ended_error(&Ended::Cancelled)),
             Err(Ended::Failed(error)) => Err(answer::resource_error(&uri, error)),
             Err(ended) => Err(ended_error(&ended)),
         }
@@ -337,8 +342,7 @@ impl ServerHandler for Session {
         if let Some(uris) = &mut accepted.resource_subscriptions {
             let authority = self.shared.server.authority();
             uris.retain(|uri| {
-                transcripts::pod(uri)
-                    .is_some_and(|pod| authority.grants().allow(pod_tools_host::Verb::Read, &pod))
+                transcripts::pod(uri).is_some_and(|pod| authority.allows(pod_tools_host::Verb::Read, &pod))
             });
             uris.truncate(MAX_SUBSCRIPTIONS);
         }

@@ -61,7 +61,7 @@ pub struct Page {
 /// The pods whose conversations can be read now, by name: they take connections, and a `read` grant covers
 /// them.
 pub fn readable(listing: Listing, authority: &Authority) -> Vec<String> {
-    let readable = |pod: &ListedPod| pod.state == "alive" && authority.grants().allow(Verb::Read, &pod.name);
+    let readable = |pod: &ListedPod| pod.state == "alive" && authority.allows(Verb::Read, &pod.name);
     let mut names: Vec<String> = listing.pods.into_iter().filter(readable).map(|pod| pod.name).collect();
     names.sort_unstable();
     names.dedup();

@@ -29,7 +29,7 @@ const MAX_WATCHED: usize = 256;
 /// Changes that a slow listener may be behind, before it is told of all.
 const CHANGES: usize = 1024;
 
-/// Watches the directories of the pods that somebody has subscribed to.
+/// Watches the directories of the pods that clients have subscribed to.
 #[derive(Debug, Clone)]
 pub struct Watcher(Arc<Shared>);
 
@@ -189,7 +189,7 @@ impl State {
         Ok(identity)
     }
 
-    /// Ends what nobody needs any more.
+    /// Ends the watches that no subscription needs any more.
     fn forget_unused(&mut self) {
         let used: HashSet<Identity> = self.pods.values().filter_map(|watched| watched.directory).collect();
         let notifier = &mut self.notifier;

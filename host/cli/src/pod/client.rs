@@ -98,7 +98,7 @@ async fn read_line(reader: &mut BufReader<OwnedReadHalf>, line: &mut Vec<u8>) ->
     }
 }
 
-/// Whether nobody can read what would be written: sending nothing finds it out, and sends nothing.
+/// Whether the client can no longer read: sending no bytes finds it out.
 fn peer_gone(reader: &OwnedReadHalf) -> bool {
     let flags = SendFlags::DONTWAIT;
     #[cfg(not(target_vendor = "apple"))]

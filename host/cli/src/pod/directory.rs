@@ -1,6 +1,6 @@
 //! The pod's directory beneath the base: made, or taken over from a dead pod, held, and removed in the end.
 //!
-//! Whoever holds the directory holds an exclusive `flock` on it, so that two pods cannot start in it at the
+//! The process that holds the directory holds an exclusive `flock` on it, so that two pods cannot start in it at the
 //! same time. Pods of other makes do not take that lock: a living process in `pid`, or a socket that takes
 //! connections, says the same. All files are reached through the directory's handle.
 
@@ -36,7 +36,7 @@ pub enum State {
 
 /// A directory that this process holds. It is removed, with all files in it, when this is dropped.
 #[derive(Debug)]
-pub struct PodDirectory {
+pub struct OwnDirectory {
     name: PodName,
     session_id: String,
     path: PathBuf,
@@ -44,10 +44,10 @@ pub struct PodDirectory {
     removed: bool,
 }
 
-impl PodDirectory {
+impl OwnDirectory {
     /// Makes `{base}/{name}`, mode 0700, or takes over what a dead pod left there. Fails when the name is
     /// taken, and when there is something that no pod has left.
-    pub fn reserve(base: &Path, name: &PodName, session_id: String) -> anyhow::Result<PodDirectory> {
+    pub fn reserve(base: &Path, name: &PodName, session_id: String) -> anyhow::Result<OwnDirectory> {
         let path = base.join(name.as_str());
         for _ in 0..ATTEMPTS {
             match rustix::fs::mkdirat(CWD, &path, Mode::RWXU) {
@@ -75,7 +75,7 @@ impl PodDirectory {
             clear_leftovers(&handle, name, &path)?;
             rustix::fs::fchmod(&handle, Mode::RWXU)
                 .with_context(|| format!("cannot make `{}` private", path.display()))?;
-            return Ok(PodDirectory { name: name.clone(), session_id, path, handle, removed: false });
+            return Ok(OwnDirectory { name: name.clone(), session_id, path, handle, removed: false });
         }
         bail!("`{}` is being removed again and again; choose another name for the pod", path.display())
     }
@@ -187,7 +187,7 @@ impl PodDirectory {
     }
 }
 
-impl Drop for PodDirectory {
+impl Drop for OwnDirectory {
     fn drop(&mut self) {
         if let Err(error) = self.remove() {
             tracing::warn!("{error:#}");
@@ -262,7 +262,7 @@ fn read_pid(handle: &OwnedFd) -> Option<i64> {
     text.trim().parse().ok()
 }
 
-/// Whether somebody listens at the directory's socket. A full backlog is somebody who listens.
+/// Whether a process listens at the directory's socket. One whose backlog is full does.
 fn takes_connections(handle: &OwnedFd, path: &Path) -> bool {
     let is_socket = rustix::fs::statat(handle, "sock", AtFlags::SYMLINK_NOFOLLOW)
         .is_ok_and(|found| FileType::from_raw_mode(found.st_mode) == FileType::Socket);

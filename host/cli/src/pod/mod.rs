@@ -10,6 +10,7 @@
 
 mod client;
 mod directory;
+mod ending;
 mod history;
 mod name;
 mod notifications;
@@ -34,14 +35,16 @@ use pod_tools_host::registry::{FileRegistry, Record};
 use pod_tools_host::scope::{ScopeLock, ScopeRule};
 use tokio::net::UnixListener;
 
-use self::directory::PodDirectory;
+use self::directory::OwnDirectory;
+use self::ending::Ending;
 use self::history::History;
 use self::name::PodName;
 use self::protocol::Greeting;
 use self::registration::{Allocated, Recorded};
-use self::server::{Ending, Server};
+use self::server::PodServer;
 use self::signals::Signals;
 use self::turn::CommandLine;
+use crate::exit::INTERRUPTED;
 use crate::options::HostOptions;
 use crate::options::remedy::explained;
 
@@ -77,7 +80,7 @@ pub async fn run(args: PodArgs, host: &HostOptions) -> anyhow::Result<ExitCode> 
     let mut signals = Signals::catch().context("cannot catch signals")?;
     let mut pod = Pod::start(args, host)?;
     eprintln!("pod `{}` ready at {}", pod.name, pod.directory.socket_path().display());
-    let server = Server::new(&pod.directory, pod.command.clone(), pod.history);
+    let server = PodServer::new(&pod.directory, pod.command.clone(), pod.history);
     let ending = server.serve(pod.listener, &mut signals).await;
 
     let removed = pod.recorded.remove();
@@ -86,7 +89,7 @@ pub async fn run(args: PodArgs, host: &HostOptions) -> anyhow::Result<ExitCode> 
     removed.and(released).and(cleared)?;
     Ok(match ending {
         Ending::Shutdown | Ending::Terminated => ExitCode::SUCCESS,
-        Ending::Interrupted => ExitCode::from(130),
+        Ending::Interrupted => ExitCode::from(INTERRUPTED),
     })
 }
 
@@ -99,7 +102,7 @@ struct Pod {
     recorded: Recorded,
     listener: UnixListener,
     allocated: Allocated,
-    directory: PodDirectory,
+    directory: OwnDirectory,
 }
 
 impl Pod {
@@ -118,7 +121,7 @@ impl Pod {
             );
         }
 
-        let directory = PodDirectory::reserve(&base, &name, new_session_id())?;
+        let directory = OwnDirectory::reserve(&base, &name, new_session_id())?;
         let socket = directory.socket_path();
         let lock = ScopeLock::new(&host.scope_lock);
         let allocated = Allocated::enter(lock, host.spawner.as_deref(), &name, &socket, &scope)?;

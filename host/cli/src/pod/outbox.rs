@@ -15,7 +15,7 @@ pub const MAX_SHARED: usize = 256 << 20;
 
 /// A line, newline included.
 #[derive(Clone, Debug)]
-pub struct Line {
+pub struct OutLine {
     bytes: Arc<[u8]>,
     kind: Kind,
 }
@@ -26,17 +26,17 @@ enum Kind {
     Shared,
 }
 
-impl Line {
+impl OutLine {
     /// A line of the stream of events. Those that wait add up to [`MAX_STREAMED`].
-    pub fn streamed(bytes: Arc<[u8]>) -> Line {
-        Line { bytes, kind: Kind::Streamed }
+    pub fn streamed(bytes: Arc<[u8]>) -> OutLine {
+        OutLine { bytes, kind: Kind::Streamed }
     }
 
     /// A line that may be large, and that all who wait for it share: a history, the whole text of a turn, or
     /// what the pod holds on to anyway. It has a bound of its own, [`MAX_SHARED`]: one such line must not
     /// make a client that reads look like one that does not.
-    pub fn shared(bytes: Arc<[u8]>) -> Line {
-        Line { bytes, kind: Kind::Shared }
+    pub fn shared(bytes: Arc<[u8]>) -> OutLine {
+        OutLine { bytes, kind: Kind::Shared }
     }
 
     pub fn bytes(&self) -> &[u8] {
@@ -64,14 +64,14 @@ impl Waiting {
 /// The sending end, held by the server.
 #[derive(Debug)]
 pub struct Outbox {
-    lines: mpsc::Sender<Line>,
+    lines: mpsc::Sender<OutLine>,
     waiting: Arc<Waiting>,
 }
 
 /// The receiving end, held by the connection.
 #[derive(Debug)]
 pub struct Inbox {
-    lines: mpsc::Receiver<Line>,
+    lines: mpsc::Receiver<OutLine>,
     waiting: Arc<Waiting>,
 }
 
@@ -93,7 +93,7 @@ pub fn outbox() -> (Outbox, Inbox) {
 
 impl Outbox {
     /// Queues a line, without waiting.
-    pub fn push(&self, line: Line) -> Result<(), Refused> {
+    pub fn push(&self, line: OutLine) -> Result<(), Refused> {
         let (bytes, limit) = self.waiting.of(line.kind);
         if bytes.load(Ordering::Relaxed) > limit {
             return Err(Refused::Full);
@@ -108,7 +108,7 @@ impl Outbox {
 
 impl Inbox {
     /// The next line; `None` once the server has let go of the other end. Cancel safe.
-    pub async fn next(&mut self) -> Option<Line> {
+    pub async fn next(&mut self) -> Option<OutLine> {
         let line = self.lines.recv().await?;
         self.waiting.of(line.kind).0.fetch_sub(line.bytes.len(), Ordering::Relaxed);
         Some(line)
@@ -132,34 +132,34 @@ mod tests {
     async fn a_queue_takes_so_many_lines_and_room_comes_back_with_reading() {
         let (outbox, mut inbox) = outbox();
         for _ in 0..MAX_LINES {
-            outbox.push(Line::shared(bytes(1))).unwrap();
+            outbox.push(OutLine::shared(bytes(1))).unwrap();
         }
-        assert_eq!(outbox.push(Line::shared(bytes(1))), Err(Refused::Full));
+        assert_eq!(outbox.push(OutLine::shared(bytes(1))), Err(Refused::Full));
         inbox.next().await.unwrap();
-        assert_eq!(outbox.push(Line::shared(bytes(1))), Ok(()));
+        assert_eq!(outbox.push(OutLine::shared(bytes(1))), Ok(()));
     }
 
     #[tokio::test]
     async fn bytes_are_bounded_for_each_kind_on_its_own() {
         let (outbox, mut inbox) = outbox();
-        outbox.push(Line::streamed(bytes(MAX_STREAMED + 1))).unwrap();
-        assert_eq!(outbox.push(Line::streamed(bytes(1))), Err(Refused::Full));
+        outbox.push(OutLine::streamed(bytes(MAX_STREAMED + 1))).unwrap();
+        assert_eq!(outbox.push(OutLine::streamed(bytes(1))), Err(Refused::Full));
         let large = bytes(MAX_SHARED / 2 + 1);
         for _ in 0..2 {
-            outbox.push(Line::shared(large.clone())).unwrap();
+            outbox.push(OutLine::shared(large.clone())).unwrap();
         }
-        assert_eq!(outbox.push(Line::shared(bytes(1))), Err(Refused::Full));
+        assert_eq!(outbox.push(OutLine::shared(bytes(1))), Err(Refused::Full));
         inbox.next().await.unwrap();
-        assert_eq!(outbox.push(Line::streamed(bytes(1))), Ok(()));
-        assert_eq!(outbox.push(Line::shared(bytes(1))), Err(Refused::Full));
+        assert_eq!(outbox.push(OutLine::streamed(bytes(1))), Ok(()));
+        assert_eq!(outbox.push(OutLine::shared(bytes(1))), Err(Refused::Full));
         inbox.next().await.unwrap();
-        assert_eq!(outbox.push(Line::shared(bytes(1))), Ok(()));
+        assert_eq!(outbox.push(OutLine::shared(bytes(1))), Ok(()));
     }
 
     #[tokio::test]
     async fn a_closed_queue_says_so() {
         let (outbox, mut inbox) = outbox();
         inbox.close();
-        assert_eq!(outbox.push(Line::streamed(bytes(1))), Err(Refused::Closed));
+        assert_eq!(outbox.push(OutLine::streamed(bytes(1))), Err(Refused::Closed));
     }
 }

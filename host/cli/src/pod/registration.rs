@@ -52,7 +52,7 @@ impl Allocated {
         Ok(Allocated { lock, name: name.clone(), pid, released: false })
     }
 
-    /// Releases the entry. It may be gone already: whoever stops a pod releases it too.
+    /// Releases the entry. It may be gone already: StopPod releases it too.
     pub fn release(&mut self) -> anyhow::Result<()> {
         if std::mem::replace(&mut self.released, true) {
             return Ok(());

@@ -13,13 +13,14 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 
 use super::client::{ClientId, FromClient, serve};
-use super::directory::{PodDirectory, State};
+use super::directory::{OwnDirectory, State};
+use super::ending::Ending;
 use super::history::{History, MessageStatus};
 use super::notifications::Notifications;
-use super::outbox::{Line, Outbox, Refused, outbox};
+use super::outbox::{OutLine, Outbox, Refused, outbox};
 use super::protocol::{ErrorCode, Event, Method, RunResult};
 use super::signals::Signals;
-use super::turn::{CommandLine, Outcome, Progress, Turn};
+use super::turn::{CommandLine, Progress, Turn, TurnEnd};
 
 /// How long clients have, all together, to take what is still on its way to them when the pod ends.
 const FLUSH: Duration = Duration::from_secs(1);
@@ -28,17 +29,6 @@ const FLUSH: Duration = Duration::from_secs(1);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Methods on their way to the server, of all clients. Few: a method can be large, and a client can wait.
 const METHODS_AHEAD: usize = 8;
-
-/// Why the pod ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
-    /// A client asked for it.
-    Shutdown,
-    /// SIGINT.
-    Interrupted,
-    /// SIGTERM or SIGHUP.
-    Terminated,
-}
 
 struct Client {
     outbox: Outbox,
@@ -52,8 +42,8 @@ struct Run {
 }
 
 /// A pod that is being served.
-pub struct Server<'a> {
-    directory: &'a PodDirectory,
+pub struct PodServer<'a> {
+    directory: &'a OwnDirectory,
     command: CommandLine,
     history: History,
     notifications: Notifications,
@@ -63,9 +53,9 @@ pub struct Server<'a> {
     ending: Option<Ending>,
 }
 
-impl<'a> Server<'a> {
-    pub fn new(directory: &'a PodDirectory, command: CommandLine, history: History) -> Server<'a> {
-        Server {
+impl<'a> PodServer<'a> {
+    pub fn new(directory: &'a OwnDirectory, command: CommandLine, history: History) -> PodServer<'a> {
+        PodServer {
             directory,
             command,
             history,
@@ -101,7 +91,7 @@ impl<'a> Server<'a> {
         };
         drop((listener, receiver));
         self.directory.remove_socket();
-        self.broadcast(Line::streamed(Event::Shutdown.encode()));
+        self.broadcast(OutLine::streamed(Event::Shutdown.encode()));
         // Without their outboxes the connections end, each when it has written everything.
         self.clients.clear();
         let flushed = async { while self.connections.join_next().await.is_some() {} };
@@ -114,7 +104,7 @@ impl<'a> Server<'a> {
         let (outbox, inbox) = outbox();
         for line in self.notifications.lines() {
             // An empty outbox has room for all of them.
-            let _ = outbox.push(Line::shared(line));
+            let _ = outbox.push(OutLine::shared(line));
         }
         let connection = self.connections.spawn(serve(id, stream, inbox, server));
         self.clients.insert(id, Client { outbox, connection });
@@ -125,7 +115,7 @@ impl<'a> Server<'a> {
             FromClient::Method(Method::Run { input }) => self.start_run(input),
             FromClient::Method(Method::Notify { source, message }) => {
                 match self.notifications.add(&source, &message) {
-                    Ok(line) => self.broadcast(Line::streamed(line)),
+                    Ok(line) => self.broadcast(OutLine::streamed(line)),
                     Err(reason) => self.refuse(from, &reason),
                 }
             }
@@ -137,7 +127,7 @@ impl<'a> Server<'a> {
             FromClient::Method(Method::Shutdown) => self.end(Ending::Shutdown),
             FromClient::Method(Method::GetHistory) => {
                 let line = self.history.line();
-                self.send(from, Line::shared(line));
+                self.send(from, OutLine::shared(line));
             }
             FromClient::Invalid(reason) => self.refuse(from, &reason),
             FromClient::Gone => drop(self.clients.remove(&from)),
@@ -167,22 +157,22 @@ impl<'a> Server<'a> {
         };
         let Some(Run { input, answer, .. }) = self.run.take() else { return };
         let status = match outcome {
-            Outcome::Finished => MessageStatus::Completed,
-            Outcome::Failed(_) | Outcome::Cancelled => MessageStatus::Incomplete,
+            TurnEnd::Finished => MessageStatus::Completed,
+            TurnEnd::Failed(_) | TurnEnd::Cancelled => MessageStatus::Incomplete,
         };
         let answered = matches!(status, MessageStatus::Completed) || !answer.is_empty();
         self.history.add_run(&input, answered.then_some((&answer, status)));
         self.directory.write_history(&self.history.file());
         self.directory.write_status(State::Idle);
         match outcome {
-            Outcome::Finished => {
-                self.broadcast(Line::shared(Event::TextDone { text: &answer }.encode()));
+            TurnEnd::Finished => {
+                self.broadcast(OutLine::shared(Event::TextDone { text: &answer }.encode()));
                 self.stream(&Event::Usage { input_tokens: None, output_tokens: None });
                 self.stream(&Event::TurnEnd { turn: 0, result: RunResult::Finished });
                 self.stream(&Event::RunEnd { result: RunResult::Finished });
             }
-            Outcome::Failed(reason) => self.error(ErrorCode::ProviderError, &reason),
-            Outcome::Cancelled => self.error(ErrorCode::Internal, "Cancelled"),
+            TurnEnd::Failed(reason) => self.error(ErrorCode::ProviderError, &reason),
+            TurnEnd::Cancelled => self.error(ErrorCode::Internal, "Cancelled"),
         }
     }
 
@@ -203,18 +193,18 @@ impl<'a> Server<'a> {
     fn refuse(&mut self, to: ClientId, reason: &str) {
         let message = format!("invalid method: {reason}");
         let line = Event::Error { code: ErrorCode::Internal, message: &message }.encode();
-        self.send(to, Line::streamed(line));
+        self.send(to, OutLine::streamed(line));
     }
 
     fn stream(&mut self, event: &Event) {
-        self.broadcast(Line::streamed(event.encode()));
+        self.broadcast(OutLine::streamed(event.encode()));
     }
 
-    fn broadcast(&mut self, line: Line) {
+    fn broadcast(&mut self, line: OutLine) {
         self.clients.retain(|_, client| client.take(line.clone()));
     }
 
-    fn send(&mut self, to: ClientId, line: Line) {
+    fn send(&mut self, to: ClientId, line: OutLine) {
         if self.clients.get(&to).is_some_and(|client| !client.take(line)) {
             self.clients.remove(&to);
         }
@@ -224,7 +214,7 @@ impl<'a> Server<'a> {
 impl Client {
     /// Queues a line. `false`: the client gets no more, because it has gone or is too far behind; in the
     /// latter case its connection is cut.
-    fn take(&self, line: Line) -> bool {
+    fn take(&self, line: OutLine) -> bool {
         match self.outbox.push(line) {
             Ok(()) => true,
             Err(Refused::Closed) => false,

@@ -2,7 +2,7 @@
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::server::Ending;
+use super::ending::Ending;
 
 /// From when this exists on, these signals no longer kill the process: they wait to be asked for.
 #[derive(Debug)]

@@ -42,12 +42,12 @@ pub enum Progress {
     /// More text.
     Text(String),
     /// The last thing to happen; the command is gone.
-    Ended(Outcome),
+    Ended(TurnEnd),
 }
 
 /// How a turn ended.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum TurnEnd {
     Finished,
     /// With the reason, and the end of standard error if there was any.
     Failed(String),
@@ -76,12 +76,12 @@ impl Turn {
 
     /// What happens next. Nothing must be asked after [`Progress::Ended`]. Cancel safe.
     pub async fn next(&mut self) -> Progress {
-        let lost = || Progress::Ended(Outcome::Failed("the turn was lost to a fault of the pod's".into()));
+        let lost = || Progress::Ended(TurnEnd::Failed("the turn was lost to a fault of the pod's".into()));
         self.progress.recv().await.unwrap_or_else(lost)
     }
 
     /// Ends the command's process group: SIGTERM, and SIGKILL to what is left two seconds later. The turn
-    /// then ends with [`Outcome::Cancelled`].
+    /// then ends with [`TurnEnd::Cancelled`].
     pub fn cancel(&mut self) {
         self.cancel.take();
     }
@@ -123,7 +123,7 @@ async fn run(
     message: Vec<u8>,
     progress: &mpsc::Sender<Progress>,
     mut cancelled: oneshot::Receiver<()>,
-) -> Outcome {
+) -> TurnEnd {
     let name = command.program.to_string_lossy().into_owned();
     let started = Command::new(&command.program)
         .args(&command.arguments)
@@ -135,12 +135,12 @@ async fn run(
         .spawn();
     let mut child = match started {
         Ok(child) => child,
-        Err(error) => return Outcome::Failed(format!("cannot start `{name}`: {error}")),
+        Err(error) => return TurnEnd::Failed(format!("cannot start `{name}`: {error}")),
     };
     let mut group = Group::of(&child);
     let (mut stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     let (Some(mut stdout), Some(mut stderr)) = (stdout, stderr) else {
-        return Outcome::Failed(format!("cannot start `{name}`: it has no output"));
+        return TurnEnd::Failed(format!("cannot start `{name}`: it has no output"));
     };
 
     let mut decoder = Utf8Stream::default();
@@ -149,7 +149,7 @@ async fn run(
     let (mut stdout_open, mut stderr_open) = (true, true);
     let (mut out, mut err) = (vec![0; 8 << 10], vec![0; STDERR_TAIL]);
     // Set once the turn is to be ended before the command is done.
-    let mut forced: Option<(Outcome, Instant)> = None;
+    let mut forced: Option<(TurnEnd, Instant)> = None;
     let mut ticks = interval(Duration::from_millis(10));
 
     let status = loop {
@@ -165,9 +165,9 @@ async fn run(
                 if text_bytes > MAX_TEXT {
                     stdout_open = false;
                     let reason = format!("`{name}` wrote more than {MAX_TEXT} bytes, the most that one turn may");
-                    force(&mut forced, Outcome::Failed(reason), &group);
+                    force(&mut forced, TurnEnd::Failed(reason), &group);
                 } else if !text.is_empty() && progress.send(Progress::Text(text)).await.is_err() {
-                    force(&mut forced, Outcome::Cancelled, &group);
+                    force(&mut forced, TurnEnd::Cancelled, &group);
                 }
             }
             read = stderr.read(&mut err), if stderr_open => {
@@ -183,7 +183,7 @@ async fn run(
                 }
             }
             status = child.wait(), if !stdout_open && forced.is_none() => break status,
-            _ = &mut cancelled, if forced.is_none() => force(&mut forced, Outcome::Cancelled, &group),
+            _ = &mut cancelled, if forced.is_none() => force(&mut forced, TurnEnd::Cancelled, &group),
             now = ticks.tick(), if forced.is_some() => {
                 let late = forced.as_ref().is_some_and(|(_, deadline)| now >= *deadline);
                 if late || (!stdout_open && group.leader_exited()) {
@@ -199,19 +199,19 @@ async fn run(
         return outcome;
     }
     match status {
-        Ok(status) if status.success() => Outcome::Finished,
+        Ok(status) if status.success() => TurnEnd::Finished,
         Ok(status) => {
             if stderr_open {
                 let _ = timeout(STDERR_DRAIN, drain(&mut stderr, &mut err, &mut errors)).await;
             }
-            Outcome::Failed(failure(&name, status, &errors.text()))
+            TurnEnd::Failed(failure(&name, status, &errors.text()))
         }
-        Err(error) => Outcome::Failed(format!("cannot wait for `{name}`: {error}")),
+        Err(error) => TurnEnd::Failed(format!("cannot wait for `{name}`: {error}")),
     }
 }
 
 /// Begins the end of a turn.
-fn force(forced: &mut Option<(Outcome, Instant)>, outcome: Outcome, group: &Group) {
+fn force(forced: &mut Option<(TurnEnd, Instant)>, outcome: TurnEnd, group: &Group) {
     if forced.is_none() {
         *forced = Some((outcome, Instant::now() + GRACE));
         group.signal(Signal::TERM);

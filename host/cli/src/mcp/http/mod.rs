@@ -1,7 +1,7 @@
 //! The protocol over Streamable HTTP. rmcp knows the protocol; here are its bounds: who may come in, how
 //! many, with how much, for how long.
 
-mod address;
+pub mod address;
 mod connection;
 mod reply;
 mod sessions;
@@ -26,15 +26,15 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-pub use self::address::Address;
+use self::address::Address;
 use self::connection::{Connection, Watched};
 use self::reply::{Abandon, Reply};
 use self::sessions::{Sessions, Table};
 use self::token::Token;
-use super::McpArgs;
+use super::args::McpArgs;
 use super::delivery::Delivery;
 use super::frame::{self, Refusal};
-use super::server::Server;
+use super::server::McpServer;
 use super::session::Session;
 
 /// The one path that is served.
@@ -61,7 +61,7 @@ pub struct Listener {
 }
 
 /// What all connections share.
-struct Gate {
+struct Endpoint {
     service: Service,
     sessions: Table,
     token: Option<Token>,
@@ -92,14 +92,15 @@ impl Listener {
     }
 
     /// Serves until the server stops.
-    pub async fn serve(self, server: Arc<Server>) -> anyhow::Result<()> {
+    pub async fn serve(self, server: Arc<McpServer>) -> anyhow::Result<()> {
         let stopping = server.stopping.clone();
         let sessions = Arc::new(Sessions::new());
         let table = sessions.table().clone();
         let config = self.config.with_cancellation_token(stopping.clone());
         let service =
             StreamableHttpService::new(move || Ok(Session::new(server.clone())), sessions.clone(), config);
-        let gate = Arc::new(Gate { service, sessions: table, token: self.token, max_frame: self.max_frame });
+        let endpoint =
+            Arc::new(Endpoint { service, sessions: table, token: self.token, max_frame: self.max_frame });
         eprintln!("pod-tools: serving at http://{}{PATH}", self.listener.local_addr()?);
 
         let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
@@ -113,10 +114,10 @@ impl Listener {
             tokio::select! {
                 (accepted, place) = accepted => match accepted {
                     Ok((stream, _)) => {
-                        let (gate, stopping) = (gate.clone(), stopping.clone());
+                        let (endpoint, stopping) = (endpoint.clone(), stopping.clone());
                         connections.spawn(async move {
                             let _place = place;
-                            gate.serve(stream, stopping.cancelled_owned()).await;
+                            endpoint.serve(stream, stopping.cancelled_owned()).await;
                         });
                     }
                     Err(error) => {
@@ -134,7 +135,7 @@ impl Listener {
     }
 }
 
-impl Gate {
+impl Endpoint {
     /// Serves one connection.
     async fn serve(self: Arc<Self>, stream: TcpStream, stopping: impl Future<Output = ()>) {
         // Answers are small, and written in one go.
@@ -142,8 +143,8 @@ impl Gate {
         let connection = Connection::default();
         let watched = Watched::new(stream, connection.clone());
         let respond = service_fn(move |request| {
-            let (gate, connection) = (self.clone(), connection.clone());
-            async move { Ok::<_, Infallible>(gate.respond(request, connection).await) }
+            let (endpoint, connection) = (self.clone(), connection.clone());
+            async move { Ok::<_, Infallible>(endpoint.respond(request, connection).await) }
         });
         let serving = http1::Builder::new()
             .timer(TokioTimer::new())

@@ -1,5 +1,5 @@
 //! The body of a response, as hyper takes it: it ends only when its text is out and the answer in it counts
-//! as delivered; dropped before, it tells the call that nobody waits any more.
+//! as delivered; dropped before, it tells the call that its client has gone.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -38,7 +38,7 @@ enum State {
     Ended,
 }
 
-/// Dropped before its time, it tells the call that nobody waits for it.
+/// Dropped before its time, it tells the call that its client has gone.
 pub struct Abandon(Option<Delivery>);
 
 impl Abandon {

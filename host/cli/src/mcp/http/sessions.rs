@@ -15,7 +15,7 @@ use crate::mcp::delivery::Outbox;
 
 /// Sessions at once.
 const MAX_SESSIONS: usize = 64;
-/// A session that nobody has used for so long ends. One with an open stream is in use.
+/// A session that was not used for so long ends. One with an open stream is in use.
 const IDLE: Duration = Duration::from_secs(600);
 /// One that has been idle for so long makes room for a new one, where there are too many.
 const MAY_GO: Duration = Duration::from_secs(10);
@@ -107,7 +107,7 @@ impl Sessions {
         &self.table
     }
 
-    /// Ends sessions that nobody uses, now and then. Never returns.
+    /// Ends unused sessions, now and then. Never returns.
     pub async fn end_idle(&self) {
         let mut ticks = tokio::time::interval(IDLE / 10);
         loop {

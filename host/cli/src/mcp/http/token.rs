@@ -27,7 +27,7 @@ impl Token {
     /// Reads it: one line of visible characters.
     pub fn read(path: &Path) -> anyhow::Result<Self> {
         let shown = path.display();
-        // Without waiting for whoever might write to a FIFO.
+        // Without waiting for a writer, should it be a FIFO.
         let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
         let file = OpenOptions::new()
             .read(true)

@@ -22,12 +22,12 @@ use self::output::{Output, write_lines};
 use self::requests::{Requests, Room};
 use super::delivery::{Delivery, Outbox};
 use super::frame::{self, Refusal};
-use super::server::Server;
+use super::server::McpServer;
 use super::session::Session;
 use crate::input_lines::{Input, read_lines};
 
 /// Serves one client, until it closes our standard input or the server stops.
-pub async fn serve(server: Arc<Server>, max_frame: usize) -> anyhow::Result<()> {
+pub async fn serve(server: Arc<McpServer>, max_frame: usize) -> anyhow::Result<()> {
     let stopping = server.stopping.clone();
     let transport = Stdio::start(max_frame)?;
     let running = match serve_server_with_ct(Session::new(server), transport, stopping).await {

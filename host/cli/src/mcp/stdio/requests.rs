@@ -15,13 +15,13 @@ const MAX_FRAMES: usize = 16;
 
 /// The requests that are not answered yet.
 pub struct Requests {
-    open: Arc<Mutex<HashMap<RequestId, Request>>>,
+    open: Arc<Mutex<HashMap<RequestId, OpenRequest>>>,
     count: Arc<Semaphore>,
     bytes: Arc<Semaphore>,
     max_bytes: usize,
 }
 
-pub struct Request {
+pub struct OpenRequest {
     pub delivery: Delivery,
     _room: Room,
 }
@@ -53,11 +53,11 @@ impl Requests {
         if open.contains_key(&id) {
             return false;
         }
-        open.insert(id, Request { delivery, _room: room });
+        open.insert(id, OpenRequest { delivery, _room: room });
         true
     }
 
-    pub fn end(&self, id: &RequestId) -> Option<Request> {
+    pub fn end(&self, id: &RequestId) -> Option<OpenRequest> {
         self.lock().remove(id)
     }
 
@@ -78,7 +78,7 @@ impl Requests {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<RequestId, Request>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<RequestId, OpenRequest>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

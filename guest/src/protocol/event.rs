@@ -1,0 +1,50 @@
+//! The events of a pod that the tools look at.
+
+use crate::escape::excerpt;
+
+/// How much of a pod's error is quoted, in characters.
+const QUOTED_CHARACTERS: usize = 200;
+
+/// An event, as far as the tools look at it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Event {
+    /// A turn has begun; any client may have started it.
+    TurnStart,
+    /// The pod answers one of its clients with an error.
+    Error(PodError),
+    /// A history; its items have been given to the `ItemSink`.
+    History,
+    /// The pod shuts down.
+    Shutdown,
+    /// Any other event.
+    Other,
+}
+
+/// An error that a pod sends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PodError {
+    pub(crate) code: ErrorCode,
+    /// The first kilobyte of the pod's message.
+    pub(crate) message: String,
+}
+
+/// The codes that make a difference to the tools.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ErrorCode {
+    AlreadyRunning,
+    Internal,
+    Other,
+}
+
+impl PodError {
+    /// Whether the pod says that it does not know the request. Errors go to all clients of a pod, so no other
+    /// error of code `internal` can be told from the answer to another client.
+    pub(crate) fn is_invalid_method(&self) -> bool {
+        self.code == ErrorCode::Internal && self.message.starts_with("invalid method")
+    }
+
+    /// The message as an error of ours quotes it: on one line, and not longer than an excerpt.
+    pub(crate) fn quoted(&self) -> String {
+        excerpt(&self.message, QUOTED_CHARACTERS)
+    }
+}

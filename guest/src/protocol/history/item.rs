@@ -1,0 +1,264 @@
+//! One history item: whether it is a message, who wrote the message, and its text. The item is walked through
+//! once, as its bytes arrive, and only its text is kept. Where a member stands twice in an item, the last one
+//! counts.
+
+use crate::json::{Nesting, NotJson, TextSink, Token, Tokenizer, Word};
+
+/// What an item is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ItemKind {
+    /// A message of the assistant.
+    Assistant,
+    /// A message of the user.
+    User,
+    /// Anything else, including items of an unknown shape.
+    Other,
+}
+
+/// The members that tell an item's shape.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Member {
+    Type,
+    Role,
+    Content,
+    Id,
+    Status,
+    Other,
+}
+
+/// The members of a part of a message's content.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum PartMember {
+    Type,
+    Text,
+    Refusal,
+    Other,
+}
+
+/// What is known of an item.
+struct Shape {
+    member: Member,
+    is_message: bool,
+    /// The kind that the role gives to a message.
+    role: Option<ItemKind>,
+    /// The content is a list, and all its parts were of known types so far.
+    content: bool,
+    id: bool,
+    status: bool,
+}
+
+/// What is known of a part.
+struct Part {
+    member: PartMember,
+    /// The member that the type asks for.
+    wants: PartMember,
+    /// Where the part's text begins, with the empty line before it.
+    start: usize,
+    text: bool,
+    refusal: bool,
+}
+
+const TYPE: Word = Word::of("type");
+const ROLE: Word = Word::of("role");
+const CONTENT: Word = Word::of("content");
+const ID: Word = Word::of("id");
+const STATUS: Word = Word::of("status");
+const MESSAGE: Word = Word::of("message");
+const ASSISTANT: Word = Word::of("assistant");
+const USER: Word = Word::of("user");
+const SYSTEM: Word = Word::of("system");
+const INPROGRESS: Word = Word::of("inprogress");
+const COMPLETED: Word = Word::of("completed");
+const INCOMPLETE: Word = Word::of("incomplete");
+const TEXT: Word = Word::of("text");
+const REFUSAL: Word = Word::of("refusal");
+
+/// The decoder of one item.
+pub(crate) struct ItemDecoder {
+    tokenizer: Tokenizer,
+    /// How many brackets are open around the item.
+    outer: u32,
+    shape: Shape,
+    part: Part,
+    /// Where the item's text begins.
+    before: usize,
+    /// The item's text follows other text, even where it begins at 0.
+    follows: bool,
+}
+
+impl ItemDecoder {
+    /// The decoder of an item that begins with the next byte, inside the open brackets `around`. The item's
+    /// text will be appended to `text`, which follows other text if `follows`.
+    pub(crate) fn new(around: Nesting, text: &str, follows: bool) -> Self {
+        Self {
+            tokenizer: Tokenizer::at_value(around),
+            outer: around.depth(),
+            shape: Shape {
+                member: Member::Other,
+                is_message: false,
+                role: None,
+                content: false,
+                id: true,
+                status: true,
+            },
+            part: Part::at(text.len()),
+            before: text.len(),
+            follows,
+        }
+    }
+
+    /// Takes the item's next bytes. If they hold the item's end, gives the item's kind, and how many of the
+    /// bytes belong to it. Then the text parts of a message have been appended to `text`, each with an empty
+    /// line before it if it follows other text. Until then, `text` may end with text that turns out not to be
+    /// a message's: the role mostly stands behind the content.
+    pub(crate) fn feed(
+        &mut self,
+        bytes: &[u8],
+        text: &mut String,
+    ) -> Result<Option<(ItemKind, usize)>, NotJson> {
+        let mut rest = bytes;
+        loop {
+            let within = self.tokenizer.nesting().depth() - self.outer;
+            let is_text = within == 3 && self.takes_text();
+            let mut sink = TextSink { text, most: usize::MAX };
+            let token = self.tokenizer.next(&mut rest, is_text.then_some(&mut sink));
+            let token = token.map_err(|why| NotJson { why, at: bytes.len() - rest.len() })?;
+            let Some(token) = token else { return Ok(None) };
+            let within = self.tokenizer.nesting().depth() - self.outer;
+            self.take(within, token, text);
+            if within == 0 {
+                return Ok(Some((self.kind(text), bytes.len() - rest.len())));
+            }
+        }
+    }
+
+    /// Whether a string within a part is its text.
+    fn takes_text(&self) -> bool {
+        self.shape.member == Member::Content && self.shape.content && self.part.member == PartMember::Text
+    }
+
+    /// The kind of the complete item. The text of an item that is no message is taken back.
+    fn kind(&self, text: &mut String) -> ItemKind {
+        match self.shape {
+            Shape {
+                is_message: true,
+                role: Some(kind @ (ItemKind::Assistant | ItemKind::User)),
+                content: true,
+                id: true,
+                status: true,
+                ..
+            } => kind,
+            _ => {
+                text.truncate(self.before);
+                ItemKind::Other
+            }
+        }
+    }
+
+    /// Takes a token that stands inside so many brackets of the item.
+    fn take(&mut self, within: u32, token: Token, text: &mut String) {
+        let Self { tokenizer, shape, part, before, follows, .. } = self;
+        match (within, token) {
+            (1, Token::Key) => {
+                shape.member = match tokenizer.word() {
+                    TYPE => Member::Type,
+                    ROLE => Member::Role,
+                    CONTENT => Member::Content,
+                    ID => Member::Id,
+                    STATUS => Member::Status,
+                    _ => Member::Other,
+                };
+                // The member counts as unknown until its value turns out to be a known one.
+                match shape.member {
+                    Member::Type => shape.is_message = false,
+                    Member::Role => shape.role = None,
+                    Member::Content => {
+                        shape.content = false;
+                        text.truncate(*before);
+                    }
+                    Member::Id => shape.id = false,
+                    Member::Status => shape.status = false,
+                    Member::Other => {}
+                }
+            }
+            (1, Token::Text) => match shape.member {
+                Member::Type => shape.is_message = tokenizer.word() == MESSAGE,
+                Member::Role => {
+                    shape.role = match tokenizer.word() {
+                        ASSISTANT => Some(ItemKind::Assistant),
+                        USER => Some(ItemKind::User),
+                        SYSTEM => Some(ItemKind::Other),
+                        _ => None,
+                    }
+                }
+                Member::Id => shape.id = true,
+                Member::Status => {
+                    shape.status = matches!(tokenizer.word(), INPROGRESS | COMPLETED | INCOMPLETE)
+                }
+                Member::Content | Member::Other => {}
+            },
+            (1, Token::Null) => match shape.member {
+                Member::Id => shape.id = true,
+                Member::Status => shape.status = true,
+                _ => {}
+            },
+            (2, Token::ArrayBegins) if shape.member == Member::Content => shape.content = true,
+            _ if shape.member != Member::Content || !shape.content => {}
+
+            (3, Token::ObjectBegins) => *part = Part::at(text.len()),
+            (3, Token::Key) => {
+                part.member = match tokenizer.word() {
+                    TYPE => PartMember::Type,
+                    TEXT => PartMember::Text,
+                    REFUSAL => PartMember::Refusal,
+                    _ => PartMember::Other,
+                };
+                match part.member {
+                    PartMember::Type => part.wants = PartMember::Other,
+                    PartMember::Text => {
+                        part.text = false;
+                        text.truncate(part.start);
+                        if part.start > 0 || *follows {
+                            text.push_str("\n\n");
+                        }
+                    }
+                    PartMember::Refusal => part.refusal = false,
+                    PartMember::Other => {}
+                }
+            }
+            (3, Token::Text) => match part.member {
+                PartMember::Type => {
+                    part.wants = match tokenizer.word() {
+                        TEXT => PartMember::Text,
+                        REFUSAL => PartMember::Refusal,
+                        _ => PartMember::Other,
+                    }
+                }
+                PartMember::Text => part.text = true,
+                PartMember::Refusal => part.refusal = true,
+                PartMember::Other => {}
+            },
+            (2, Token::Ends) => match part.wants {
+                PartMember::Text => shape.content = part.text,
+                PartMember::Refusal => {
+                    text.truncate(part.start);
+                    shape.content = part.refusal;
+                }
+                // A message with a part of an unknown type is left out as a whole.
+                PartMember::Type | PartMember::Other => shape.content = false,
+            },
+            // A part that is not an object.
+            (2, Token::Text | Token::Scalar | Token::Null) | (3, Token::ArrayBegins) => shape.content = false,
+            _ => {}
+        }
+    }
+}
+
+impl Part {
+    fn at(start: usize) -> Self {
+        Self { member: PartMember::Other, wants: PartMember::Other, start, text: false, refusal: false }
+    }
+}
+
+#[cfg(test)]
+mod tests;

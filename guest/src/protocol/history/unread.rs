@@ -1,0 +1,247 @@
+//! What of a pod's history is unread. The position up to which it was read vouches with a digest for the
+//! bytes of all items before: they are hashed as they pass, and not decoded. Where the digest does not fit,
+//! the history was rewritten and has to be read from its start.
+
+use crate::host::Cursor;
+use crate::json::{Nesting, NotJson, ValueScan};
+use crate::protocol::history::digest::Digest;
+use crate::protocol::history::handover::{HandedOver, SHORT, make_room};
+use crate::protocol::history::item::{ItemDecoder, ItemKind};
+use crate::protocol::history::position::Position;
+use crate::protocol::item_sink::ItemSink;
+
+/// Takes a history's items and keeps the text of the unread ones, until it is handed over.
+pub(crate) struct Unread<'h> {
+    from: Position,
+    /// All of the history is given, because it does not begin with the items that were read before.
+    rewritten: bool,
+    /// How long the text may become, in bytes; the first text is taken whatever its length.
+    max_text: Option<u64>,
+    /// Of the items that are read, now or before.
+    digest: Digest,
+    /// The digest before the current item, if the item spans pieces and may turn out not to fit.
+    digest_before: Option<Digest>,
+    /// How many items are read, now or before.
+    read: u64,
+    /// How many items have passed.
+    seen: u64,
+    current: Current,
+    /// How long the text was before the current item.
+    before: usize,
+    text: String,
+    handed_over: HandedOver<'h>,
+    /// The items are the history's, or the call fails: text can be handed over.
+    is_history: bool,
+    newest: ItemKind,
+    /// The history does not begin with the items that were read before.
+    diverged: bool,
+    /// An item did not fit any more: the items behind it are only counted.
+    full: bool,
+}
+
+/// The current item, by what is done with it.
+enum Current {
+    /// It was read before: hashed.
+    Known(ValueScan),
+    /// It is the last item that was read before, and may be the newest of all: hashed, and decoded for its
+    /// kind.
+    LastKnown(ValueScan, ItemDecoder),
+    /// It is read now: hashed and decoded.
+    New(ItemDecoder),
+    /// It is left unread: only counted.
+    Left(ValueScan),
+}
+
+impl<'h> Unread<'h> {
+    /// What lies behind the cursor, in at most `max_text` bytes of text; all of the history if the cursor's
+    /// digest is in another notation than ours. Where the text is long, its beginning goes to `hand_over`.
+    pub(crate) fn behind(cursor: &Cursor, max_text: Option<u64>, hand_over: &'h dyn Fn(&str)) -> Self {
+        let from = Position::of(cursor);
+        let rewritten = from.is_none();
+        Self { rewritten, ..Self::after(from.unwrap_or(Position::START), max_text, hand_over) }
+    }
+
+    /// What lies behind `from`.
+    fn after(from: Position, max_text: Option<u64>, hand_over: &'h dyn Fn(&str)) -> Self {
+        Self {
+            rewritten: false,
+            from,
+            max_text,
+            digest: Digest::new(),
+            digest_before: None,
+            read: 0,
+            seen: 0,
+            current: Current::Left(ValueScan::within(Nesting::default())),
+            before: 0,
+            text: String::new(),
+            handed_over: HandedOver::nothing(hand_over),
+            is_history: false,
+            newest: ItemKind::Other,
+            diverged: false,
+            full: false,
+        }
+    }
+
+    /// Whether the history begins with the items that were read before. To be asked when it is complete.
+    pub(crate) fn continues(&self) -> bool {
+        !self.diverged && self.seen >= self.from.items
+    }
+
+    /// Takes a history that does not continue again, from its start. Nothing of it has been handed over: text
+    /// is taken only behind the items that were read before.
+    pub(crate) fn start_over(&mut self) {
+        self.from = Position::START;
+        self.rewritten = true;
+    }
+
+    /// Whether all of the history is given, because it does not begin with the items that were read before.
+    pub(crate) fn is_rewritten(&self) -> bool {
+        self.rewritten
+    }
+
+    /// Where the next read has to go on.
+    pub(crate) fn end(&self) -> Position {
+        if self.read == 0 {
+            Position::START
+        } else {
+            Position { items: self.read, digest: self.digest.value() }
+        }
+    }
+
+    /// How many items are new, with or without text.
+    pub(crate) fn new_items(&self) -> u64 {
+        self.read.saturating_sub(self.from.items)
+    }
+
+    /// How many items are left to read.
+    pub(crate) fn remaining_items(&self) -> u64 {
+        self.seen - self.read
+    }
+
+    /// Whether the newest item of the whole history is a message of the user.
+    pub(crate) fn ends_with_user(&self) -> bool {
+        // Where an item did not fit, `newest` is that item, and an assistant's: no other has text.
+        self.newest == ItemKind::User
+    }
+
+    /// The new text of the assistant, as far as it was not handed over; and how many lines there are in all,
+    /// none only where there is no text.
+    pub(crate) fn into_text(self) -> (String, usize) {
+        let lines = self.handed_over.lines_with(&self.text);
+        (self.text, lines)
+    }
+
+    /// Whether the current item is read, now or before.
+    fn is_read(&self) -> bool {
+        !self.full && !self.diverged
+    }
+
+    /// Takes bytes of a new item that hold its end, up to there.
+    fn take(&mut self, kind: ItemKind, bytes: &[u8]) {
+        self.newest = kind;
+        if kind != ItemKind::Assistant {
+            self.text.truncate(self.before);
+        }
+        let digest_before = self.digest_before.take();
+        if self.fits() {
+            self.digest.update(bytes);
+            return;
+        }
+        self.text.truncate(self.before);
+        if let Some(digest) = digest_before {
+            self.digest = digest;
+        }
+        self.full = true;
+    }
+
+    /// Whether the current item's text, if it has any, may be kept.
+    fn fits(&self) -> bool {
+        let has_text = self.text.len() > self.before;
+        let is_first = self.before == 0 && self.handed_over.bytes() == 0;
+        let length = self.handed_over.bytes() + self.text.len() as u64;
+        !has_text || is_first || self.max_text.is_none_or(|max| length <= max)
+    }
+}
+
+impl ItemSink for Unread<'_> {
+    fn begin(&mut self, is_history: bool) {
+        let rewritten = self.rewritten;
+        *self = Self::after(self.from, self.max_text, self.handed_over.to());
+        self.rewritten = rewritten;
+        self.is_history = is_history;
+    }
+
+    fn item_begins(&mut self, around: Nesting) {
+        let scan = ValueScan::within(around);
+        let decoder = ItemDecoder::new(around, &self.text, self.handed_over.bytes() > 0);
+        if self.seen + 1 < self.from.items {
+            self.current = Current::Known(scan);
+        } else if self.seen < self.from.items {
+            self.newest = ItemKind::Other;
+            self.current = Current::LastKnown(scan, decoder);
+        } else if self.is_read() {
+            self.newest = ItemKind::Other;
+            self.current = Current::New(decoder);
+        } else {
+            self.current = Current::Left(scan);
+        }
+        self.before = self.text.len();
+    }
+
+    fn item(&mut self, bytes: &[u8]) -> Result<Option<usize>, NotJson> {
+        let end = match &mut self.current {
+            Current::Known(scan) => {
+                let end = scan.feed(bytes)?;
+                self.digest.update(&bytes[..end.unwrap_or(bytes.len())]);
+                end
+            }
+            Current::LastKnown(scan, decoder) => {
+                let end = scan.feed(bytes)?;
+                let bytes = &bytes[..end.unwrap_or(bytes.len())];
+                self.digest.update(bytes);
+                // Whether the item was read before, and so is JSON, is for the digest to say.
+                let decoded = decoder.feed(bytes, &mut self.text);
+                if let Ok(Some((kind, _))) = decoded {
+                    self.newest = kind;
+                }
+                if end.is_some() || !matches!(decoded, Ok(None)) {
+                    self.text.clear();
+                    self.current = Current::Known(*scan);
+                }
+                end
+            }
+            Current::New(decoder) => {
+                make_room(&mut self.text, bytes.len());
+                match decoder.feed(bytes, &mut self.text)? {
+                    None => {
+                        if self.max_text.is_some() && self.digest_before.is_none() {
+                            self.digest_before = Some(self.digest.clone());
+                        }
+                        self.digest.update(bytes);
+                        None
+                    }
+                    Some((kind, end)) => {
+                        self.take(kind, &bytes[..end]);
+                        Some(end)
+                    }
+                }
+            }
+            Current::Left(scan) => scan.feed(bytes)?,
+        };
+        if end.is_some() {
+            self.seen += 1;
+            if self.is_read() {
+                self.digest.update(b"\n");
+                self.read = self.seen;
+                self.diverged = self.read == self.from.items && self.end() != self.from;
+            }
+            if self.is_history && self.text.len() > SHORT {
+                self.handed_over.take(&mut self.text);
+            }
+        }
+        Ok(end)
+    }
+}
+
+#[cfg(test)]
+mod tests;

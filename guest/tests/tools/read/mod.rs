@@ -1,0 +1,6 @@
+//! ReadPodOutput.
+
+mod answer;
+mod cursor;
+mod history;
+mod reader;

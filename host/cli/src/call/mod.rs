@@ -1,0 +1,83 @@
+//! `pod-tools call`: one tool call, or a batch of them.
+
+mod answer_line;
+mod batch;
+
+use std::process::ExitCode;
+
+use pod_tools_host::Answer;
+
+use self::answer_line::AnswerLine;
+use crate::caller::{Caller, ToolCall, admitted};
+use crate::exit::INTERRUPTED;
+use crate::interrupt::Interrupt;
+use crate::options::HostOptions;
+use crate::stdout::{for_people, print, words};
+
+/// Call a tool of the plugin
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    pod-tools call ListPods\n  \
+    pod-tools call SendToPod '{\"name\":\"worker\",\"message\":\"hello\"}'\n  \
+    pod-tools call ReadPodOutput '{\"name\":\"worker\"}' --json\n  \
+    echo '{\"tool\":\"ListPods\"}' | pod-tools call --batch\n\n\
+    Exit status: 0 done, 1 the tool failed, 2 used wrongly, 130 interrupted.")]
+pub struct CallArgs {
+    /// The tool: ListPods, SendToPod, ReadPodOutput or StopPod
+    #[arg(required_unless_present = "batch")]
+    tool: Option<String>,
+
+    /// The tool's arguments, a JSON object
+    #[arg(value_name = "JSON", default_value = "")]
+    input: String,
+
+    /// Answer with one JSON line: {"ok":{…}} or {"err":{…}}
+    #[arg(long)]
+    json: bool,
+
+    /// Read calls from standard input, one JSON line each ({"tool":NAME,"input":{…}}), and answer each with
+    /// one line, in order
+    #[arg(long, conflicts_with_all = ["tool", "input", "json"])]
+    batch: bool,
+}
+
+pub async fn run(args: CallArgs, host: &HostOptions) -> anyhow::Result<ExitCode> {
+    let caller = Caller::set_up(host)?;
+    let mut interrupt = Interrupt::catch()?;
+    let Some(tool) = args.tool else {
+        return batch::run(&caller, interrupt).await;
+    };
+    let call = ToolCall { name: &tool, input: &args.input };
+    let Some(outcome) = interrupt.or(caller.carry_out(&call, admitted())).await else {
+        return Ok(ExitCode::from(INTERRUPTED));
+    };
+
+    let answer = match &outcome {
+        _ if args.json => AnswerLine::from(&outcome).to_bytes()?,
+        Ok(answer) => shown(answer).into_bytes(),
+        Err(error) => {
+            eprintln!("pod-tools: {} [{}]", for_people(&error.message), words(error));
+            return Ok(ExitCode::from(1));
+        }
+    };
+    let Some(printed) = interrupt.or(print(answer)).await else {
+        return Ok(ExitCode::from(INTERRUPTED));
+    };
+    printed?;
+    match outcome {
+        Ok(answer) => {
+            caller.deliver(answer).await;
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(_) => Ok(ExitCode::from(1)),
+    }
+}
+
+fn shown(answer: &Answer) -> String {
+    let output = answer.output();
+    let summary = for_people(&output.summary);
+    match &output.content {
+        Some(content) => format!("{summary}\n\n{}\n", for_people(content)),
+        None => format!("{summary}\n"),
+    }
+}

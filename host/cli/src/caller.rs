@@ -1,0 +1,168 @@
+//! The one way to the plugin: a call from the command line, a line of a batch and a request over MCP are carried out
+//! here, with the authority that is in force, and leave their line in the audit log however they end.
+//!
+//! A call ends early by being dropped; the audit log then calls it cancelled.
+
+use std::future::Future;
+
+use pod_tools_host::{Answer, Authority, Document, Output, PodTools, ToolError};
+use tokio::sync::watch;
+
+use crate::audit::AuditLog;
+use crate::in_force::{InForce, watched};
+use crate::options::{HostOptions, SetUpError};
+
+/// The plugin, its authority and the audit log; or why there is no plugin or no authority, which every call then
+/// ends in.
+#[derive(Debug)]
+pub struct Caller {
+    ready: Result<(PodTools, watch::Receiver<Authority>), ToolError>,
+    audit: Option<AuditLog>,
+    /// Says what could not be done once an answer had been delivered.
+    warn: fn(&ToolError),
+    /// Follows the grants file for as long as it exists.
+    _in_force: Option<InForce>,
+}
+
+/// What a caller asks the plugin for.
+pub trait Operation {
+    /// What it is given.
+    type Answer;
+
+    /// The name in the audit log.
+    fn name(&self) -> &str;
+
+    /// Asks the plugin.
+    fn ask(
+        &self,
+        tools: &PodTools,
+        authority: &Authority,
+    ) -> impl Future<Output = Result<Self::Answer, ToolError>> + Send;
+
+    /// How many bytes an answer has.
+    fn size(answer: &Self::Answer) -> usize;
+}
+
+/// A call of a tool, with its input as a JSON text.
+#[derive(Debug)]
+pub struct ToolCall<'a> {
+    pub name: &'a str,
+    pub input: &'a str,
+}
+
+impl Operation for ToolCall<'_> {
+    type Answer = Answer;
+
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    async fn ask(&self, tools: &PodTools, authority: &Authority) -> Result<Answer, ToolError> {
+        tools.call(authority, self.name, self.input).await
+    }
+
+    fn size(answer: &Answer) -> usize {
+        let Output { summary, content, data, .. } = answer.output();
+        summary.len() + content.as_ref().map_or(0, String::len) + data.get().len()
+    }
+}
+
+/// The whole conversation of a pod.
+#[derive(Debug)]
+pub struct Transcript<'a> {
+    pub pod: &'a str,
+}
+
+impl Operation for Transcript<'_> {
+    type Answer = Document;
+
+    /// MCP's word for it: nothing else asks.
+    fn name(&self) -> &str {
+        "resources/read"
+    }
+
+    async fn ask(&self, tools: &PodTools, authority: &Authority) -> Result<Document, ToolError> {
+        tools.transcript(authority, self.pod).await
+    }
+
+    fn size(document: &Document) -> usize {
+        document.text.len()
+    }
+}
+
+/// The admission of calls that wait for nothing.
+pub async fn admitted() -> Result<(), ToolError> {
+    Ok(())
+}
+
+impl Caller {
+    /// For a process whose calls are answered in any case: where the plugin or its authority cannot be had, with that
+    /// error.
+    ///
+    /// # Errors
+    ///
+    /// Fails where what was said on the command line, or is written in a grants file, makes no sense, and where the
+    /// audit log cannot be opened.
+    pub fn set_up(host: &HostOptions) -> Result<Self, SetUpError> {
+        let ready = match watched(host) {
+            Ok(in_force) => host.load().map(|tools| (tools, in_force)),
+            Err(SetUpError::Authority(error)) => Err(error),
+            Err(error) => return Err(error),
+        };
+        let component = ready.as_ref().ok().map(|(tools, _)| tools.component_sha256());
+        let audit = host.audit_log(component)?;
+        let warn = |error: &ToolError| eprintln!("pod-tools: warning: {error}");
+        let (ready, in_force) = match ready {
+            Ok((tools, in_force)) => (Ok((tools, in_force.authority.clone())), Some(in_force)),
+            Err(error) => (Err(error), None),
+        };
+        Ok(Self { ready, audit, warn, _in_force: in_force })
+    }
+
+    /// For a server, which has what it needs; what it has to say goes to its log.
+    pub fn of_server(
+        tools: PodTools,
+        authority: watch::Receiver<Authority>,
+        audit: Option<AuditLog>,
+    ) -> Self {
+        let warn = |error: &ToolError| tracing::warn!("{error}");
+        Self { ready: Ok((tools, authority)), audit, warn, _in_force: None }
+    }
+
+    /// Whether there is a plugin and an authority.
+    pub fn is_ready(&self) -> bool {
+        self.ready.is_ok()
+    }
+
+    /// Carries out an operation once it is admitted, with the authority that is in force then. What `admission` gives
+    /// is kept until the operation has ended.
+    pub async fn carry_out<O: Operation, P>(
+        &self,
+        operation: &O,
+        admission: impl Future<Output = Result<P, ToolError>>,
+    ) -> Result<O::Answer, ToolError> {
+        let (tools, in_force) = self.ready.as_ref().map_err(Clone::clone)?;
+        let entry = self.audit.as_ref().map(|audit| audit.begin(operation.name())).transpose()?;
+        let asked = async {
+            let _place = admission.await?;
+            let mut authority = in_force.borrow().clone();
+            if let Some(entry) = &entry {
+                authority = authority.recorded_in(entry.ledger());
+            }
+            operation.ask(tools, &authority).await
+        };
+        let done = asked.await;
+        if let Some(entry) = entry {
+            entry.finish(done.as_ref().map(O::size));
+        }
+        done
+    }
+
+    /// Stores what the call has staged, now that its answer is out. A failure takes nothing back: the text was given,
+    /// and will be given again.
+    pub async fn deliver(&self, answer: Answer) {
+        if let Err(error) = answer.delivered().await {
+            (self.warn)(&error);
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! The exit statuses beside 0 (done), 1 (the tool failed) and 2 (used wrongly).
+
+/// The process was interrupted: 128 and the number of SIGINT, as shells have it.
+pub const INTERRUPTED: u8 = 130;

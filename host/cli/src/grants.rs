@@ -1,0 +1,76 @@
+//! `pod-tools grants check`: what a grants file allows, in plain words; or all that is wrong with it.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Subcommand;
+use serde_json::json;
+
+use crate::grants_file::GrantsFile;
+use crate::grants_file::explain::Explanation;
+use crate::options::HostArgs;
+
+/// Look at a grants file
+#[derive(Debug, clap::Args)]
+pub struct GrantsArgs {
+    #[command(subcommand)]
+    command: GrantsCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum GrantsCommand {
+    Check(CheckArgs),
+}
+
+/// Explain what a grants file allows, on which pods, or say what is wrong with it
+///
+/// Nothing is changed, and no pod is talked to.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+    A grants file is TOML:\n\n\
+    # What this agent may do with pods.\n\
+    grants = [\n  \
+        \"list,read\",            # VERB[,VERB…][:PATTERN], as with --grant\n  \
+        \"send:build-*\",\n\
+    ]\n\
+    allow-sockets = [\"/run/user/1000/insomnia\"]   # optional, as with --allow-sockets\n\n\
+    [limits]                  # optional: names, units and bounds as the options'\n\
+    op-timeout = \"5s\"\n\n\
+    Exit status: 0 the file is good, 1 it is not, 2 used wrongly.")]
+struct CheckArgs {
+    /// The grants file
+    file: PathBuf,
+
+    /// Answer with one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+/// Exit status 0 for a good file, 1 for a bad one.
+pub fn run(args: GrantsArgs, host: HostArgs) -> anyhow::Result<ExitCode> {
+    let GrantsCommand::Check(CheckArgs { file, json }) = args.command;
+    let path = std::path::absolute(&file)?;
+    let mut out = std::io::stdout().lock();
+    let file = match GrantsFile::read(&path) {
+        Ok(file) => file,
+        Err(error) => {
+            if json {
+                writeln!(out, "{}", json!({ "file": path, "ok": false, "errors": error.faults }))?;
+            } else {
+                eprintln!("{error}");
+            }
+            return Ok(ExitCode::from(1));
+        }
+    };
+    // Which pods there are is worth knowing, and not what is asked.
+    let pods = host.resolve().and_then(|host| host.recorded_pods()).map_err(|error| format!("{error:#}"));
+    let explanation = Explanation::of(&file, pods);
+    if json {
+        serde_json::to_writer_pretty(&mut out, &explanation)?;
+        writeln!(out)?;
+    } else {
+        write!(out, "{explanation}")?;
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,211 @@
+//! The authority that is in force: what the options say, for good; with a grants file what it says now. It is
+//! read again on SIGHUP and when it changes. What cannot be understood changes nothing.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use notify::event::{AccessKind, AccessMode};
+use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
+use pod_tools_host::Authority;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout_at};
+
+use crate::grants_file::{Content, GrantsFile, GrantsFileError};
+use crate::options::{HostOptions, SetUpError};
+
+/// A file is read when nothing more has happened to it for so long: a program that writes it in pieces is done.
+const QUIET: Duration = Duration::from_millis(100);
+/// And after so long in any case: a directory may be busy with other things.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// The authority in force. Dropped, it follows the file no longer.
+#[derive(Debug)]
+pub struct InForce {
+    /// Always the newest. It changes, too, when SIGHUP came and the file says what it said before.
+    pub authority: watch::Receiver<Authority>,
+    following: Result<JoinHandle<()>, watch::Sender<Authority>>,
+}
+
+impl Drop for InForce {
+    fn drop(&mut self) {
+        if let Ok(task) = &self.following {
+            task.abort();
+        }
+    }
+}
+
+/// The authority that the options describe, and the grants file if they name one: from here on it is
+/// followed, and SIGHUP does not end the process but has it read.
+///
+/// A file that has become bad, or is gone, is reported in the log, and what was in force stays. Calls that
+/// run when grants are revoked are denied at their next request.
+///
+/// # Errors
+///
+/// A grants file that cannot be used, and an authority that cannot be had.
+pub fn watched(host: &HostOptions) -> Result<InForce, SetUpError> {
+    let Some(path) = host.grants_file() else {
+        let (sender, authority) = watch::channel(host.authority(None, None)?);
+        return Ok(InForce { authority, following: Err(sender) });
+    };
+    // First of all: nothing is missed between the first reading and the watching.
+    let hangup = signal(SignalKind::hangup()).map_err(SetUpError::Signals)?;
+    let (watcher, changes) = Changes::of(path);
+    let content = Content::read(path)?;
+    let file = GrantsFile::understand(path, &content)?;
+    file.warn();
+    let (sender, authority) = watch::channel(host.authority(Some(&file), None)?);
+    let follower = Follower { host: host.clone(), path: path.to_owned(), seen: Ok(content), sender };
+    let task = tokio::spawn(follower.follow(watcher, changes, hangup));
+    Ok(InForce { authority, following: Ok(task) })
+}
+
+struct Follower {
+    host: HostOptions,
+    path: PathBuf,
+    /// What was found there when it was last looked at.
+    seen: Result<Content, GrantsFileError>,
+    sender: watch::Sender<Authority>,
+}
+
+impl Follower {
+    async fn follow(mut self, mut watcher: Changes, mut changes: mpsc::Receiver<()>, mut hangup: Signal) {
+        loop {
+            let asked = tokio::select! {
+                asked = hangup.recv() => asked.is_some(),
+                Some(()) = changes.recv() => {
+                    quiet(&mut changes).await;
+                    false
+                }
+                else => return,
+            };
+            // On a thread where waiting for a disk is no harm.
+            let looked = tokio::task::spawn_blocking(move || {
+                watcher.watch(&self.path);
+                self.look_again(asked);
+                (self, watcher)
+            });
+            match looked.await {
+                Ok(both) => (self, watcher) = both,
+                Err(error) => return tracing::error!("grants are followed no longer: {error}"),
+            }
+        }
+    }
+
+    /// Reads the file, and puts in force what it says if it says something new, or if `asked` to.
+    fn look_again(&mut self, asked: bool) {
+        let found = Content::read(&self.path);
+        if found == self.seen && !asked {
+            return;
+        }
+        self.seen = found;
+        let kept = "what was granted before stays in force";
+        let file = match self
+            .seen
+            .as_ref()
+            .map_err(Clone::clone)
+            .and_then(|content| GrantsFile::understand(&self.path, content))
+        {
+            Ok(file) => file,
+            Err(error) => return tracing::error!("{error}\n{kept}"),
+        };
+        file.warn();
+        let earlier = self.sender.borrow().clone();
+        match self.host.authority(Some(&file), Some(&earlier)) {
+            Ok(authority) => {
+                let grants = file.grants.map_or(0, |grants| grants.len());
+                self.sender.send_replace(authority);
+                tracing::info!("{}: read again; {grants} grant(s) are in force", self.path.display());
+            }
+            Err(error) => tracing::error!("{}: {error}; {kept}", self.path.display()),
+        }
+    }
+}
+
+/// Waits until nothing more happens, or it has gone on for long enough.
+async fn quiet(changes: &mut mpsc::Receiver<()>) {
+    let end = Instant::now() + PATIENCE;
+    while let Ok(Some(())) = timeout_at(end.min(Instant::now() + QUIET), changes.recv()).await {}
+}
+
+/// Tells when something happens near a file. Its directory is watched, not the file: an editor, like every
+/// program that writes files safely, puts another one in its place.
+#[derive(Debug)]
+struct Changes(Option<RecommendedWatcher>);
+
+impl Changes {
+    fn of(path: &Path) -> (Self, mpsc::Receiver<()>) {
+        // One is as good as many.
+        let (sender, changes) = mpsc::channel(1);
+        let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
+            // An error may be that events were lost.
+            if event.is_ok_and(|event| !may_have_changed(&event)) {
+                return;
+            }
+            let _ = sender.try_send(());
+        });
+        let mut watcher = match watcher {
+            Ok(watcher) => Self(Some(watcher)),
+            Err(error) => {
+                Self::warn(path, &error);
+                Self(None)
+            }
+        };
+        watcher.watch(path);
+        (watcher, changes)
+    }
+
+    /// Watches where the file is, and where it is behind links: that may be elsewhere than before.
+    fn watch(&mut self, path: &Path) {
+        let Some(watcher) = &mut self.0 else { return };
+        let mut directories: Vec<PathBuf> = path.parent().map(Path::to_owned).into_iter().collect();
+        let behind_links = path.canonicalize().ok();
+        directories.extend(behind_links.as_deref().and_then(Path::parent).map(Path::to_owned));
+        directories.dedup();
+        for directory in directories {
+            if let Err(error) = watcher.watch(&directory, RecursiveMode::NonRecursive) {
+                Self::warn(path, &error);
+            }
+        }
+    }
+
+    fn warn(path: &Path, error: &notify::Error) {
+        let path = path.display();
+        tracing::warn!("{path}: changes are seen on SIGHUP only: its directory cannot be watched: {error}");
+    }
+}
+
+/// Reading changes nothing, and is what is done here.
+fn may_have_changed(event: &Event) -> bool {
+    match event.kind {
+        EventKind::Access(kind) => kind == AccessKind::Close(AccessMode::Write),
+        _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use notify::event::{CreateKind, ModifyKind, RemoveKind};
+
+    use super::*;
+
+    #[test]
+    fn what_reading_a_file_does_is_no_change_of_it() {
+        let changed = |kind| may_have_changed(&Event::new(kind));
+        for kind in [AccessKind::Open(AccessMode::Any), AccessKind::Close(AccessMode::Read), AccessKind::Read]
+        {
+            assert!(!changed(EventKind::Access(kind)), "{kind:?}");
+        }
+        for kind in [
+            EventKind::Access(AccessKind::Close(AccessMode::Write)),
+            EventKind::Create(CreateKind::Any),
+            EventKind::Modify(ModifyKind::Any),
+            EventKind::Remove(RemoveKind::Any),
+            EventKind::Other,
+        ] {
+            assert!(changed(kind), "{kind:?}");
+        }
+    }
+}

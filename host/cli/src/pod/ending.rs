@@ -1,0 +1,12 @@
+//! Why a pod ends.
+
+/// Why the pod ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// A client asked for it.
+    Shutdown,
+    /// SIGINT.
+    Interrupted,
+    /// SIGTERM or SIGHUP.
+    Terminated,
+}
