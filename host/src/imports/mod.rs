@@ -4,6 +4,8 @@
 pub(crate) mod bindings;
 mod content;
 mod convert;
+#[cfg(any(around_the_gate, through_the_gate))]
+mod gate_test;
 mod pods;
 mod scope_lock;
 mod unix_socket;
