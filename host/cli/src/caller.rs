@@ -24,16 +24,16 @@ pub struct Caller {
     _in_force: Option<InForce>,
 }
 
-/// What a caller asks the plugin for.
-pub trait Operation {
-    /// What it is given.
+/// A call of one of the plugin's exports.
+pub trait PluginCall {
+    /// What the caller is given.
     type Answer;
 
     /// The name in the audit log.
     fn name(&self) -> &str;
 
-    /// Asks the plugin.
-    fn ask(
+    /// Makes the call.
+    fn make(
         &self,
         tools: &PodTools,
         authority: &Authority,
@@ -50,14 +50,14 @@ pub struct ToolCall<'a> {
     pub input: &'a str,
 }
 
-impl Operation for ToolCall<'_> {
+impl PluginCall for ToolCall<'_> {
     type Answer = Answer;
 
     fn name(&self) -> &str {
         self.name
     }
 
-    async fn ask(&self, tools: &PodTools, authority: &Authority) -> Result<Answer, ToolError> {
+    async fn make(&self, tools: &PodTools, authority: &Authority) -> Result<Answer, ToolError> {
         tools.call(authority, self.name, self.input).await
     }
 
@@ -67,13 +67,13 @@ impl Operation for ToolCall<'_> {
     }
 }
 
-/// The whole conversation of a pod.
+/// The reading of a pod's whole conversation.
 #[derive(Debug)]
-pub struct Transcript<'a> {
+pub struct TranscriptCall<'a> {
     pub pod: &'a str,
 }
 
-impl Operation for Transcript<'_> {
+impl PluginCall for TranscriptCall<'_> {
     type Answer = Document;
 
     /// MCP's word for it: nothing else asks.
@@ -81,7 +81,7 @@ impl Operation for Transcript<'_> {
         "resources/read"
     }
 
-    async fn ask(&self, tools: &PodTools, authority: &Authority) -> Result<Document, ToolError> {
+    async fn make(&self, tools: &PodTools, authority: &Authority) -> Result<Document, ToolError> {
         tools.transcript(authority, self.pod).await
     }
 
@@ -134,26 +134,26 @@ impl Caller {
         self.ready.is_ok()
     }
 
-    /// Carries out an operation once it is admitted, with the authority that is in force then. What `admission` gives
-    /// is kept until the operation has ended.
-    pub async fn carry_out<O: Operation, P>(
+    /// Makes a call once it is admitted, with the authority that is in force then. What `admission` gives is kept
+    /// until the call has ended.
+    pub async fn call<C: PluginCall, P>(
         &self,
-        operation: &O,
+        call: &C,
         admission: impl Future<Output = Result<P, ToolError>>,
-    ) -> Result<O::Answer, ToolError> {
+    ) -> Result<C::Answer, ToolError> {
         let (tools, in_force) = self.ready.as_ref().map_err(Clone::clone)?;
-        let entry = self.audit.as_ref().map(|audit| audit.begin(operation.name())).transpose()?;
+        let entry = self.audit.as_ref().map(|audit| audit.begin(call.name())).transpose()?;
         let asked = async {
             let _place = admission.await?;
             let mut authority = in_force.borrow().clone();
             if let Some(entry) = &entry {
                 authority = authority.recorded_in(entry.ledger());
             }
-            operation.ask(tools, &authority).await
+            call.make(tools, &authority).await
         };
         let done = asked.await;
         if let Some(entry) = entry {
-            entry.finish(done.as_ref().map(O::size));
+            entry.finish(done.as_ref().map(C::size));
         }
         done
     }

@@ -153,7 +153,7 @@ impl PodCtxView<'_> {
         Ok(PodPermit { permit, record, released })
     }
 
-    /// The gate for what has no error to answer with, and takes no time: the handle allows it.
+    /// The gate for [`Operation::DescribePod`], which needs no verb and has no error to answer with: the handle allows it.
     pub(crate) fn admit_description(&mut self, pod: &Resource<Pod>) -> wasmtime::Result<&Record> {
         self.ctx.count()?;
         Ok(&self.table.get(pod)?.record)

@@ -65,5 +65,5 @@ async fn answer(caller: &Caller, line: Input) -> Result<Answer, ToolError> {
         (None, Some(text)) => text,
         (None, None) => "",
     };
-    caller.carry_out(&ToolCall { name: &call.tool, input }, admitted()).await
+    caller.call(&ToolCall { name: &call.tool, input }, admitted()).await
 }

@@ -48,7 +48,7 @@ pub async fn run(args: CallArgs, host: &HostOptions) -> anyhow::Result<ExitCode>
         return batch::run(&caller, interrupt).await;
     };
     let call = ToolCall { name: &tool, input: &args.input };
-    let Some(outcome) = interrupt.or(caller.carry_out(&call, admitted())).await else {
+    let Some(outcome) = interrupt.or(caller.call(&call, admitted())).await else {
         return Ok(ExitCode::from(INTERRUPTED));
     };
 

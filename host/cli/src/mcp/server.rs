@@ -19,7 +19,7 @@ use super::client_log::{self, LogSender};
 use super::delivery::Delivery;
 use super::watcher::Watcher;
 use crate::audit::AuditLog;
-use crate::caller::{Caller, Operation, ToolCall, Transcript};
+use crate::caller::{Caller, PluginCall, ToolCall, TranscriptCall};
 use crate::options::remedy::explained;
 
 /// Calls of all clients that run at once; further ones wait. Half of what [`PodTools`] has places for.
@@ -48,7 +48,7 @@ pub struct McpServer {
     unsent: Arc<Semaphore>,
 }
 
-/// Why an operation has no answer.
+/// Why a call has no answer.
 #[derive(Debug)]
 pub enum Ended {
     /// It failed.
@@ -146,19 +146,19 @@ impl McpServer {
     /// Reads the whole conversation of the pod of that name.
     pub async fn transcript(&self, pod: &str, client: &Client, asked: Asked<'_>) -> Result<Document, Ended> {
         let waiting = "reading the conversation".to_owned();
-        self.carry_out(&Transcript { pod }, Ok(()), waiting, client, asked).await
+        self.carry_out(&TranscriptCall { pod }, Ok(()), waiting, client, asked).await
     }
 
     /// Carries out what a client asks for, in its turn, until it is done, cancelled or the server ends. `checked` is what was found wrong with
     /// it; `waiting` is what the client is told meanwhile, if it wants to be.
-    async fn carry_out<O: Operation>(
+    async fn carry_out<C: PluginCall>(
         &self,
-        operation: &O,
+        call: &C,
         checked: Result<(), ToolError>,
         waiting: String,
         client: &Client,
         asked: Asked<'_>,
-    ) -> Result<O::Answer, Ended> {
+    ) -> Result<C::Answer, Ended> {
         let Asked { context, delivery } = asked;
         let admission = async {
             checked?;
@@ -166,12 +166,12 @@ impl McpServer {
             delivery.outbox().settled().await;
             self.place(client).await
         };
-        let call = client_log::to_client(client.log.clone(), self.caller.carry_out(operation, admission));
+        let made = client_log::to_client(client.log.clone(), self.caller.call(call, admission));
         let progress = self.tell_progress(context, waiting);
         tokio::select! {
             // An answer that is there is given, whatever else has happened.
             biased;
-            done = call => Ok(done?),
+            done = made => Ok(done?),
             () = context.ct.cancelled() => Err(Ended::Cancelled),
             () = delivery.gone() => Err(Ended::Cancelled),
             () = self.stopping.cancelled() => Err(Ended::Stopping),

@@ -25,7 +25,7 @@ use super::client_log::{self, LogLine};
 use super::delivery::{Delivery, Outbox};
 use super::server::{Asked, Client, Ended, McpServer};
 use super::{answer, transcripts};
-use crate::caller::{Operation, ToolCall};
+use crate::caller::{PluginCall, ToolCall};
 
 /// For the agent's model: what there is, and what to mind.
 const INSTRUCTIONS: &str = "Pods are sub-agents that run beside you, each a process with a name. ListPods shows \
