@@ -229,19 +229,3 @@ async fn bytes_that_the_plugin_hands_over_in_a_request_and_in_its_answer() {
     let error = tripped(limits, with_history(1, 2000), tool, input).await;
     assert_names(&error, "(set transfer)", "more than 1000 bytes");
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn bytes_of_output_are_no_error_and_the_rest_is_left_to_read() {
-    let place = Place::new().unwrap();
-    let _pod = FakePod::start(&place, "child", with_history(3, 100)).unwrap();
-    let authority = authority(&place, limits(|limits| limits.output = Some(150)));
-    for (left, characters) in [(2, 100), (1, 100), (0, 100)] {
-        let answer = tools().call(&authority, "ReadPodOutput", r#"{"name":"child"}"#).await.unwrap();
-        let data: Value = serde_json::from_str(answer.output().data.get()).unwrap();
-        assert_eq!(data["remaining_items"], left);
-        assert_eq!(answer.output().content.as_ref().unwrap().len(), characters);
-        let said = answer.output().summary.contains(&format!("; {left} more item(s) to read"));
-        assert_eq!(said, left > 0, "{}", answer.output().summary);
-        answer.delivered().await.unwrap();
-    }
-}

@@ -11,3 +11,4 @@ mod scripted;
 mod send;
 mod stop;
 mod transcript;
+mod wording;

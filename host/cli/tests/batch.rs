@@ -8,7 +8,7 @@ mod cli;
 use std::process::Stdio;
 
 use cli::{Batch, RealPod, Refusal, at, call, snapshot};
-use pod_tools_conformance::{FakePod, Place, Script, Step, assistant, event, history};
+use pod_tools_conformance::{FakePod, Place, Script, Step, assistant, history};
 use serde_json::{Value, json};
 
 /// No options.
@@ -21,30 +21,6 @@ fn answers(place: &Place, input: &[u8]) -> (Vec<Value>, Option<i32>) {
     let (output, code) = batch.finish();
     assert!(output.is_empty() || output.ends_with('\n'));
     (output.lines().map(|line| serde_json::from_str(line).unwrap()).collect(), code)
-}
-
-#[test]
-fn each_answer_comes_before_the_next_line_is_asked_for() {
-    let place = Place::new().unwrap();
-    let script = Script::new()
-        .on("run", [Step::line(event("turn_start", json!({"turn": 0})))])
-        .on("get_history", [Step::line(history(&[assistant("hello")]))])
-        .stopping();
-    let pod = FakePod::start(&place, "child", script).unwrap();
-    let mut batch = Batch::start(&place, PLAIN);
-    assert_eq!(batch.ask("ListPods", json!({}))["ok"]["summary"], "1 pod(s) known");
-    let sent = batch.ask("SendToPod", json!({"name": "child", "message": "hi"}));
-    assert_eq!(
-        sent,
-        json!({"ok": {"summary": "sent message to `child`", "content": null, "data": {"pod": "child"}}})
-    );
-    assert_eq!(batch.ask("ReadPodOutput", json!({"name": "child"}))["ok"]["content"], "hello");
-    assert_eq!(batch.ask("ReadPodOutput", json!({"name": "child"}))["ok"]["content"], Value::Null);
-    let stopped = batch.ask("StopPod", json!({"name": "child"}));
-    assert_eq!(stopped["ok"]["summary"], "stopped pod `child`; reclaimed scope: write:/work/child");
-    assert_eq!(batch.ask("ListPods", json!({}))["ok"]["summary"], "no spawned pods");
-    assert_eq!(batch.finish(), (String::new(), Some(0)));
-    assert_eq!(pod.received()[0], r#"{"method":"run","params":{"input":"hi"}}"#);
 }
 
 #[test]
@@ -79,61 +55,9 @@ fn a_bad_line_gets_an_error_line_in_its_place_and_the_next_line_its_answer() {
 }
 
 #[test]
-fn blank_lines_get_no_answer_line_ends_may_be_dos_s_and_the_last_may_be_missing() {
-    let place = Place::new().unwrap();
-    let (answers, code) = answers(
-        &place,
-        b"\n\r\n  \t \n{\"tool\":\"ListPods\"}\r\n\n{\"tool\":\"Fly\"}\n \n  {\"tool\":\"ListPods\"}",
-    );
-    let kinds: Vec<bool> = answers.iter().map(|answer| answer["ok"].is_object()).collect();
-    assert_eq!((kinds, code), (vec![true, false, true], Some(0)));
-}
-
-#[test]
 fn no_input_at_all_is_no_answer_and_no_error() {
     let place = Place::new().unwrap();
     assert_eq!(answers(&place, b""), (vec![], Some(0)));
-}
-
-#[test]
-fn answers_come_in_the_order_of_the_lines_and_errors_do_not_end_the_batch() {
-    let place = Place::new().unwrap();
-    let names: Vec<String> = (0..50).map(|i| format!("nobody-{i}")).collect();
-    let lines: Vec<String> =
-        names.iter().map(|name| json!({"tool": "StopPod", "input": {"name": name}}).to_string()).collect();
-    let (answers, code) = answers(&place, lines.join("\n").as_bytes());
-    let messages: Vec<String> = answers.iter().map(|answer| Refusal::of(&answer["err"]).message).collect();
-    let expected: Vec<String> = names.iter().map(|name| format!("no spawned pod named `{name}`")).collect();
-    assert_eq!((messages, code), (expected, Some(0)));
-}
-
-#[test]
-fn input_json_is_handed_on_as_it_is_and_neither_input_nor_null_is_no_arguments() {
-    let place = Place::new().unwrap();
-    let message = |line: Value| {
-        let (answers, _) = answers(&place, format!("{line}\n").as_bytes());
-        Refusal::of(&answers[0]["err"]).message
-    };
-    let raw = message(json!({"tool": "StopPod", "input_json": "{\"name\": oops}"}));
-    assert!(
-        raw.starts_with("invalid StopPod input: expected ident") || raw.contains("line 1 column 10"),
-        "{raw}"
-    );
-    assert_eq!(
-        message(json!({"tool": "StopPod", "input_json": "{\"name\":\"nobody\"}"})),
-        "no spawned pod named `nobody`"
-    );
-    let missing = message(json!({"tool": "StopPod"}));
-    assert!(missing.starts_with("invalid StopPod input: missing field `name`"), "{missing}");
-    for none in
-        [json!({"input": null}), json!({"input": {}}), json!({"input_json": ""}), json!({"input_json": null})]
-    {
-        let mut line = json!({"tool": "StopPod"});
-        line.as_object_mut().unwrap().append(&mut none.as_object().unwrap().clone());
-        assert_eq!(message(line), missing, "{none}");
-    }
-    let no_object = message(json!({"tool": "StopPod", "input": [1]}));
-    assert!(no_object.starts_with("invalid StopPod input: expected an object"), "{no_object}");
 }
 
 #[test]

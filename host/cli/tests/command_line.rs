@@ -200,19 +200,6 @@ fn inspect_shows_what_the_bundled_component_imports_and_exports() {
 }
 
 #[test]
-fn cursors_persist_from_one_process_to_the_next() {
-    let place = Place::new().unwrap();
-    let script = Script::new()
-        .on("get_history", [Step::line(history(&[assistant("first")]))])
-        .on("get_history", [Step::line(history(&[assistant("first"), assistant("second")]))]);
-    let _pod = FakePod::start(&place, "child", script).unwrap();
-    let read = || call(&place, "ReadPodOutput", &json!({"name": "child"})).ok()["content"].take();
-    assert_eq!(read(), "first");
-    assert_eq!(read(), "second");
-    assert_eq!(read(), Value::Null);
-}
-
-#[test]
 fn ctrl_c_while_a_pod_is_silent_exits_with_130_and_leaves_no_lock_and_no_cursor() {
     let place = Place::new().unwrap();
     for (tool, input) in [

@@ -179,36 +179,3 @@ fn two_processes_that_stop_the_same_pod_at_the_same_time_do_not_hurt_each_other(
         assert_eq!((place.recorded().unwrap(), place.allocated().unwrap()), (vec![], vec![]));
     }
 }
-
-#[test]
-fn a_lock_held_by_flock_from_another_process_is_waited_for_within_the_time_of_an_operation() {
-    let place = Place::new().unwrap();
-    fs::write(place.scope_lock(), "").unwrap();
-    let mut holder = Command::new("flock");
-    // Holds the lock until its input ends.
-    holder.arg(place.scope_lock()).args(["sh", "-c", "echo held; read -r _"]);
-    let Ok(mut holder) = holder.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn() else {
-        println!("not run: there is no flock(1) on this machine");
-        return;
-    };
-    let mut line = String::new();
-    BufReader::new(holder.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    assert_eq!(line, "held\n");
-    place.record(place.native_record("gone")).unwrap();
-    let stop =
-        |timeout: &str| cli::call_with(&place, "StopPod", r#"{"name":"gone"}"#, &["--op-timeout", timeout]);
-    let error = stop("300ms").err();
-    assert_eq!(error.words(), ("execution-failed", "lock-busy"), "{}", error.message);
-    assert_eq!(place.recorded().unwrap(), ["gone"]);
-    let listed = call(&place, "ListPods", &json!({})).ok();
-    assert_eq!(listed["summary"], "1 pod(s) known; scope lock busy, stale entries not reclaimed");
-
-    // One that waits gets it as soon as it is let go.
-    std::thread::scope(|scope| {
-        let waiting = scope.spawn(|| stop("2m"));
-        drop(holder.stdin.take());
-        waiting.join().unwrap().ok();
-    });
-    holder.wait().unwrap();
-    assert_eq!(place.recorded().unwrap(), Vec::<String>::new());
-}

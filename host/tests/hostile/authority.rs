@@ -115,10 +115,18 @@ pub fn reaches_outside() {
 
 #[test]
 pub fn releases_a_living_pod() {
-    let aftermath = Attack::new("releases_a_living_pod").run();
-    for answer in aftermath.found().as_array().unwrap() {
-        assert_eq!(reason(answer), word(Reason::StillRunning), "{answer}");
-    }
+    let is_refused = |attack: Attack| {
+        for answer in attack.run().found().as_array().unwrap() {
+            assert_eq!(reason(answer), word(Reason::StillRunning), "{answer}");
+        }
+    };
+    is_refused(Attack::new("releases_a_living_pod"));
+
+    // A pod that takes no connection off its backlog lives as well.
+    let full = Script::new().never_accepting(0);
+    let attack = Attack::new("releases_a_living_pod").pod("full", full).grants(&["stop:full"]).input("full");
+    let _in_the_backlog = std::os::unix::net::UnixStream::connect(attack.place().socket("full")).unwrap();
+    is_refused(attack);
 }
 
 #[test]

@@ -144,7 +144,7 @@ fn what_is_no_file_is_named_and_nothing_hangs() {
     let file = dir.path().join("file");
     fs::write(&file, "").unwrap();
     for (path, says) in [
-        (dir.path().to_path_buf(), "a directory"),
+        (dir.path().to_path_buf(), "it is a directory, not a regular file; remove what is there"),
         (fifo, "a FIFO"),
         (socket, "a socket"),
         (file.join("scope.lock"), "Not a directory"),
@@ -166,6 +166,11 @@ fn a_garbled_file_is_an_error_and_stays_as_it_is() {
         fs::write(&path, garbled).unwrap();
         let error = ScopeLock::new(&path).reclaim_stale(WAIT).unwrap_err();
         assert!(matches!(&error, ScopeLockError::Damaged { .. }), "{error}");
+        let message = error.to_string();
+        let beginning = format!("the scope lock `{}` is damaged: ", path.display());
+        assert!(message.starts_with(&beginning), "{message}");
+        let end = "it was left as it is; repair it, or empty it when no pod runs";
+        assert!(message.ends_with(end), "{message}");
         assert_eq!(fs::read_to_string(&path).unwrap(), garbled);
     }
 }

@@ -199,7 +199,8 @@ fn a_journal_that_finds_no_room_leaves_the_table_as_it_was() {
     let lock = ScopeLock::new(&path);
     let error = lock.release("pod-0003", WAIT, |_| Ok::<_, String>(())).unwrap_err();
     assert!(matches!(&error, TransactError::Lock(ScopeLockError::Unwritable { .. })), "{error}");
-    assert!(error.to_string().contains("No space left"), "{error}");
+    let message = error.to_string();
+    assert!(message.contains("No space left") && message.contains("make room"), "{message}");
     assert_eq!(fs::read(&path).unwrap(), before);
     assert_eq!(names(disk.path()), ["filler", "scope.lock"]);
     disk.free();
@@ -220,6 +221,7 @@ fn a_table_that_finds_no_room_is_as_it_was() {
     long.socket = "/x".repeat(1000).into();
     let error = lock.register(long.clone(), WAIT).unwrap_err();
     assert!(matches!(&error, TransactError::Lock(ScopeLockError::Unwritable { .. })), "{error}");
+    assert!(error.to_string().contains("make room"), "{error}");
     assert_eq!(fs::read(&path).unwrap(), before);
     assert_eq!(names(disk.path()), ["filler", "scope.lock"]);
     disk.free();

@@ -157,7 +157,11 @@ fn garbage_is_an_error_that_names_the_file_and_changes_nothing() {
         ];
         for error in attempts.map(|attempt| attempt.unwrap_err()) {
             assert!(matches!(&error, RegistryError::Damaged { .. }), "{error}");
-            assert!(error.to_string().contains("spawned_pods.json"), "{error}");
+            let message = error.to_string();
+            let beginning = format!("the registry file `{}` is damaged: ", path.display());
+            assert!(message.starts_with(&beginning), "{message}");
+            let end = "it was left as it is; repair it, or delete it to forget all pods";
+            assert!(message.ends_with(end), "{message}");
         }
         assert_eq!(fs::read(&path).unwrap(), garbage);
     }
@@ -411,6 +415,19 @@ fn a_pod_is_removed_with_its_cursor_also_where_the_cursors_are_written_anew() {
 }
 
 #[test]
+fn the_cursor_of_a_removed_pod_is_forgotten_by_a_line_behind_it() {
+    let (dir, registry) = opened();
+    for name in ["x", "y"] {
+        registry.add(&record(name), WAIT).unwrap();
+        registry.set_cursor(name, None, cursor(1), WAIT).unwrap();
+    }
+    let path = dir.path().join("read_cursors.json");
+    let before = fs::read_to_string(&path).unwrap();
+    registry.remove(&record("x"), WAIT).unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), before + "{\"forgotten\":\"x\"}\n");
+}
+
+#[test]
 fn a_cursor_that_cannot_be_read_is_an_error_for_its_pod_alone_and_stays() {
     let (dir, registry) = opened();
     registry.add(&record("x"), WAIT).unwrap();
@@ -486,7 +503,10 @@ fn garbled_cursors_are_an_error_and_keep_no_record_alive() {
         {
             assert!(matches!(&error, RegistryError::Damaged { .. }), "{error}");
             let message = error.to_string();
-            assert!(message.contains("read_cursors.json") && message.contains("delete it"), "{message}");
+            let beginning = format!("the registry file `{}` is damaged: ", path.display());
+            assert!(message.starts_with(&beginning), "{message}");
+            let end = "it was left as it is; delete it, and every pod's output is given from its start again";
+            assert!(message.ends_with(end), "{message}");
         }
         registry.remove(&record("x"), WAIT).unwrap();
         assert!(names(&registry).is_empty());
@@ -509,6 +529,8 @@ fn a_full_disk_changes_nothing() {
     ] {
         let error = attempt.unwrap_err();
         assert!(matches!(&error, RegistryError::Unwritable { .. }), "{error}");
+        let message = error.to_string();
+        assert!(message.contains("No space left") && message.contains("make room"), "{message}");
     }
     assert_eq!(names(&registry), ["x", "y"]);
     // There is room for a few lines where there are lines already.

@@ -1,5 +1,4 @@
-//! Running out of file descriptors, from the outside (row 10 of the list of the native tools' faults): it is
-//! said so, and is never taken for a stopped pod.
+//! Running out of file descriptors: every tool says so, and no pod is taken for a stopped one.
 //!
 //! The limit is a process's, and pods need descriptors as well. So each test runs itself again: the pods
 //! are in the first process, the calls in the second.

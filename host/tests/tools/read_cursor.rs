@@ -1,5 +1,5 @@
-//! The read cursor, from the outside (rows 5, 6 and 20 of the list of the native tools' faults): it moves
-//! when the answer has been delivered, outlives the process, and neither of two readers misses anything.
+//! The read cursor, as the library moves it: when an answer has been delivered, in whatever order answers are, and
+//! neither of two readers misses anything.
 
 use std::fs::File;
 
@@ -27,7 +27,7 @@ fn cursors(spawner: &Spawner) -> Option<String> {
     std::fs::read_to_string(spawner.place.runtime_dir().join("read_cursors.json")).ok()
 }
 
-/// Row 6: the native tool moves the cursor before the text is delivered.
+/// A cursor that moved before the text is delivered would lose it.
 #[tokio::test]
 async fn text_that_was_not_delivered_is_given_again() {
     let spawner = Spawner::new();
@@ -42,24 +42,7 @@ async fn text_that_was_not_delivered_is_given_again() {
     assert_eq!(spawner.read("child").await.content, None);
 }
 
-/// Row 6: the native cursor lives in memory.
-#[tokio::test]
-async fn reading_goes_on_where_another_process_left_off() {
-    let mut spawner = Spawner::new();
-    let _pod = growing(&spawner, &["a", "b"]);
-    assert_eq!(spawner.read("child").await.content.as_deref(), Some("a"));
-    let again = pod_tools_host::PodTools::builder()
-        .cache_dir(Some(std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled-component")))
-        .load()
-        .unwrap();
-    spawner.reopen(patient());
-    let answer = again.call(&spawner.authority, "ReadPodOutput", &name().to_string()).await.unwrap();
-    assert_eq!(delivered(answer).await.content.as_deref(), Some("b"));
-    spawner.reopen(patient());
-    assert_eq!(spawner.read("child").await.content, None);
-}
-
-/// Row 6: the native tool's readers race.
+/// Readers that race may repeat text, and lose none.
 #[tokio::test]
 async fn of_two_readers_at_once_both_get_the_text_and_neither_makes_the_other_miss_any() {
     for first_delivers_first in [true, false] {
@@ -93,7 +76,7 @@ async fn calls_at_the_same_time_lose_nothing() {
     assert_eq!(third.as_deref(), Some(&whole[read + 2..]), "nothing twice, nothing missed");
 }
 
-/// Row 5: where another reader's text was rewritten meanwhile, an old answer does not hide the new history.
+/// Where the history was rewritten meanwhile, an answer that is delivered late does not hide the new one.
 #[tokio::test]
 async fn an_answer_that_is_delivered_late_does_not_hide_a_rewritten_history() {
     let spawner = Spawner::new();
@@ -108,48 +91,6 @@ async fn an_answer_that_is_delivered_late_does_not_hide_a_rewritten_history() {
     let output = spawner.read("child").await;
     assert_eq!(output.content.as_deref(), Some("sum"));
     assert_eq!(data(&output)["rewritten"], true);
-}
-
-#[tokio::test]
-async fn a_cursor_is_kept_for_each_pod_on_its_own_whatever_its_name() {
-    let spawner = Spawner::new();
-    let names = ["", "a b", "a\nb", "../spawner", "__proto__", "ä\u{1f600}", "\"", "child"];
-    let mut pods = Vec::new();
-    for (i, name) in names.iter().enumerate() {
-        let socket = spawner.place.socket(&format!("pod-{i}"));
-        let mut record = spawner.place.native_record(name);
-        record["socket_path"] = json!(socket);
-        spawner.place.record(record).unwrap();
-        let script = Script::new().on("get_history", [Step::line(history(&[assistant(name)]))]);
-        pods.push(FakePod::start_unrecorded(&socket, name, script).unwrap());
-    }
-    for name in names.iter().skip(1) {
-        assert_eq!(spawner.read(name).await.content.as_deref(), Some(*name));
-    }
-    for name in names.iter().skip(1) {
-        assert_eq!(spawner.read(name).await.content, None, "{name:?}");
-    }
-    let output = spawner.read("").await;
-    assert_eq!(output.summary, "pod `` idle; no new assistant text");
-    assert_eq!(data(&output)["new_items"], 1, "its cursor is its own");
-}
-
-#[tokio::test]
-async fn the_next_pod_of_a_name_is_read_from_its_start() {
-    let spawner = Spawner::new();
-    let script = || Script::new().on("get_history", [Step::line(history(&[assistant("a")]))]).stopping();
-    let pod = FakePod::start(&spawner.place, "child", script()).unwrap();
-    assert_eq!(spawner.read("child").await.content.as_deref(), Some("a"));
-    spawner.stop("child").await;
-    assert!(cursors(&spawner).unwrap().ends_with("{\"forgotten\":\"child\"}\n"));
-    drop(pod);
-    let _pod = FakePod::start(&spawner.place, "child", script()).unwrap();
-    let output = spawner.read("child").await;
-    assert_eq!(output.content.as_deref(), Some("a"));
-    assert_eq!(
-        output.summary, "pod `child`: 1 new line(s) of assistant text; now idle",
-        "not a rewritten one"
-    );
 }
 
 #[tokio::test]
@@ -184,41 +125,7 @@ async fn an_answer_that_is_delivered_late_gives_no_cursor_to_the_next_pod_of_the
     assert_eq!(data(&output)["rewritten"], false);
 }
 
-#[tokio::test]
-async fn a_cursor_of_another_generation_is_a_rewritten_history() {
-    let spawner = Spawner::new();
-    let _pod = growing(&spawner, &["a"]);
-    let file = json!({ "version": 1, "pods": { "child": { "items": 1, "digest": "blake9:00" } } });
-    std::fs::write(spawner.place.runtime_dir().join("read_cursors.json"), file.to_string()).unwrap();
-    let output = spawner.read("child").await;
-    assert_eq!(output.content.as_deref(), Some("a"));
-    assert_eq!(data(&output)["rewritten"], true);
-    assert_eq!(spawner.read("child").await.content, None);
-}
-
-#[tokio::test]
-async fn damaged_cursors_are_an_error_that_names_the_file_and_the_file_stays() {
-    let spawner = Spawner::new();
-    let pod = growing(&spawner, &["a"]);
-    let path = spawner.place.runtime_dir().join("read_cursors.json");
-    for content in ["", "[]", "{\"version\":1,\"pods\":", "{\"version\":3,\"pods\":{}}"] {
-        std::fs::write(&path, content).unwrap();
-        let error = spawner.read_fails("child").await;
-        assert_eq!(error.reason, Some(Reason::RegistryDamaged), "{content}");
-        let beginning = format!("read `child`: the registry file `{}` is damaged: ", path.display());
-        assert!(error.message.starts_with(&beginning), "{error}");
-        assert!(
-            error.message.ends_with("delete it, and every pod's output is given from its start again"),
-            "{error}"
-        );
-        assert_eq!(cursors(&spawner).as_deref(), Some(content));
-    }
-    assert_eq!(pod.connections(), 0);
-    std::fs::remove_file(&path).unwrap();
-    assert_eq!(spawner.read("child").await.content.as_deref(), Some("a"));
-}
-
-/// Row 11, for the registry's own lock: whoever holds it does not hold up the reader for ever.
+/// A process that holds the registry's lock does not hold up a reader for ever.
 #[tokio::test]
 async fn a_cursor_that_cannot_be_stored_is_told_and_the_text_is_given_again() {
     let mut limits = patient();
@@ -234,22 +141,6 @@ async fn a_cursor_that_cannot_be_stored_is_told_and_the_text_is_given_again() {
     assert!(error.message.starts_with(beginning), "{error}");
     lock.unlock().unwrap();
     assert_eq!(spawner.read("child").await.content.as_deref(), Some("a"));
-    assert_eq!(spawner.read("child").await.content, None);
-}
-
-/// Row 20: what did not fit is not skipped, delivered or not.
-#[tokio::test]
-async fn a_bounded_answer_moves_the_cursor_behind_what_it_gave() {
-    let mut limits = patient();
-    limits.output = Some(1);
-    let spawner = Spawner::limited(limits);
-    let items = [assistant("a"), assistant("b"), assistant("c")];
-    let script = Script::new().on("get_history", [Step::line(history(&items))]);
-    let _pod = FakePod::start(&spawner.place, "child", script).unwrap();
-    assert_eq!(spawner.read("child").await.content.as_deref(), Some("a"));
-    drop(spawner.call("ReadPodOutput", name()).await.unwrap());
-    assert_eq!(spawner.read("child").await.content.as_deref(), Some("b"));
-    assert_eq!(spawner.read("child").await.content.as_deref(), Some("c"));
     assert_eq!(spawner.read("child").await.content, None);
 }
 

@@ -1,16 +1,13 @@
 //! What the tests of the four tools share: the bundled plugin, loaded once, and a [`Spawner`]:
 //! a place for pods together with the authority over it.
 
-use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use pod_tools_conformance::{FakePod, Place};
-use pod_tools_host::{
-    Answer, Authority, AuthorityBuilder, ErrorKind, Limits, Output, PodTools, Reason, ToolError,
-};
+use pod_tools_conformance::Place;
+use pod_tools_host::{Answer, Authority, AuthorityBuilder, Limits, Output, PodTools, ToolError};
 use serde_json::{Value, json};
 
 use crate::remedy::remedy;
@@ -86,10 +83,6 @@ impl Spawner {
         self.ask("ReadPodOutput", json!({ "name": name })).await
     }
 
-    pub async fn send(&self, name: &str, message: &str) -> Output {
-        self.ask("SendToPod", json!({ "name": name, "message": message })).await
-    }
-
     pub async fn stop(&self, name: &str) -> Output {
         self.ask("StopPod", json!({ "name": name })).await
     }
@@ -97,11 +90,6 @@ impl Spawner {
     /// The error of a read that must fail.
     pub async fn read_fails(&self, name: &str) -> ToolError {
         self.call("ReadPodOutput", json!({ "name": name })).await.unwrap_err()
-    }
-
-    /// The error of a message that must fail.
-    pub async fn send_fails(&self, name: &str, message: &str) -> ToolError {
-        self.call("SendToPod", json!({ "name": name, "message": message })).await.unwrap_err()
     }
 
     /// The error of a stop that must fail.
@@ -136,21 +124,6 @@ pub fn data(output: &Output) -> Value {
     serde_json::from_str(output.data.get()).unwrap()
 }
 
-/// An `execution-failed`.
-pub fn failed(reason: Reason, message: impl Into<String>) -> ToolError {
-    ToolError::new(ErrorKind::ExecutionFailed, reason, message)
-}
-
-/// How many connections the pod had accepted before this function made one of its own. A listener takes
-/// connections in their order, so none that was made before the call is missed.
-pub fn connections_so_far(pod: &FakePod, socket: &Path) -> usize {
-    let lines = pod.received().len();
-    let mut own = UnixStream::connect(socket).unwrap();
-    own.write_all(b"{\"method\":\"a test looks in\"}\n").unwrap();
-    pod.await_lines(lines + 1);
-    pod.connections() - 1
-}
-
 /// Leaves a socket at which nobody listens.
 pub fn dead_socket(path: &Path) {
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -158,44 +131,5 @@ pub fn dead_socket(path: &Path) {
     // A process that another test is just starting may hold a copy until it runs.
     while UnixStream::connect(path).is_ok() {
         std::thread::yield_now();
-    }
-}
-
-/// The number of a process that has ended and has been waited for.
-pub fn dead_pid() -> i64 {
-    let mut process = std::process::Command::new("true").spawn().unwrap();
-    process.wait().unwrap();
-    process.id().into()
-}
-
-/// A process that has ended and that nobody has waited for yet: a zombie, until this is dropped.
-pub struct Zombie(std::process::Child);
-
-impl Zombie {
-    pub fn new() -> Self {
-        let mut process = std::process::Command::new("cat")
-            .stdin(std::process::Stdio::piped())
-            .stdout(std::process::Stdio::piped())
-            .spawn()
-            .unwrap();
-        drop(process.stdin.take());
-        // The end of its output comes with its end, but not after it: `/proc` tells when it is over.
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let stat = format!("/proc/{}/stat", process.id());
-        while !std::fs::read_to_string(&stat).unwrap().contains(") Z ") {
-            std::thread::yield_now();
-        }
-        Self(process)
-    }
-
-    pub fn pid(&self) -> i64 {
-        self.0.id().into()
-    }
-}
-
-impl Drop for Zombie {
-    fn drop(&mut self) {
-        let _ = self.0.wait();
     }
 }

@@ -160,6 +160,21 @@ pub const CASES: &[Case] = &[
     )
     .needs(&[Need::SocketPaths]),
     Case::new(
+        "grants/socket-two-directories",
+        "several directories can be granted, each like the first",
+        |t| {
+            let outside = t.place().root().join("outside");
+            let _elsewhere = t.pod_at(&outside.join("sock"), "elsewhere", obliging("there"))?;
+            t.record_at("elsewhere", &outside.join("sock"))?;
+            let _pod = t.pod("worker", obliging("here"))?;
+            t.option("--allow-sockets", t.place().base()).option("--allow-sockets", outside);
+            t.read("worker")?.with_content("here")?;
+            t.read("elsewhere")?.with_content("there")?;
+            Ok(())
+        },
+    )
+    .needs(&[Need::SocketPaths]),
+    Case::new(
         "grants/socket-allowed-elsewhere",
         "a directory that is granted may lie anywhere, and replaces the base",
         |t| {

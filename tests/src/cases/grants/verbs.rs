@@ -73,8 +73,8 @@ pub const CASES: &[Case] = &[
         allowed_with(t, "send", |t| t.send("worker", "hello"))
     })
     .needs(&[Need::Grants]),
-    Case::new("grants/read-alone", "`read` is enough for ReadPodOutput", |t| {
-        allowed_with(t, "read", |t| t.read("worker"))
+    Case::new("grants/read-alone", "`read` is enough for ReadPodOutput, the pod's state included", |t| {
+        allowed_with(t, "read", |t| t.read("worker")?.with_data("/state", "idle"))
     })
     .needs(&[Need::Grants]),
     Case::new("grants/stop-alone", "`stop` is enough for StopPod", |t| {
@@ -89,6 +89,23 @@ pub const CASES: &[Case] = &[
             t.dead_pod("secret")?;
             t.grant("list:build-*").grant("read,stop");
             t.list()?.says("1 pod(s) known")?.with_content("build-1 [stopped] scope=write:/work/build-1")?;
+            Ok(())
+        },
+    )
+    .needs(&[Need::Grants])
+    .catches(&[Flaw::IgnoresGrants]),
+    Case::new(
+        "grants/unreadable-of-others",
+        "a record that cannot be read is counted where a `list` grant covers its name, or it has none",
+        |t| {
+            t.dead_pod("abc")?;
+            for bad in [json!({ "pod_name": "ab" }), json!({ "pod_name": "bc" }), json!({})] {
+                t.place().record(bad)?;
+            }
+            t.grant("list:a*").grant("send,read,stop");
+            t.list()?
+                .says("1 pod(s) known; 2 records could not be read")?
+                .with_content("abc [stopped] scope=write:/work/abc")?;
             Ok(())
         },
     )

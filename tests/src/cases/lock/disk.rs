@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::case::Case;
 use crate::failure::{Failure, Verdict, holds, same};
 use crate::flaw::Flaw;
-use crate::need::Need;
+use crate::need::{Need, WITHOUT_OVERRIDE};
 use crate::trial::Trial;
 
 /// Runs a command in a mount namespace of its own, where `$1` is a small file system in memory that holds what
@@ -43,6 +43,13 @@ fn host_sees(t: &mut Trial, script: &str, directory: &Path) -> Result<PathBuf, F
     t.call("Nothing", Value::Null)?.fails("unknown-tool", None)?;
     let root = format!("/proc/{}/root", t.host()?.pid());
     Ok(Path::new(&root).join(directory.strip_prefix("/").unwrap_or(directory)))
+}
+
+/// Has the host run as one whom permissions stop.
+fn stopped_by_permissions(t: &mut Trial) {
+    if rustix::process::geteuid().is_root() {
+        t.run_by(WITHOUT_OVERRIDE);
+    }
 }
 
 /// Fills the disk, to the last byte.
@@ -109,6 +116,7 @@ pub const CASES: &[Case] = &[
     .catches(&[Flaw::WrongKinds]),
     Case::new("lock/read-only-directory", "a directory that cannot be written loses nothing", |t| {
         with_dead_pod(t)?;
+        stopped_by_permissions(t);
         let directories = [t.place().base(), t.place().runtime_dir()];
         for directory in &directories {
             fs::set_permissions(directory, Permissions::from_mode(0o500))?;
@@ -129,10 +137,13 @@ pub const CASES: &[Case] = &[
         "a table that may not be read is named, and nothing is forgotten",
         |t| {
             with_dead_pod(t)?;
+            stopped_by_permissions(t);
             fs::set_permissions(t.place().scope_lock(), Permissions::from_mode(0o000))?;
             t.stop("worker")?.fails("execution-failed", "lock-damaged")?.naming("scope.lock")?;
+            t.list()?.naming("1 pod(s) known; ")?.naming("stale entries not reclaimed")?;
             same("the registry", t.place().recorded()?, ["worker"])?;
             fs::set_permissions(t.place().scope_lock(), Permissions::from_mode(0o600))?;
+            same("the scope table", t.place().allocated()?, ["worker", "other"])?;
             t.stop("worker")?.says(STOPPED)?;
             Ok(())
         },

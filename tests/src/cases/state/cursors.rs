@@ -76,14 +76,16 @@ pub const CASES: &[Case] = &[
         "state/cursors-damaged",
         "cursors that are none are named and left as they are, and touch nothing but reads",
         |t| {
-            let _pod = t.pod("worker", with_history(&[assistant("one")]).stopping())?;
+            let pod = t.pod("worker", with_history(&[assistant("one")]).stopping())?;
             t.read("worker")?.with_content("one")?;
             t.restart()?;
             let path = t.place().runtime_dir().join("read_cursors.json");
             let whole = std::fs::read(&path)?;
             for text in [&b""[..], b"garbage", b"[]", &whole[1..]] {
                 std::fs::write(&path, text)?;
+                let before = pod.connections();
                 t.read("worker")?.fails("execution-failed", "registry-damaged")?.naming("read_cursors.json")?;
+                same("connections by the read", pod.connections() - before, 0)?;
                 t.list()?.says("1 pod(s) known")?;
                 same("the cursors", std::fs::read(&path)?, text)?;
             }
@@ -96,6 +98,29 @@ pub const CASES: &[Case] = &[
     )
     .needs(&[Need::CursorsOnDisk])
     .catches(&[Flaw::WrongKinds, Flaw::WrongWording]),
+    Case::new("state/cursors-of-odd-names", "each pod has a cursor of its own, whatever its name", |t| {
+        let names = ["", "a b", "a\nb", "../spawner", "__proto__", "ä😀", "\""];
+        let text = |n: usize| format!("text of {n}");
+        let pods = names.iter().enumerate().map(|(n, name)| {
+            t.pod_in(&format!("pod-{n}"), name, with_history(&[assistant(&text(n))]))
+        });
+        let _pods = pods.collect::<Result<Vec<_>, _>>()?;
+        let read = || names.iter().enumerate().skip(1);
+        for (n, name) in read() {
+            t.read(name)?.with_content(&text(n))?;
+        }
+        for (_, name) in read() {
+            t.read(name)?.without_content()?;
+        }
+        t.restart()?;
+        for (_, name) in read() {
+            t.read(name)?.without_content()?;
+        }
+        t.read(names[0])?.with_content(&text(0))?;
+        Ok(())
+    })
+    .needs(&[Need::CursorsOnDisk])
+    .catches(&[Flaw::LosesCursors]),
     Case::new("state/answer-unheard", "text whose answer could not be given is given again", |t| {
         let _pod = t.pod("worker", with_history(&[assistant("one")]))?;
         t.start_unheard(&ask())?;

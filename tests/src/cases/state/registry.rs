@@ -19,6 +19,11 @@ pub const CASES: &[Case] = &[
         t.list()?.says("no spawned pods")?;
         t.dead_pod("late")?;
         t.list()?.says("1 pod(s) known")?;
+        // A new file under the old name, as native spawners write it.
+        let new = t.place().runtime_dir().join("new");
+        std::fs::write(&new, "[]")?;
+        std::fs::rename(new, t.place().registry())?;
+        t.list()?.says("no spawned pods")?;
         Ok(())
     }),
     Case::new("state/bad-record", "a record that cannot be read takes no other with it, and is kept", |t| {
@@ -45,6 +50,25 @@ pub const CASES: &[Case] = &[
         },
     )
     .catches(&[Flaw::DropsUnknown, Flaw::KeepsRecords]),
+    Case::new(
+        "state/callback-of-any-kind",
+        "a record may lack the callback address, or hold anything in its place",
+        |t| {
+            for (name, callback) in [("none", None), ("null", Some(Value::Null)), ("number", Some(json!(7)))]
+            {
+                let mut record = t.place().native_record(name);
+                record["of another generation"] = json!({ "pod_name": [1] });
+                match callback {
+                    Some(callback) => record["callback_address"] = callback,
+                    None => drop(record.as_object_mut().and_then(|record| record.remove("callback_address"))),
+                }
+                t.place().record(record)?;
+            }
+            t.list()?.says("3 pod(s) known")?;
+            Ok(())
+        },
+    )
+    .catches(&[Flaw::WrongWording]),
     Case::new("state/damaged-registry", "a registry that is none is named, and left as it is", |t| {
         t.place().write_registry("[{\"pod_name\":")?;
         t.list()?.fails("execution-failed", "registry-damaged")?.naming("spawned_pods.json")?;
@@ -60,8 +84,16 @@ pub const CASES: &[Case] = &[
     })
     .catches(&[Flaw::WrongWording, Flaw::WrongKinds]),
     Case::new("state/garbled-registry", "whatever is no list of records is named, and left as it is", |t| {
-        let texts: [&[u8]; 7] =
-            [b"", b"garbage", b"{}", b"null", b"[] and more", b"[\xff]", b"[{\"pod_name\":\"worker\"},"];
+        let texts: [&[u8]; 8] = [
+            b"",
+            b"garbage",
+            b"{}",
+            b"null",
+            b"[] and more",
+            b"[\xff]",
+            b"[{\"pod_name\":\"worker\"},",
+            b"\xef\xbb\xbf[]",
+        ];
         for text in texts {
             std::fs::write(t.place().registry(), text)?;
             t.list()?.fails("execution-failed", "registry-damaged")?.naming("spawned_pods.json")?;
@@ -93,11 +125,20 @@ pub const CASES: &[Case] = &[
             json!({}),
             json!({ "pod_name": "half" }),
             json!({ "pod_name": "odd", "socket_path": 7, "scope_delegated": [], "callback_address": "/x" }),
+            json!({
+                "pod_name": "bad",
+                "socket_path": t.place().socket("worker"),
+                "scope_delegated": [{ "target": "/", "permission": "execute", "recursive": true }],
+                "callback_address": "/x",
+            }),
         ];
         for record in &bad {
             t.place().record(record.clone())?;
         }
-        t.list()?.says("1 pod(s) known; 7 records could not be read")?.with_data("/unreadable", 7)?;
+        t.list()?.says("1 pod(s) known; 8 records could not be read")?.with_data("/unreadable", 8)?;
+        for name in ["half", "odd", "bad"] {
+            t.read(name)?.fails("invalid-argument", "unknown-pod")?;
+        }
         t.stop("worker")?.output()?;
         let records: Value = serde_json::from_str(&std::fs::read_to_string(t.place().registry())?)?;
         same_json("the registry", &records, &json!(bad))

@@ -44,6 +44,19 @@ pub const CASES: &[Case] = &[
         Ok(())
     })
     .catches(&[Flaw::WrongWording]),
+    Case::new("tools/read-status-link", "a status that is a symbolic link is not followed", |t| {
+        let _pod = t.pod("worker", with_history(&[]))?;
+        let status = t.place().base().join("worker/status.json");
+        let elsewhere = t.place().root().join("status.json");
+        std::fs::rename(&status, &elsewhere)?;
+        std::os::unix::fs::symlink(&elsewhere, &status)?;
+        t.read("worker")?
+            .says("pod `worker` running; no new assistant text")?
+            .with_data("/state", "unknown")?;
+        Ok(())
+    })
+    .needs(&[Need::SocketPaths])
+    .catches(&[Flaw::WrongWording]),
     Case::new("tools/read-unanswered", "a message that an idle pod has not answered is told", |t| {
         let items = [
             (vec![user("b")], " idle; no new assistant text; the last message has no answer"),

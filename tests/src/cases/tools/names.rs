@@ -63,7 +63,13 @@ pub const CASES: &[Case] = &[
         let beside: Vec<_> = std::fs::read_dir(t.place().root())?
             .map(|entry| Ok(entry?.file_name()))
             .collect::<std::io::Result<_>>()?;
-        same("what lies beside the base", beside, ["base"])
+        same("what lies beside the base", beside, ["base"])?;
+        let left = std::fs::read_dir(t.place().runtime_dir())?
+            .map(|entry| Ok(entry?.file_name()))
+            .collect::<std::io::Result<Vec<_>>>()?;
+        let files = ["spawned_pods.json", "spawned_pods.lock", "read_cursors.json"];
+        let others: Vec<_> = left.into_iter().filter(|name| files.iter().all(|file| name != file)).collect();
+        same("what else lies in the spawner's directory", others, Vec::<std::ffi::OsString>::new())
     }),
     Case::new(
         "tools/names-repeated",

@@ -67,11 +67,26 @@ pub const CASES: &[Case] = &[
             host.ask(line);
             host.answer()?.says("no spawned pods")?;
         }
-        host.ask(r#"{"tool":"StopPod"}"#);
-        host.answer()?.fails("invalid-argument", None)?.naming("invalid StopPod input: ")?;
+        for line in [r#"{"tool":"StopPod"}"#, r#"{"tool":"StopPod","input_json":null}"#] {
+            host.ask(line);
+            host.answer()?.fails("invalid-argument", None)?.naming("invalid StopPod input: ")?;
+        }
         Ok(())
     })
     .catches(&[Flaw::WrongKinds]),
+    Case::new(
+        "tools/batch-blank-lines",
+        "lines of white space get no answer, and a line may end with a carriage return as well",
+        |t| {
+            let mut host = t.start()?;
+            for line in ["", " \t", "\r", "{\"tool\":\"listpods\"}\r", " \r", "{\"tool\":\"ListPods\"}\r"] {
+                host.ask(line);
+            }
+            host.answer()?.fails("unknown-tool", None)?;
+            host.answer()?.says("no spawned pods")?;
+            host.finish()
+        },
+    ),
     Case::new("tools/batch-last-line", "a last line without a line break is answered", |t| {
         let mut host = t.start()?;
         host.ask_last(r#"{"tool":"ListPods"}"#);

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::case::Case;
+use crate::failure::same;
 use crate::flaw::Flaw;
 use crate::script::{Script, Step, assistant, history, user};
 
@@ -15,12 +16,12 @@ pub(crate) fn with_history(items: &[Value]) -> Script {
 pub const CASES: &[Case] = &[
     Case::new("tools/read-new-text", "new assistant text is given, with its lines counted", |t| {
         let items = [user("hi"), assistant("first\nsecond"), user("more"), assistant("third")];
-        let _pod = t.pod("worker", with_history(&items))?;
+        let pod = t.pod("worker", with_history(&items))?;
         t.read("worker")?
             .says("pod `worker`: 4 new line(s) of assistant text; now idle")?
             .with_content("first\nsecond\n\nthird")?
             .with_data("/state", "idle")?;
-        Ok(())
+        same("connections to the pod", pod.connections(), 1)
     })
     .catches(&[Flaw::CutsText, Flaw::CallsTwice]),
     Case::new("tools/read-only-what-is-new", "the second read gives what came after the first", |t| {
@@ -45,7 +46,7 @@ pub const CASES: &[Case] = &[
             .with_content("summary\n\nthree")?;
         Ok(())
     }),
-    Case::new("tools/read-stopped", "a pod that takes no connection is stopped, and its cursor stays", |t| {
+    Case::new("tools/read-stopped", "a pod that takes no connection is stopped", |t| {
         t.dead_pod("worker")?;
         t.read("worker")?.says("pod `worker` is stopped (unreachable)")?.without_content()?;
         Ok(())

@@ -27,7 +27,8 @@ pub const CASES: &[Case] = &[
         let lines: Vec<Value> =
             received.iter().map(|line| serde_json::from_str(line)).collect::<Result<_, _>>()?;
         let run = json!({ "method": "run", "params": { "input": message } });
-        same_json("what the pod received", &lines.into(), &json!([run]))
+        same_json("what the pod received", &lines.into(), &json!([run]))?;
+        same("connections to the pod", pod.connections(), 1)
     })
     .catches(&[Flaw::CallsTwice, Flaw::WrongWording]),
     Case::new("tools/send-already-running", "a pod that is executing a turn is not sent a second one", |t| {
