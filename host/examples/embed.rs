@@ -5,7 +5,7 @@
 //! ```sh
 //! pod-tools pod reviewer -- my-agent --print &
 //! base=$XDG_RUNTIME_DIR/insomnia
-//! cargo run --locked -p pod-tools-host --example embed -- $base $base/pod-tools reviewer
+//! cargo run --locked --example embed -- $base $base/pod-tools reviewer
 //! ```
 //!
 //! The first directory is where the pods have their sockets, the second that of their spawner, with the registry and

@@ -3,7 +3,7 @@
 //!
 //! ```sh
 //! pod-tools pod reviewer -- my-agent --print &
-//! cargo run --locked -p pod-tools-host --example own_registry -- $XDG_RUNTIME_DIR/insomnia reviewer
+//! cargo run --locked --example own_registry -- $XDG_RUNTIME_DIR/insomnia reviewer
 //! ```
 
 use std::collections::BTreeMap;

@@ -3,7 +3,7 @@
 //!
 //! ```sh
 //! base=$XDG_RUNTIME_DIR/insomnia
-//! cargo run --locked -p pod-tools-host --example own_wasmtime -- $base $base/pod-tools reviewer
+//! cargo run --locked --example own_wasmtime -- $base $base/pod-tools reviewer
 //! ```
 
 use std::error::Error;
