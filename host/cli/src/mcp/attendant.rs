@@ -221,7 +221,7 @@ mod tests {
     impl Client {
         async fn start(place: &Place) -> Self {
             let (authority, changes) = watch::channel(authority(place, "list,read"));
-            let cache = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tmp/cache");
+            let cache = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/tmp/cache");
             let tools = PodTools::builder().cache_dir(Some(cache)).load().unwrap();
             let stopping = CancellationToken::new();
             let server = McpServer::new(tools, changes, None, stopping.clone()).await.unwrap();
