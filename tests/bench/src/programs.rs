@@ -5,6 +5,9 @@ use std::process::Command;
 
 use anyhow::Context;
 
+/// Where a build without `--package` builds all packages, with the features of all.
+const WORKSPACE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+
 /// Where they are.
 pub struct Programs {
     directory: PathBuf,
@@ -18,7 +21,7 @@ impl Programs {
     pub fn build() -> anyhow::Result<Self> {
         if cfg!(debug_assertions) {
             eprintln!(
-                "unoptimized code says little; for figures: cargo run --release --locked -p pod-tools-bench"
+                "unoptimized code says little; for figures: cargo run --release --locked --bin pod-tools-bench"
             );
         }
         let this = std::env::current_exe()?;
@@ -32,10 +35,10 @@ impl Programs {
         &self.native
     }
 
-    /// `pod-tools`, as it is shipped. Compiled now, if it is not yet: together with this program, so that
-    /// nothing is compiled twice.
+    /// `pod-tools`, as it is shipped. Compiled now, if it is not yet: as one of all packages, as this program was,
+    /// so that nothing is compiled twice.
     pub fn pod_tools(&self) -> anyhow::Result<PathBuf> {
-        build(&self.directory, "pod-tools", &["pod-tools-host", "pod-tools-bench"])
+        build(&self.directory, "pod-tools", &[])
     }
 
     /// Where compiled components are kept during a run.
@@ -47,7 +50,7 @@ impl Programs {
 fn build(directory: &Path, program: &str, packages: &[&str]) -> anyhow::Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut cargo = Command::new(cargo);
-    cargo.args(["build", "--quiet", "--locked", "--bin", program]).current_dir(env!("CARGO_MANIFEST_DIR"));
+    cargo.args(["build", "--quiet", "--locked", "--bin", program]).current_dir(WORKSPACE);
     cargo.args(packages.iter().flat_map(|package| ["--package", package]));
     if !cfg!(debug_assertions) {
         cargo.arg("--release");
