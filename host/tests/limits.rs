@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use pod_tools_conformance::{FakePod, Place, Script, Step, assistant, history};
-use pod_tools_host::{Authority, ErrorKind, Grant, Limits, PodTools, Reason, ToolError};
+use pod_tools_host::{Authority, ErrorKind, Grant, Ledger, Limits, PodTools, Reason, ToolError};
 use remedy::remedy;
 use serde_json::{Value, json};
 
@@ -176,6 +176,19 @@ async fn host_calls() {
     let (tool, input) = read();
     let error = tripped(limits(|limits| limits.host_calls = 2), with_history(1, 1), tool, input).await;
     assert_names(&error, "(set host calls)", "more than 2 host calls");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn host_calls_to_the_last_one() {
+    let place = Place::new().unwrap();
+    let _pod = FakePod::start(&place, "child", Script::new()).unwrap();
+    for allowed in [0, 1] {
+        let ledger = Ledger::new();
+        let limited = authority(&place, limits(|limits| limits.host_calls = allowed)).recorded_in(&ledger);
+        let error = tools().call(&limited, "ListPods", "").await.unwrap_err();
+        assert_names(&error, "(set host calls)", &format!("more than {allowed} host calls"));
+        assert_eq!(ledger.requests().len() as u64, allowed, "{:?}", ledger.requests());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -94,6 +94,17 @@ fn a_change_that_was_not_begun_is_dropped() {
     assert!(!left.journal_path().exists());
 }
 
+/// Nobody was told that the pod is registered.
+#[test]
+fn a_registration_that_was_not_begun_is_dropped_though_its_process_lives() {
+    let released = left();
+    let left = Left { journal: journal(&released.new, &released.old), ..released };
+    left.leave(&left.new);
+    left.visit().unwrap();
+    assert_eq!(left.table(), left.new);
+    assert!(!left.journal_path().exists());
+}
+
 #[test]
 fn a_change_that_is_complete_is_not_repeated() {
     let left = left();
