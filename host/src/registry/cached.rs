@@ -176,6 +176,18 @@ mod tests {
     }
 
     #[test]
+    fn a_kept_file_that_is_rewritten_in_place_is_seen_by_its_size_or_by_its_times() {
+        let place = Place::new("one");
+        place.get(in_an_hour());
+        place.write("three");
+        assert_eq!(place.get(in_an_hour()).unwrap(), "three");
+        // Longer than any step of a file system's clock.
+        std::thread::sleep(YOUNG / 20);
+        place.write("seven");
+        assert_eq!(place.get(in_an_hour()).unwrap(), "seven");
+    }
+
+    #[test]
     fn a_file_put_in_the_place_of_a_kept_one_is_seen_and_so_is_its_end() {
         let place = Place::new("one");
         place.get(in_an_hour());
