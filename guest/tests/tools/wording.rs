@@ -9,15 +9,18 @@ fn a_line_without_the_name_of_an_event_or_with_bytes_that_are_no_text_says_so() 
     for (line, message) in [
         (
             &b"{}\n"[..],
-            "the pod sent a line that is not an event: it has no `event` that is a string (byte 2, the line begins `{}`)",
+            "the pod sent a line that is not an event: it has no `event` that is a string \
+             (byte 2, the line begins `{}`)",
         ),
         (
             b"{\"event\":7}\n",
-            "the pod sent a line that is not an event: it has no `event` that is a string (byte 11, the line begins `{\"event\":7}`)",
+            "the pod sent a line that is not an event: it has no `event` that is a string \
+             (byte 11, the line begins `{\"event\":7}`)",
         ),
         (
             b"{\"event\":\"\xff\"}\n",
-            "the pod sent a line that is not JSON: it is not UTF-8 (byte 10, the line begins `{\"event\":\"`)",
+            "the pod sent a line that is not JSON: it is not UTF-8 \
+             (byte 10, the line begins `{\"event\":\"`)",
         ),
     ] {
         for (tool, input, what) in [

@@ -203,15 +203,15 @@ fn a_stop_that_the_scope_table_stands_against_says_what_to_do() {
 
     fs::write(place.scope_lock(), "{}").unwrap();
     let message = format!(
-        "stop `child`: the scope lock `{path}` is damaged: it has 0 members `allocations` instead of one; it was \
-         left as it is; repair it, or empty it when no pod runs"
+        "stop `child`: the scope lock `{path}` is damaged: it has 0 members `allocations` instead of one; \
+         it was left as it is; repair it, or empty it when no pod runs"
     );
     assert_eq!(stopped(&place), refusal("execution-failed", "lock-damaged", message));
     fs::remove_file(place.scope_lock()).unwrap();
     fs::create_dir(place.scope_lock()).unwrap();
     let message = format!(
-        "stop `child`: the scope lock `{path}` is damaged: it is a directory, not a regular file; remove what is \
-         there, or name another file with --scope-lock"
+        "stop `child`: the scope lock `{path}` is damaged: it is a directory, not a regular file; remove \
+         what is there, or name another file with --scope-lock"
     );
     assert_eq!(stopped(&place), refusal("execution-failed", "lock-damaged", message));
 }
@@ -223,7 +223,8 @@ fn a_damaged_registry_is_named_with_what_to_do() {
     let path = place.registry().display().to_string();
     let message = format!(
         "read `child`: the registry file `{path}` is damaged: it holds no list of pods: invalid type: map, \
-         expected a sequence at line 1 column 0; it was left as it is; repair it, or delete it to forget all pods"
+         expected a sequence at line 1 column 0; it was left as it is; repair it, or delete \
+         it to forget all pods"
     );
     let (tool, input) = read("child");
     assert_eq!(fails(&place, &[], tool, input), refusal("execution-failed", "registry-damaged", message));

@@ -147,7 +147,7 @@ fn what_is_no_file_is_named_and_nothing_hangs() {
         (dir.path().to_path_buf(), "it is a directory, not a regular file; remove what is there"),
         (fifo, "a FIFO"),
         (socket, "a socket"),
-        (file.join("scope.lock"), "Not a directory"),
+        (file.join("scope.lock"), "Not a directory (os error 20); give permission to read and write it"),
         ("/".into(), "a directory"),
     ] {
         let error = ScopeLock::new(&path).reclaim_stale(WAIT).unwrap_err();

@@ -1,5 +1,5 @@
-//! The read cursor, as the library moves it: when an answer has been delivered, in whatever order answers are, and
-//! neither of two readers misses anything.
+//! The read cursor, as the library moves it: when an answer has been delivered, in whatever order that is,
+//! and so that neither of two readers misses anything.
 
 use std::fs::File;
 
