@@ -141,3 +141,23 @@ fn read_state(file: &std::fs::File, size: u64) -> Option<wit::State> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[test]
+    fn a_status_file_beyond_its_bound_tells_no_state() {
+        let state = |length: u64| {
+            let mut file = tempfile::tempfile().unwrap();
+            let status = r#"{"state":"idle"}"#;
+            file.write_all(format!("{status:<width$}", width = length as usize).as_bytes()).unwrap();
+            // Whatever size the file had when it was opened.
+            [length, 0].map(|size| read_state(&file, size))
+        };
+        assert_eq!(state(MAX_STATUS), [Some(wit::State::Idle); 2]);
+        assert_eq!(state(MAX_STATUS + 1), [None; 2]);
+    }
+}

@@ -1,6 +1,7 @@
 //! The registry, on disk and in memory.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -47,6 +48,19 @@ fn files(dir: &Path) -> Vec<String> {
         fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
     names
+}
+
+#[test]
+fn the_files_are_made_for_their_owner_alone() {
+    let (dir, registry) = opened();
+    registry.add(&record("x"), WAIT).unwrap();
+    registry.set_cursor("x", None, cursor(1), WAIT).unwrap();
+    let made = files(dir.path());
+    assert_eq!(made, ["read_cursors.json", "spawned_pods.json", "spawned_pods.lock"]);
+    for name in made {
+        let mode = fs::metadata(dir.path().join(&name)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
 }
 
 #[test]

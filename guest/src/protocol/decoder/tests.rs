@@ -87,6 +87,7 @@ fn a_member_that_matters_must_not_be_there_twice() {
         r#"{"event":"a","data":1,"data":2}"#,
         r#"{"event":"error","data":{"code":"internal","code":"internal"}}"#,
         r#"{"event":"error","data":{"message":1,"code":"internal","message":"m"}}"#,
+        r#"{"event":"history","data":{"items":[],"items":[]}}"#,
     ] {
         assert!(events(line.as_bytes(), 5).is_err(), "{line}");
     }
