@@ -153,7 +153,8 @@ mod tests {
         let state = |length: u64| {
             let mut file = tempfile::tempfile().unwrap();
             let status = r#"{"state":"idle"}"#;
-            file.write_all(format!("{status:<width$}", width = length as usize).as_bytes()).unwrap();
+            file.write_all(status.as_bytes()).unwrap();
+            file.write_all(&vec![b' '; usize::try_from(length).unwrap() - status.len()]).unwrap();
             // Whatever size the file had when it was opened.
             [length, 0].map(|size| read_state(&file, size))
         };
