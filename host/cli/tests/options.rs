@@ -10,7 +10,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
-use cli::{Outcome, bare, run, snapshot};
+use cli::{Finished, bare, run, snapshot};
 use pod_tools_conformance::{FakePod, Place, Script};
 use serde_json::{Value, json};
 
@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 fn list<'a>(
     environment: impl IntoIterator<Item = (&'a str, &'a Path)>,
     options: impl IntoIterator<Item = (&'a str, &'a Path)>,
-) -> Outcome {
+) -> Finished {
     let mut command = bare();
     command.args(["call", "ListPods", "--json"]).envs(environment);
     for (option, value) in options {
@@ -35,7 +35,7 @@ fn place_of(name: &str) -> Place {
 }
 
 /// The one name that was listed.
-fn listed(outcome: &Outcome) -> String {
+fn listed(outcome: &Finished) -> String {
     outcome.ok()["data"]["pods"][0]["name"].as_str().unwrap_or("none").to_owned()
 }
 
@@ -144,7 +144,7 @@ fn the_scope_lock_is_the_option_s_then_the_variable_s_then_the_native_variable_s
 }
 
 /// `pod-tools call TOOL` for the pod `child` at a place, with this environment.
-fn call_child(place: &Place, tool: &str, environment: &[(&str, &str)], options: &[&str]) -> Outcome {
+fn call_child(place: &Place, tool: &str, environment: &[(&str, &str)], options: &[&str]) -> Finished {
     let input = json!({"name": "child", "message": "hello"}).to_string();
     let mut command: Command = cli::at(place, [&["call", tool, &input, "--json"], options].concat());
     command.envs(environment.iter().copied());

@@ -6,7 +6,7 @@ use std::path::Path;
 use pod_tools_conformance::Place;
 use rustix::fs::{CWD, Mode, mknodat};
 
-use crate::cli::{Outcome, at, run, snapshot};
+use crate::cli::{Finished, at, run, snapshot};
 use crate::write;
 
 /// Calls a tool with this file, one call and a batch, and sees to it that nothing happens; gives what is said.
@@ -15,7 +15,7 @@ fn refused(place: &Place, file: &Path) -> String {
     let said = [&["call", "ListPods", "--json"][..], &["call", "--batch"]].map(|command| {
         let mut command = at(place, command);
         command.arg("--grants").arg(file);
-        let Outcome { code, stdout, stderr } = run(command);
+        let Finished { code, stdout, stderr } = run(command);
         assert_eq!((code, stdout.as_str()), (Some(2), ""), "{stderr}");
         stderr
     });

@@ -7,10 +7,10 @@ use std::path::Path;
 use pod_tools_conformance::Place;
 use serde_json::{Value, json};
 
-use crate::cli::{Outcome, at, bare, run, snapshot};
+use crate::cli::{Finished, at, bare, run, snapshot};
 use crate::write;
 
-fn check(place: &Place, file: &Path, options: &[&str]) -> Outcome {
+fn check(place: &Place, file: &Path, options: &[&str]) -> Finished {
     let mut command = at(place, ["grants", "check"]);
     command.arg(file).args(options);
     run(command)

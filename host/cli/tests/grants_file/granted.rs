@@ -5,7 +5,7 @@ use std::fs;
 use pod_tools_conformance::{FakePod, Place, Script};
 use serde_json::json;
 
-use crate::cli::{Outcome, at, bare, call_changes_nothing, call_with, place_with, run};
+use crate::cli::{Finished, at, bare, call_changes_nothing, call_with, place_with, run};
 use crate::write;
 
 const READ: &str = r#"{"name":"child"}"#;
@@ -113,7 +113,7 @@ fn grants_come_from_one_place_and_the_command_line_wins_over_the_environment() {
     let place = dead_child();
     let file = write(&place, "grants = [\"read\"]\n");
     let file = file.to_str().unwrap();
-    let read = |environment: &[(&str, &str)], options: &[&str]| -> Outcome {
+    let read = |environment: &[(&str, &str)], options: &[&str]| -> Finished {
         let mut command = at(&place, ["call", "ReadPodOutput", READ, "--json"]);
         command.args(options).envs(environment.iter().copied());
         run(command)

@@ -39,14 +39,14 @@ pub fn at<S: AsRef<OsStr>>(place: &Place, arguments: impl IntoIterator<Item = S>
 
 /// What a process has said and how it ended.
 #[derive(Debug)]
-pub struct Outcome {
+pub struct Finished {
     /// The exit status; `None` where a signal ended it.
     pub code: Option<i32>,
     pub stdout: String,
     pub stderr: String,
 }
 
-impl Outcome {
+impl Finished {
     /// Its standard output as one JSON line.
     pub fn line(&self) -> Value {
         assert_eq!(self.stdout.matches('\n').count(), 1, "not one line: {self:?}");
@@ -95,9 +95,9 @@ impl Refusal {
 }
 
 /// Runs a command to its end.
-pub fn run(mut command: Command) -> Outcome {
+pub fn run(mut command: Command) -> Finished {
     let output = command.output().unwrap();
-    Outcome {
+    Finished {
         code: output.status.code(),
         stdout: String::from_utf8(output.stdout).unwrap(),
         stderr: String::from_utf8(output.stderr).unwrap(),
@@ -105,17 +105,17 @@ pub fn run(mut command: Command) -> Outcome {
 }
 
 /// `pod-tools call TOOL INPUT --json` at a place, with further options.
-pub fn call_with(place: &Place, tool: &str, input: &str, options: &[&str]) -> Outcome {
+pub fn call_with(place: &Place, tool: &str, input: &str, options: &[&str]) -> Finished {
     run(at(place, [&["call", tool, input, "--json"], options].concat()))
 }
 
 /// The same without further options, and its input as a value.
-pub fn call(place: &Place, tool: &str, input: &Value) -> Outcome {
+pub fn call(place: &Place, tool: &str, input: &Value) -> Finished {
     call_with(place, tool, &input.to_string(), &[])
 }
 
 /// Calls, and sees to it that nothing at the place has changed by that.
-pub fn call_changes_nothing(place: &Place, tool: &str, input: &str, options: &[&str]) -> Outcome {
+pub fn call_changes_nothing(place: &Place, tool: &str, input: &str, options: &[&str]) -> Finished {
     let before = snapshot(place.root());
     let outcome = call_with(place, tool, input, options);
     assert_eq!(snapshot(place.root()), before, "{tool} {input} has changed something: {outcome:?}");
