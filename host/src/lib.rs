@@ -122,4 +122,4 @@ pub use runtime::{
     Answer, BUNDLED, Definition, Document, Effects, Inspection, Interface, LoadError, Output, PodTools,
     PodToolsBuilder,
 };
-pub use sockets::DirectoryError;
+pub use sockets::{DirectoryError, GrantedDirectories};

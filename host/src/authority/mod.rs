@@ -23,7 +23,7 @@ use self::operation::Operation;
 use crate::error::{Remedy, ToolError};
 use crate::registry::{FileRegistry, MemoryRegistry, Registry, RegistryError};
 use crate::scope::ScopeLock;
-use crate::sockets::directory::{DirectoryError, GrantedDirectories, GrantedDirectory};
+use crate::sockets::directory::{DirectoryError, GrantedDirectories};
 
 /// What a plugin may reach: pods of a registry, sockets beneath directories, verbs, and within what limits.
 ///
@@ -37,7 +37,7 @@ pub struct Authority {
 }
 
 pub(crate) struct Parts {
-    pub(crate) directories: GrantedDirectories,
+    pub(crate) directories: Arc<GrantedDirectories>,
     pub(crate) grants: Grants,
     pub(crate) limits: Limits,
     pub(crate) registry: Box<dyn Registry>,
@@ -249,10 +249,7 @@ impl AuthorityBuilder {
             (None, Some(directory)) => Box::new(FileRegistry::open(&directory)?),
             (None, None) => Box::new(MemoryRegistry::new()),
         };
-        let mut directories = GrantedDirectories::default();
-        for path in &self.directories {
-            directories.add(GrantedDirectory::open(path)?);
-        }
+        let directories = Arc::new(GrantedDirectories::open_all(&self.directories)?);
         let successor = match self.replaced {
             None => Arc::default(),
             Some(replaced) => {
@@ -262,11 +259,11 @@ impl AuthorityBuilder {
             }
         };
         let parts = Parts {
+            scope_lock: self.scope_lock.map(|path| ScopeLock::new(path).asking(directories.clone())),
             directories,
             grants: self.grants,
             limits: self.limits,
             registry,
-            scope_lock: self.scope_lock.map(ScopeLock::new),
             remedy: self.remedy,
             successor,
         };

@@ -99,6 +99,32 @@ pub(crate) fn identity(stat: &Stat) -> (u64, u64) {
     (stat.st_dev as u64, stat.st_ino as u64)
 }
 
+/// Whether an open file is on a file system of this machine alone, by the file system's type. Of one that is not known
+/// here it is not said.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[allow(clippy::unnecessary_cast, clippy::cast_sign_loss, reason = "systems differ in the type")]
+pub(crate) fn is_local(file: impl AsFd) -> bool {
+    // linux/magic.h: ext2 to ext4, XFS, Btrfs, tmpfs, ramfs, overlayfs, F2FS, ZFS, bcachefs.
+    const LOCAL: [u64; 9] = [
+        0xef53,
+        0x5846_5342,
+        0x9123_683e,
+        0x0102_1994,
+        0x8584_58f6,
+        0x794c_7630,
+        0xf2f5_2010,
+        0x2fc1_2fc1,
+        0xca45_1a4e,
+    ];
+    rustix::fs::fstatfs(file).is_ok_and(|found| LOCAL.contains(&(found.f_type as u64 & 0xffff_ffff)))
+}
+
+/// Whether an open file is on a file system of this machine alone: it is not known here.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) fn is_local(_: impl AsFd) -> bool {
+    false
+}
+
 /// The whole content of an open file, from its start.
 pub(crate) fn read(file: &File) -> Result<Vec<u8>, Fault> {
     read_whole(file, &rustix::fs::fstat(file)?)

@@ -10,18 +10,22 @@ use crate::authority::operation::Operation;
 use crate::call::PodCtxView;
 use crate::call::gate::{Pod, PodPermit};
 use crate::call::host_error::HostResult;
-use crate::call::wait::{blocking, patiently};
+use crate::call::wait::{Wait, blocking, patiently};
 use crate::error::{Reason, ToolError};
-use crate::escape::Escaped;
-use crate::scope::{Allocation, TransactError, is_alive};
+use crate::escape::{Escaped, EscapedPath};
+use crate::scope::{Allocation, Evidence, Life, LifeCheck, TransactError};
 use crate::sockets::connect::{ConnectError, connect};
 use crate::sockets::refusal::descriptors_exhausted;
+
+/// How long to wait before a process that is ending is looked at again: first this long, then in steps that grow.
+const FIRST_PAUSE: Duration = Duration::from_millis(2);
+const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 
 impl wit::Host for PodCtxView<'_> {
     async fn release(&mut self, pod: Resource<Pod>, within_ms: Option<u32>) -> HostResult<()> {
         let permit = self.admit(Operation::ReleaseScope, &pod)?;
         let (wait, releasing) = (self.ctx.wait(within_ms), permit.clone());
-        blocking(move || release(&releasing, wait.left())).await??;
+        blocking(move || release(&releasing, wait)).await??;
         self.note_released(&permit, &pod)
     }
 
@@ -35,28 +39,94 @@ impl wit::Host for PodCtxView<'_> {
     }
 }
 
-/// Releases the allocation of a pod that takes no connections any more.
-///
-/// The socket is asked under the lock: a pod that starts has to pass the lock before it takes connections,
-/// so it cannot come to life between the question and the release.
-fn release(permit: &PodPermit, wait: Duration) -> Result<(), ToolError> {
-    let socket = &permit.record().socket_path;
-    let mut asked = false;
-    if let Some(lock) = permit.scope_lock() {
-        let released = lock.release(permit.name(), wait, |allocation: &Allocation| {
-            if allocation.socket != *socket {
-                // Another pod of that name, whose scope is not ours to give away while it lives.
-                refuse_if_living(permit, &allocation.socket, is_alive(allocation.pid))?;
-            }
-            asked = true;
-            refuse_if_living(permit, socket, true)
-        });
-        released.map_err(|error| match error {
-            TransactError::Refused(refusal) => refusal,
-            TransactError::Lock(error) => error.into(),
-        })?;
+/// What is in the way of a release.
+enum Obstacle {
+    /// It will not go away by waiting.
+    Lasting(ToolError),
+    /// A process that may be about to end; the error where it does not.
+    Living(ToolError),
+}
+
+impl From<ToolError> for Obstacle {
+    fn from(error: ToolError) -> Self {
+        Self::Lasting(error)
     }
-    if asked { Ok(()) } else { refuse_if_living(permit, socket, true) }
+}
+
+/// Releases the allocation of a pod that is gone, and waits for its end where it may be ending.
+fn release(permit: &PodPermit, wait: Wait) -> Result<(), ToolError> {
+    let mut pause = FIRST_PAUSE;
+    loop {
+        match try_release(permit, wait) {
+            Ok(()) => return Ok(()),
+            Err(Obstacle::Living(_)) if !wait.left().is_zero() => {
+                std::thread::sleep(pause.min(wait.left()));
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+            Err(Obstacle::Lasting(error) | Obstacle::Living(error)) => return Err(error),
+        }
+    }
+}
+
+/// Releases the allocation if the pod is known to be gone.
+///
+/// All is asked under the lock: a pod that starts has to pass the lock before it takes connections, so it cannot come
+/// to life between the question and the release.
+fn try_release(permit: &PodPermit, wait: Wait) -> Result<(), Obstacle> {
+    let Some(lock) = permit.scope_lock() else {
+        return may_release(permit, wait, None, &LifeCheck::without_table(permit.directories()));
+    };
+    let released =
+        lock.release(permit.name(), wait.left(), |entry, check| may_release(permit, wait, entry, check));
+    match released {
+        Ok(_) => Ok(()),
+        Err(TransactError::Refused(obstacle)) => Err(obstacle),
+        Err(TransactError::Lock(error)) => Err(Obstacle::Lasting(error.into())),
+    }
+}
+
+/// Whether nothing is in the way: neither a socket that takes connections nor anything that may live.
+fn may_release(
+    permit: &PodPermit,
+    wait: Wait,
+    entry: Option<&Allocation>,
+    check: &LifeCheck<'_>,
+) -> Result<(), Obstacle> {
+    let socket = &permit.record().socket_path;
+    let life = entry.map_or(Life::Gone, |entry| check.of(entry));
+    // Another pod of that name, whose scope is not ours to give away while it lives.
+    if let Some(other) = entry.map(|entry| &entry.socket).filter(|other| *other != socket) {
+        match refuse_if_living(permit, other, !life.is_gone()) {
+            Err(error) if error.reason == Some(Reason::SocketRefused) => return Err(Obstacle::Living(error)),
+            asked => asked?,
+        }
+    }
+    refuse_if_living(permit, socket, true)?;
+    for life in [life, check.of_socket(socket)] {
+        match life {
+            Life::Gone => {}
+            Life::Lives(evidence) => return Err(Obstacle::Living(still_running(wait, &evidence))),
+            Life::Unknown(evidence) => {
+                return Err(Obstacle::Lasting(not_known_to_be_gone(permit, &evidence)));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn still_running(wait: Wait, evidence: &Evidence) -> ToolError {
+    let waited = wait.length.as_secs_f64();
+    let message =
+        format!("still running after {waited} s: {evidence}; nothing was released; end it, or try again");
+    ToolError::failed(Reason::StillRunning, message)
+}
+
+fn not_known_to_be_gone(permit: &PodPermit, evidence: &Evidence) -> ToolError {
+    let mut message = format!("not known to be gone: {evidence}; nothing was released");
+    if let Some(lock) = permit.scope_lock() {
+        message.push_str(&format!("; if it is gone, remove its entry from `{}`", EscapedPath(lock.path())));
+    }
+    ToolError::failed(Reason::StillRunning, message)
 }
 
 /// Fails while `socket`, which is the pod's, takes connections; and, where the socket cannot be asked, while

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
+use super::holder::Holder;
 use super::rule::ScopeRule;
 
 /// What one pod holds.
@@ -20,6 +21,9 @@ pub struct Allocation {
     pub scope_allow: Vec<ScopeRule>,
     /// The pod that handed the scope on; `None` for one that a person started.
     pub delegated_from: Option<String>,
+    /// What the process says of itself, so that others can tell whether it lives; `None` for pods of other makes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holder: Option<Holder>,
 }
 
 /// An integer of any size; beyond the range of an `i64` only the sign matters.

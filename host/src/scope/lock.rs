@@ -6,10 +6,10 @@
 //! that takes the lock next.
 
 use std::convert::Infallible;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{DirBuilder, File};
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, FileExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,12 +19,15 @@ use rustix::fs::OFlags;
 
 use super::allocation::Allocation;
 use super::journal::{self, Journal, Verdict};
+use super::life::LifeCheck;
+use super::life_lock::{self, LifeLock};
 use super::lock_error::{ScopeLockError, TransactError};
-use super::process::is_alive;
 use super::table::{RegisterError, Table};
+use crate::escape::Escaped;
 use crate::files::lock_file::{LockFile, Locked};
 use crate::files::os_error::OsError;
 use crate::files::state_file::{self, Fault};
+use crate::sockets::GrantedDirectories;
 
 /// The machine-wide scope lock: a path, and what may be done with the file there.
 ///
@@ -34,6 +37,8 @@ use crate::files::state_file::{self, Fault};
 pub struct ScopeLock {
     path: PathBuf,
     file: Arc<LockFile<Location>>,
+    sockets: Arc<GrantedDirectories>,
+    newcomer: bool,
 }
 
 /// Where the file was found.
@@ -48,6 +53,11 @@ struct Location {
 type Held<'a> = Locked<'a, Location>;
 
 impl Location {
+    /// The file's directory, and its name there.
+    fn place(&self) -> (BorrowedFd<'_>, &OsStr) {
+        (self.dir.as_fd(), self.real.file_name().unwrap_or_default())
+    }
+
     /// The journal's name, beside the file's.
     fn journal(&self) -> OsString {
         let mut name = self.real.file_name().unwrap_or_default().to_owned();
@@ -58,6 +68,14 @@ impl Location {
     fn journal_path(&self) -> PathBuf {
         self.real.with_file_name(self.journal())
     }
+}
+
+/// Why nothing was released.
+enum Refusal<E> {
+    /// The entry of that number cannot be understood.
+    Unreadable(usize),
+    /// The caller decided against it.
+    Caller(E),
 }
 
 /// What becomes of the journal when the table could not be rewritten and is as it was.
@@ -71,7 +89,21 @@ enum Undone {
 impl ScopeLock {
     /// The lock at that path. Nothing is opened yet.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), file: Arc::default() }
+        Self { path: path.into(), file: Arc::default(), sockets: Arc::default(), newcomer: false }
+    }
+
+    /// The lock, by a process that may ask the sockets beneath these directories whether their pods live. Default:
+    /// it may ask none.
+    #[must_use]
+    pub fn asking(self, sockets: Arc<GrantedDirectories>) -> Self {
+        Self { sockets, ..self }
+    }
+
+    /// The lock, by a process that is no pod yet: an entry with its number is somebody else's, who had that number
+    /// before or has it in another pid namespace. A container that is restarted counts from 1 again.
+    #[must_use]
+    pub fn by_newcomer(self) -> Self {
+        Self { newcomer: true, ..self }
     }
 
     /// The file.
@@ -82,19 +114,20 @@ impl ScopeLock {
     /// Takes the lock, lets the table be changed, writes it if it was, and lets go of the lock.
     ///
     /// `change` runs while the lock is held: what it waits for, every process on the machine waits for. An
-    /// error of its own leaves the table as it was.
+    /// error of its own leaves the table as it was. The check that it is given tells whose entry may go.
     ///
     /// # Errors
     /// [`TransactError::Refused`] with the error of `change`, [`TransactError::Lock`] with any other.
     pub fn transact<T, E>(
         &self,
         wait: Duration,
-        change: impl FnOnce(&mut Table) -> Result<T, E>,
+        change: impl FnOnce(&mut Table, &LifeCheck<'_>) -> Result<T, E>,
     ) -> Result<T, TransactError<E>> {
         let held = self.acquire(wait)?;
-        let text = self.recover(&held)?;
+        let check = LifeCheck::beside(held.found().place(), &self.sockets, self.newcomer);
+        let text = self.recover(&held, &check)?;
         let mut table = self.parse(&text)?;
-        let result = change(&mut table).map_err(TransactError::Refused)?;
+        let result = change(&mut table, &check).map_err(TransactError::Refused)?;
         if table.is_changed() {
             self.write(&held, &text, &table, None)?;
         }
@@ -106,34 +139,50 @@ impl ScopeLock {
     /// `may_release` is asked about it while the lock is held, and prevents it by an error.
     ///
     /// # Errors
-    /// [`TransactError::Refused`] with the error of `may_release`, [`TransactError::Lock`] with any other.
+    /// [`TransactError::Refused`] with the error of `may_release`, [`TransactError::Lock`] with any other:
+    /// [`ScopeLockError::Damaged`] where the pod's own entry cannot be understood.
     pub fn release<E>(
         &self,
         pod_name: &str,
         wait: Duration,
-        may_release: impl FnOnce(&Allocation) -> Result<(), E>,
+        may_release: impl FnOnce(Option<&Allocation>, &LifeCheck<'_>) -> Result<(), E>,
     ) -> Result<bool, TransactError<E>> {
-        self.transact(wait, |table| {
-            let Some(allocation) = table.get(pod_name) else { return Ok(false) };
-            may_release(allocation)?;
+        let released = self.transact(wait, |table, check| {
+            if let Some(index) = table.unreadable(pod_name) {
+                return Err(Refusal::Unreadable(index));
+            }
+            may_release(table.get(pod_name), check).map_err(Refusal::Caller)?;
             Ok(table.release(pod_name).is_some())
+        });
+        released.map_err(|error| match error {
+            TransactError::Lock(error) => error.into(),
+            TransactError::Refused(Refusal::Caller(error)) => TransactError::Refused(error),
+            TransactError::Refused(Refusal::Unreadable(index)) => {
+                let detail = format!(
+                    "entry {index}, that of pod `{}`, cannot be understood, so nobody can tell what it holds; \
+                     nothing was released; repair or remove it",
+                    Escaped(pod_name)
+                );
+                ScopeLockError::Damaged { path: self.path.clone(), detail }.into()
+            }
         })
     }
 
-    /// Releases every allocation whose process is gone; how many there were.
+    /// Releases every allocation whose pod is gone; how many there were.
     ///
     /// # Errors
     /// Any.
     pub fn reclaim_stale(&self, wait: Duration) -> Result<u32, ScopeLockError> {
-        let reclaimed = self.transact(wait, |table| Ok::<_, Infallible>(table.reclaim_stale(is_alive)));
+        let reclaimed = self.transact(wait, |table, check| {
+            Ok::<_, Infallible>(table.reclaim_stale(|entry| check.of(entry).is_gone()))
+        });
         reclaimed.map_err(|error| match error {
             TransactError::Lock(error) => error,
             TransactError::Refused(never) => match never {},
         })
     }
 
-    /// Registers an allocation, after those whose process is gone have been released: the dead are in
-    /// nobody's way.
+    /// Registers an allocation, after those whose pod is gone have been released: the dead are in nobody's way.
     ///
     /// # Errors
     /// [`TransactError::Refused`] with the reason, [`TransactError::Lock`] with any other.
@@ -142,10 +191,34 @@ impl ScopeLock {
         allocation: Allocation,
         wait: Duration,
     ) -> Result<(), TransactError<RegisterError>> {
-        self.transact(wait, |table| {
-            table.reclaim_stale(is_alive);
+        self.transact(wait, |table, check| {
+            table.reclaim_stale(|entry| check.of(entry).is_gone());
             table.register(allocation)
         })
+    }
+
+    /// Takes a lock of the kind by which others tell that a pod lives, in the file beside the table. A pod takes it
+    /// before it registers, and lets what it starts inherit it.
+    ///
+    /// # Errors
+    /// Any but [`ScopeLockError::Busy`]: the table's lock is not needed.
+    pub fn take_life_lock(&self) -> Result<LifeLock, ScopeLockError> {
+        let location = self.locate()?;
+        let (dir, table) = location.place();
+        let name = life_lock::file_name(table);
+        LifeLock::take(dir, &name).map_err(|fault| match fault {
+            Fault::Missing => self.unwritable(io::ErrorKind::NotFound.into()),
+            fault => self.fault_at(location.real.with_file_name(&name), fault),
+        })
+    }
+
+    /// Lets a caller that holds a pod's directory ask whether the pod lives that left files there.
+    ///
+    /// # Errors
+    /// Any but [`ScopeLockError::Busy`]: the table's lock is not needed.
+    pub fn check<T>(&self, ask: impl FnOnce(LifeCheck<'_>) -> T) -> Result<T, ScopeLockError> {
+        let location = self.locate()?;
+        Ok(ask(LifeCheck::beside(location.place(), &self.sockets, self.newcomer)))
     }
 
     /// Opens the file, making it if need be, and takes its lock.
@@ -196,7 +269,7 @@ impl ScopeLock {
     }
 
     /// The table's text, after whatever a killed process left undone has been done.
-    fn recover(&self, held: &Held<'_>) -> Result<Vec<u8>, ScopeLockError> {
+    fn recover(&self, held: &Held<'_>, check: &LifeCheck<'_>) -> Result<Vec<u8>, ScopeLockError> {
         let text = state_file::read(held.file()).map_err(|fault| self.fault(fault))?;
         let found = state_file::read_at(&held.found().dir, &held.found().journal())
             .map_err(|fault| self.fault_at(held.found().journal_path(), fault))?;
@@ -210,7 +283,7 @@ impl ScopeLock {
             }
             Some((journal, Verdict::Merge)) => {
                 let mut table = self.parse(&text)?;
-                table.adopt_missing(self.parse(journal.new_text())?, is_alive);
+                table.adopt_missing(self.parse(journal.new_text())?, |entry| check.of(entry).is_gone());
                 if table.is_changed() {
                     return self.write(held, &text, &table, Some(journal));
                 }

@@ -7,7 +7,7 @@
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::allocation::Allocation;
@@ -106,8 +106,8 @@ pub enum RegisterError {
     },
     /// An entry of the table cannot be understood, so nobody can tell what it holds.
     #[error(
-        "entry {index} of the table cannot be understood, so that nothing can be given for writing beside it; \
-         repair or remove it"
+        "entry {index} of the table cannot be understood, so that neither its name nor anything for writing can be \
+         given beside it; repair or remove it"
     )]
     Unreadable {
         /// Which, from 1.
@@ -174,14 +174,27 @@ impl Table {
         self.remove(&HashSet::from([index])).pop()
     }
 
-    /// Releases every allocation whose process is gone; how many there were.
+    /// Which entry, from 1, is that of the pod of that name and cannot be understood.
+    pub fn unreadable(&self, name: &str) -> Option<usize> {
+        #[derive(Deserialize)]
+        struct Named {
+            pod_name: String,
+        }
+        let is_named = |entry: &Entry| match (&entry.allocation, &entry.text) {
+            (None, Text::Whole(raw)) => {
+                serde_json::from_str::<Named>(raw.get()).is_ok_and(|entry| entry.pod_name == name)
+            }
+            _ => false,
+        };
+        self.entries.iter().position(is_named).map(|index| index + 1)
+    }
+
+    /// Releases every allocation whose pod is gone; how many there were.
     ///
-    /// `is_alive` is asked for the process of each allocation: [`is_alive`](super::process::is_alive), but in tests.
-    pub fn reclaim_stale(&mut self, mut is_alive: impl FnMut(i64) -> bool) -> u32 {
+    /// `is_gone` is asked for each: [`LifeCheck::of`](super::life::LifeCheck::of), but in tests.
+    pub fn reclaim_stale(&mut self, mut is_gone: impl FnMut(&Allocation) -> bool) -> u32 {
         let stale: HashSet<usize> = (0..self.entries.len())
-            .filter(|&index| {
-                self.entries[index].allocation.as_ref().is_some_and(|allocation| !is_alive(allocation.pid))
-            })
+            .filter(|&index| self.entries[index].allocation.as_ref().is_some_and(&mut is_gone))
             .collect();
         u32::try_from(self.remove(&stale).len()).unwrap_or(u32::MAX)
     }
@@ -190,7 +203,7 @@ impl Table {
     ///
     /// A rule for writing must not conflict with one that another pod holds. For a pod that was spawned
     /// (`delegated_from`), every rule must lie within its parent's; then its parent and the pods that the
-    /// parent's scope comes from are not in the way. Whether the others' processes live is not asked:
+    /// parent's scope comes from are not in the way. Whether the others live is not asked:
     /// [`reclaim_stale`](Self::reclaim_stale) first.
     ///
     /// # Errors
@@ -198,6 +211,9 @@ impl Table {
     pub fn register(&mut self, allocation: Allocation) -> Result<(), RegisterError> {
         if let Some(holder) = self.get(&allocation.pod_name) {
             return Err(RegisterError::NameTaken { name: allocation.pod_name, pid: holder.pid });
+        }
+        if let Some(index) = self.unreadable(&allocation.pod_name) {
+            return Err(RegisterError::Unreadable { index });
         }
         if let Some(rule) = allocation.scope_allow.iter().find(|rule| !rule.is_definite()) {
             return Err(RegisterError::Indefinite { rule: rule.clone() });
@@ -256,12 +272,12 @@ impl Table {
         Ok(())
     }
 
-    /// Adds the allocations of another table that this one lacks: those whose process lives, by name; those
+    /// Adds the allocations of another table that this one lacks: those whose pod is not gone, by name; those
     /// that cannot be understood, by their text.
-    pub(super) fn adopt_missing(&mut self, other: Table, mut is_alive: impl FnMut(i64) -> bool) {
+    pub(super) fn adopt_missing(&mut self, other: Table, mut is_gone: impl FnMut(&Allocation) -> bool) {
         for entry in other.entries {
             let is_missing = match &entry.allocation {
-                Some(allocation) => self.get(&allocation.pod_name).is_none() && is_alive(allocation.pid),
+                Some(allocation) => self.get(&allocation.pod_name).is_none() && !is_gone(allocation),
                 None => !self.entries.iter().any(|own| own.text.is_same(&entry.text)),
             };
             if is_missing {

@@ -131,15 +131,13 @@ fn refuse_unless_exhausted(errno: Errno) -> ConnectError {
 /// The process that listens must belong to this process's user.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn check_peer(socket: impl AsFd) -> Result<(), ConnectError> {
-    let peer = rustix::net::sockopt::socket_peercred(socket)
+    // Of a process in another pid namespace the kernel tells no number, which is no reason to refuse it.
+    let peer = nix::sys::socket::getsockopt(&socket, nix::sys::socket::sockopt::PeerCredentials)
         .map_err(|errno| ConnectError::refused(format!("does not tell who listens: {errno}")))?;
-    let us = rustix::process::geteuid();
-    if peer.uid != us {
-        return Err(ConnectError::refused(format!(
-            "is served by a process of user {}, not of user {}",
-            peer.uid.as_raw(),
-            us.as_raw()
-        )));
+    let us = rustix::process::geteuid().as_raw();
+    if peer.uid() != us {
+        let why = format!("is served by a process of user {}, not of user {us}", peer.uid());
+        return Err(ConnectError::refused(why));
     }
     Ok(())
 }

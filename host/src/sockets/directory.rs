@@ -90,10 +90,23 @@ impl GrantedDirectory {
 
 /// All granted directories of one authority. Empty, it leads nowhere.
 #[derive(Debug, Default)]
-pub(crate) struct GrantedDirectories(Vec<GrantedDirectory>);
+pub struct GrantedDirectories(Vec<GrantedDirectory>);
 
 impl GrantedDirectories {
-    pub(crate) fn add(&mut self, directory: GrantedDirectory) {
+    /// These directories, each opened once and for all.
+    ///
+    /// # Errors
+    /// A directory cannot be opened.
+    pub fn open_all<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> Result<Self, DirectoryError> {
+        paths
+            .into_iter()
+            .map(|path| GrantedDirectory::open(path.as_ref()))
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+
+    #[cfg(test)]
+    fn add(&mut self, directory: GrantedDirectory) {
         self.0.push(directory);
     }
 

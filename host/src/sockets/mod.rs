@@ -4,4 +4,4 @@ pub(crate) mod connect;
 pub(crate) mod directory;
 pub(crate) mod refusal;
 
-pub use directory::DirectoryError;
+pub use directory::{DirectoryError, GrantedDirectories};

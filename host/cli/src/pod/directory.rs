@@ -1,18 +1,23 @@
 //! The pod's directory beneath the base: made, or taken over from a dead pod, held, and removed in the end.
 //!
 //! The process that holds the directory holds an exclusive `flock` on it, so that two pods cannot start in it at the
-//! same time. Pods of other makes do not take that lock: a living process in `pid`, or a socket that takes
-//! connections, says the same. All files are reached through the directory's handle.
+//! same time. Pods of other makes do not take that lock: a socket that takes connections says the same, and what they
+//! left is judged by [`LifeCheck`]. All files are reached through the directory's handle.
+//!
+//! What a dead pod left is removed only when the new pod is in the scope lock: until then another one may be the
+//! rightful holder of the name, and the directory stays as it is.
 
+use std::cell::Cell;
 use std::ffi::{CString, OsString};
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, bail};
-use pod_tools_host::scope::is_alive;
+use pod_tools_host::scope::{Holder, LifeCheck};
 use rustix::fs::{AtFlags, CWD, Dir, FileType, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketType};
@@ -26,6 +31,18 @@ const MAX_SOCKET_PATH: usize = 107;
 /// being removed.
 const ATTEMPTS: usize = 16;
 
+/// How long to wait before a lock is tried again.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// What was taken away from a pod.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// Its socket was removed: nobody finds it any more.
+    Socket,
+    /// Its directory was removed or replaced, or somebody else's socket is in it: the name is not the pod's any more.
+    Directory,
+}
+
 /// What `status.json` says.
 #[derive(Clone, Copy, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -34,20 +51,31 @@ pub enum State {
     Running,
 }
 
-/// A directory that this process holds. It is removed, with all files in it, when this is dropped.
+/// A directory that this process holds. It is removed, with all files in it, when this is dropped, unless what it was
+/// found with is still there.
 #[derive(Debug)]
 pub struct OwnDirectory {
     name: PodName,
     session_id: String,
+    holder: Holder,
     path: PathBuf,
     handle: OwnedFd,
-    removed: bool,
+    /// Device and inode of the socket, once the pod listens.
+    socket: Cell<Option<(u64, u64)>>,
+    /// Somebody else's files may be in it, or it has been removed: then it stays as it is when this is dropped.
+    foreign: bool,
 }
 
 impl OwnDirectory {
-    /// Makes `{base}/{name}`, mode 0700, or takes over what a dead pod left there. Fails when the name is
-    /// taken, and when there is something that no pod has left.
-    pub fn reserve(base: &Path, name: &PodName, session_id: String) -> anyhow::Result<OwnDirectory> {
+    /// Makes `{base}/{name}`, mode 0700, or takes what a dead pod left there. Fails when the name is taken, and when
+    /// there is something that no pod has left.
+    pub fn reserve(
+        base: &Path,
+        name: &PodName,
+        session_id: String,
+        holder: Holder,
+        check: &LifeCheck<'_>,
+    ) -> anyhow::Result<OwnDirectory> {
         let path = base.join(name.as_str());
         for _ in 0..ATTEMPTS {
             match rustix::fs::mkdirat(CWD, &path, Mode::RWXU) {
@@ -63,21 +91,38 @@ impl OwnDirectory {
                 }
                 Err(error) => bail!("cannot open the pod's directory `{}`: {error}", path.display()),
             };
-            match rustix::fs::flock(&handle, FlockOperation::NonBlockingLockExclusive) {
-                Ok(()) => {}
-                Err(Errno::WOULDBLOCK) => bail!(taken(name, "another process holds its directory", &path)),
-                Err(error) => bail!("cannot lock the pod's directory `{}`: {error}", path.display()),
+            if !lock(&handle)
+                .with_context(|| format!("cannot lock the pod's directory `{}`", path.display()))?
+            {
+                bail!(taken(name, "another process holds its directory", &path));
             }
             // Its former holder may have removed it between our opening and our locking it.
             if !is_at(&handle, &path) {
                 continue;
             }
-            clear_leftovers(&handle, name, &path)?;
-            rustix::fs::fchmod(&handle, Mode::RWXU)
-                .with_context(|| format!("cannot make `{}` private", path.display()))?;
-            return Ok(OwnDirectory { name: name.clone(), session_id, path, handle, removed: false });
+            let foreign = judge_leftovers(&handle, name, &path, check)?;
+            let (name, socket) = (name.clone(), Cell::new(None));
+            return Ok(OwnDirectory { name, session_id, holder, path, handle, socket, foreign });
         }
         bail!("`{}` is being removed again and again; choose another name for the pod", path.display())
+    }
+
+    /// Removes what a dead pod left, and makes the directory private.
+    pub fn clear(&mut self) -> anyhow::Result<()> {
+        let path = &self.path;
+        let found = entries(&self.handle).with_context(|| format!("cannot read `{}`", path.display()))?;
+        for file in found {
+            rustix::fs::unlinkat(&self.handle, &file, AtFlags::empty()).with_context(|| {
+                format!(
+                    "cannot remove `{}`, which a dead pod left; remove `{}` by hand, or choose another name",
+                    path.join(OsString::from(file.to_string_lossy().as_ref())).display(),
+                    path.display()
+                )
+            })?;
+        }
+        self.foreign = false;
+        rustix::fs::fchmod(&self.handle, Mode::RWXU)
+            .with_context(|| format!("cannot make `{}` private", path.display()))
     }
 
     /// Where the socket is, whether or not the pod listens yet.
@@ -99,7 +144,27 @@ impl OwnDirectory {
             UnixListener::bind(address).with_context(|| format!("cannot listen at `{}`", path.display()))?;
         rustix::fs::chmodat(&self.handle, "sock", Mode::RUSR | Mode::WUSR, AtFlags::empty())
             .with_context(|| format!("cannot make `{}` private", path.display()))?;
+        listener.set_nonblocking(true).context("cannot listen without blocking")?;
+        self.socket.set(self.found_socket());
         Ok(listener)
+    }
+
+    /// What has been taken away from the pod, if anything has.
+    pub fn loss(&self) -> Option<Loss> {
+        if !is_at(&self.handle, &self.path) {
+            return Some(Loss::Directory);
+        }
+        match (self.found_socket(), self.socket.get()) {
+            (None, Some(_)) => Some(Loss::Socket),
+            // Somebody else listens in the pod's place.
+            (Some(found), Some(own)) if found != own => Some(Loss::Directory),
+            _ => None,
+        }
+    }
+
+    fn found_socket(&self) -> Option<(u64, u64)> {
+        let stat = rustix::fs::statat(&self.handle, "sock", AtFlags::SYMLINK_NOFOLLOW).ok()?;
+        Some((stat.st_dev, stat.st_ino))
     }
 
     /// Removes the socket, so that nobody finds it any more.
@@ -134,8 +199,10 @@ impl OwnDirectory {
             pod_name: &'a str,
             session_id: &'a str,
             state: State,
+            holder: &'a Holder,
         }
-        let status = Status { pod_name: self.name.as_str(), session_id: &self.session_id, state };
+        let (pod_name, session_id, holder) = (self.name.as_str(), &self.session_id, &self.holder);
+        let status = Status { pod_name, session_id, state, holder };
         serde_json::to_vec(&status).expect("a status holds only strings")
     }
 
@@ -161,7 +228,7 @@ impl OwnDirectory {
 
     /// Removes the directory and all files in it. The name is free when this returns.
     pub fn remove(&mut self) -> anyhow::Result<()> {
-        if std::mem::replace(&mut self.removed, true) {
+        if std::mem::replace(&mut self.foreign, true) {
             return Ok(());
         }
         let mut last = Ok(());
@@ -176,6 +243,10 @@ impl OwnDirectory {
     }
 
     fn clear_and_remove(&self) -> rustix::io::Result<()> {
+        // Another pod's by now.
+        if !is_at(&self.handle, &self.path) {
+            return Ok(());
+        }
         for file in entries(&self.handle)? {
             // A directory stays, and then so does this one.
             let _ = rustix::fs::unlinkat(&self.handle, &file, AtFlags::empty());
@@ -195,11 +266,29 @@ impl Drop for OwnDirectory {
     }
 }
 
-/// Leaves an empty directory, or fails and leaves it as it is.
-fn clear_leftovers(handle: &OwnedFd, name: &PodName, path: &Path) -> anyhow::Result<()> {
+/// Takes the directory's lock; `false` where another process holds it.
+fn lock(handle: &OwnedFd) -> rustix::io::Result<bool> {
+    for _ in 0..ATTEMPTS {
+        match rustix::fs::flock(handle, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(true),
+            // Somebody may just be asking whether it is held, which takes no time.
+            Err(Errno::WOULDBLOCK) => std::thread::sleep(PAUSE),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(false)
+}
+
+/// Whether a dead pod left anything in the directory. Fails where its pod may live, and where it is no pod's.
+fn judge_leftovers(
+    handle: &OwnedFd,
+    name: &PodName,
+    path: &Path,
+    check: &LifeCheck<'_>,
+) -> anyhow::Result<bool> {
     let found = entries(handle).with_context(|| format!("cannot read `{}`", path.display()))?;
     if found.is_empty() {
-        return Ok(());
+        return Ok(false);
     }
     // The operator's own directory, for one, holds records and is nobody's leftover.
     if !found.iter().any(|file| matches!(file.as_bytes(), b"pid" | b"sock" | b"status.json")) {
@@ -208,22 +297,13 @@ fn clear_leftovers(handle: &OwnedFd, name: &PodName, path: &Path) -> anyhow::Res
             path.display()
         );
     }
-    if let Some(pid) = read_pid(handle).filter(|pid| is_alive(*pid)) {
-        bail!(taken(name, &format!("process {pid} runs it"), path));
-    }
     if takes_connections(handle, path) {
         bail!(taken(name, "its socket takes connections", path));
     }
-    for file in found {
-        rustix::fs::unlinkat(handle, &file, AtFlags::empty()).with_context(|| {
-            format!(
-                "cannot remove `{}`, which a dead pod left; remove `{}` by hand, or choose another name",
-                path.join(OsString::from(file.to_string_lossy().as_ref())).display(),
-                path.display()
-            )
-        })?;
+    if let Some(evidence) = check.of_files(handle).evidence() {
+        bail!(taken(name, &evidence.to_string(), path));
     }
-    Ok(())
+    Ok(true)
 }
 
 fn taken(name: &PodName, reason: &str, path: &Path) -> String {
@@ -251,15 +331,6 @@ fn is_at(handle: &OwnedFd, path: &Path) -> bool {
         (Ok(held), Ok(named)) => (held.st_dev, held.st_ino) == (named.st_dev, named.st_ino),
         _ => false,
     }
-}
-
-/// The process that `pid` names, if it names one.
-fn read_pid(handle: &OwnedFd) -> Option<i64> {
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = rustix::fs::openat(handle, "pid", flags, Mode::empty()).ok()?;
-    let mut text = String::new();
-    File::from(file).take(32).read_to_string(&mut text).ok()?;
-    text.trim().parse().ok()
 }
 
 /// Whether a process listens at the directory's socket. One whose backlog is full does.

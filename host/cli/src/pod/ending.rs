@@ -9,4 +9,6 @@ pub enum Ending {
     Interrupted,
     /// SIGTERM or SIGHUP.
     Terminated,
+    /// Its directory was taken away, and with it its name.
+    Lost,
 }

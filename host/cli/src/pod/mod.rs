@@ -1,12 +1,12 @@
 //! `pod-tools pod`: a pod of the protocol, in the foreground, around any command.
 //!
-//! A pod is started in this order: directory, entry in the scope lock, socket, files, record with the spawner.
+//! A pod is started in this order: lock of its life, directory, entry in the scope lock, socket, files, record with the
+//! spawner.
 //! It ends in the reverse order, with the directory last, because that is what holds the name. A start that
 //! fails half-way takes back what it did. Clients that stop the pod may release the entry and remove the
 //! record at the same time; what is gone already is no fault.
 //!
-//! Not taken back after SIGKILL: what is left is stale, and the next pod of that name cleans it up. The
-//! command of a pod that was killed so lives on.
+//! Not taken back after SIGKILL: what is left is stale, and the next pod of that name cleans it up.
 
 mod client;
 mod directory;
@@ -29,10 +29,13 @@ use std::hash::{BuildHasher, RandomState};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::{Context, bail};
+use pod_tools_host::GrantedDirectories;
 use pod_tools_host::registry::{FileRegistry, Record};
-use pod_tools_host::scope::{ScopeLock, ScopeRule};
+use pod_tools_host::scope::{Holder, LifeCheck, ScopeLock, ScopeRule};
+use rustix::io::FdFlags;
 use tokio::net::UnixListener;
 
 use self::directory::OwnDirectory;
@@ -83,6 +86,13 @@ pub async fn run(args: PodArgs, host: &HostOptions) -> anyhow::Result<ExitCode> 
     let server = PodServer::new(&pod.directory, pod.command.clone(), pod.history);
     let ending = server.serve(pod.listener, &mut signals).await;
 
+    if ending == Ending::Lost {
+        eprintln!(
+            "pod `{}` ends: its directory `{}` was taken away",
+            pod.name,
+            pod.directory.socket_path().parent().unwrap_or(Path::new("")).display()
+        );
+    }
     let removed = pod.recorded.remove();
     let released = pod.allocated.release();
     let cleared = pod.directory.remove();
@@ -90,6 +100,7 @@ pub async fn run(args: PodArgs, host: &HostOptions) -> anyhow::Result<ExitCode> 
     Ok(match ending {
         Ending::Shutdown | Ending::Terminated => ExitCode::SUCCESS,
         Ending::Interrupted => ExitCode::from(INTERRUPTED),
+        Ending::Lost => ExitCode::FAILURE,
     })
 }
 
@@ -121,13 +132,22 @@ impl Pod {
             );
         }
 
-        let directory = OwnDirectory::reserve(&base, &name, new_session_id())?;
+        let sockets = Arc::new(GrantedDirectories::open_all([&base])?);
+        let lock = ScopeLock::new(&host.scope_lock).asking(sockets).by_newcomer();
+        let life = lock.take_life_lock().map_err(explained)?;
+        // What the command starts lives on when the pod is killed: as long as it does, the pod counts as living.
+        rustix::io::fcntl_setfd(&life, FdFlags::empty())
+            .context("cannot hand on the lock of the pod's life")?;
+        let holder = Holder::this_process(&life);
+        let reserve = |check: LifeCheck<'_>| {
+            OwnDirectory::reserve(&base, &name, new_session_id(), holder.clone(), &check)
+        };
+        let mut directory = lock.check(reserve).map_err(explained)??;
         let socket = directory.socket_path();
-        let lock = ScopeLock::new(&host.scope_lock);
-        let allocated = Allocated::enter(lock, host.spawner.as_deref(), &name, &socket, &scope)?;
-        let listener = directory.listen()?;
-        listener.set_nonblocking(true).context("cannot listen without blocking")?;
-        let listener = UnixListener::from_std(listener).context("cannot listen")?;
+        let allocated =
+            Allocated::enter(lock, host.spawner.as_deref(), &name, &socket, &scope, (holder, life))?;
+        directory.clear()?;
+        let listener = UnixListener::from_std(directory.listen()?).context("cannot listen")?;
         directory.write_first_files()?;
         let history = History::new(greeting(&name, &scope, &command)?);
         let record = Record {

@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use pod_tools_host::registry::{FileRegistry, Record, Registry};
-use pod_tools_host::scope::{Allocation, RegisterError, ScopeLock, ScopeRule, TransactError, is_alive};
+use pod_tools_host::scope::{
+    Allocation, Evidence, Holder, LifeCheck, LifeLock, RegisterError, ScopeLock, ScopeRule, Table,
+    TransactError,
+};
 
 use super::name::PodName;
 use crate::options::remedy::explained;
@@ -19,12 +22,14 @@ const LOCK_WAIT: Duration = Duration::from_secs(5);
 pub struct Allocated {
     lock: ScopeLock,
     name: PodName,
-    pid: i64,
+    holder: Holder,
+    /// Held as long as the entry is there, and by the command as long as that runs.
+    _life: LifeLock,
     released: bool,
 }
 
 impl Allocated {
-    /// Enters the pod with its rules, after the entries of dead processes have been released. It is a child
+    /// Enters the pod with its rules, after the entries of dead pods have been released. It is a child
     /// of the spawner where the spawner has an entry, and then its rules must lie within the spawner's.
     ///
     /// Fails when the name is in the table, and on a conflict, naming the holder.
@@ -34,22 +39,23 @@ impl Allocated {
         name: &PodName,
         socket: &Path,
         rules: &[ScopeRule],
+        (holder, life): (Holder, LifeLock),
     ) -> anyhow::Result<Allocated> {
-        let pid = i64::from(std::process::id());
-        let entered = lock.transact(LOCK_WAIT, |table| {
-            table.reclaim_stale(is_alive);
+        let entered = lock.transact(LOCK_WAIT, |table, check| {
+            table.reclaim_stale(|entry| check.of(entry).is_gone());
             let delegated_from = spawner.filter(|spawner| table.get(spawner).is_some()).map(str::to_owned);
-            table.register(Allocation {
+            let registered = table.register(Allocation {
                 pod_name: name.as_str().to_owned(),
-                pid,
+                pid: std::process::id().into(),
                 socket: socket.to_owned(),
                 scope_allow: rules.to_vec(),
                 delegated_from,
-            })?;
-            Ok::<_, RegisterError>(())
+                holder: Some(holder.clone()),
+            });
+            registered.map_err(|error| InTheWay::new(error, table, check))
         });
         entered.map_err(reason).with_context(|| format!("cannot register pod `{name}`"))?;
-        Ok(Allocated { lock, name: name.clone(), pid, released: false })
+        Ok(Allocated { lock, name: name.clone(), holder, _life: life, released: false })
     }
 
     /// Releases the entry. It may be gone already: StopPod releases it too.
@@ -57,9 +63,14 @@ impl Allocated {
         if std::mem::replace(&mut self.released, true) {
             return Ok(());
         }
-        let released = self.lock.transact(LOCK_WAIT, |table| {
+        let released = self.lock.transact(LOCK_WAIT, |table, _| {
             let name = self.name.as_str();
-            if table.get(name).is_some_and(|entry| entry.pid == self.pid) {
+            let is_own = |entry: &Allocation| match &entry.holder {
+                Some(holder) => *holder == self.holder,
+                // A program that does not know what a holder is has rewritten the entry.
+                None => entry.pid == i64::from(std::process::id()),
+            };
+            if table.get(name).is_some_and(is_own) {
                 table.release(name);
             }
             Ok::<_, std::convert::Infallible>(())
@@ -67,6 +78,27 @@ impl Allocated {
         released.map_err(reason).with_context(|| {
             format!("cannot release the scope of pod `{}`; it counts as stale from now on", self.name)
         })
+    }
+}
+
+/// Why the pod was not entered, and by what the pod lives that is in its way.
+#[derive(Debug, thiserror::Error)]
+#[error("{error}{}", .evidence.as_ref().map(|evidence| format!("; {evidence}")).unwrap_or_default())]
+struct InTheWay {
+    error: RegisterError,
+    evidence: Option<Evidence>,
+}
+
+impl InTheWay {
+    fn new(error: RegisterError, table: &Table, check: &LifeCheck<'_>) -> InTheWay {
+        let holder = match &error {
+            RegisterError::NameTaken { name: holder, .. } | RegisterError::Conflict { holder, .. } => {
+                table.get(holder)
+            }
+            _ => None,
+        };
+        let evidence = holder.and_then(|holder| check.of(holder).evidence().cloned());
+        InTheWay { error, evidence }
     }
 }
 

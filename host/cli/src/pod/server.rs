@@ -10,10 +10,10 @@ use std::time::Duration;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
-use tokio::time::{sleep, timeout};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use super::client::{ClientId, FromClient, serve};
-use super::directory::{OwnDirectory, State};
+use super::directory::{Loss, OwnDirectory, State};
 use super::ending::Ending;
 use super::history::{History, MessageStatus};
 use super::notifications::Notifications;
@@ -24,6 +24,8 @@ use super::turn::{CommandLine, Progress, Turn, TurnEnd};
 
 /// How long clients have, all together, to take what is still on its way to them when the pod ends.
 const FLUSH: Duration = Duration::from_secs(1);
+/// How often a pod looks whether its socket and its directory are still there.
+const LOOK: Duration = Duration::from_secs(1);
 /// How long to leave new connections waiting when one could not be accepted, most likely for want of
 /// descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -69,7 +71,9 @@ impl<'a> PodServer<'a> {
 
     /// Serves until a client asks for the end or a signal does. When this returns, the command is gone, the
     /// socket takes no connections and has been removed, and the clients have been told.
-    pub async fn serve(mut self, listener: UnixListener, signals: &mut Signals) -> Ending {
+    pub async fn serve(mut self, mut listener: UnixListener, signals: &mut Signals) -> Ending {
+        let mut look = interval(LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (sender, mut receiver) = mpsc::channel(METHODS_AHEAD);
         let mut next_id = 0;
         let ending = loop {
@@ -86,6 +90,11 @@ impl<'a> PodServer<'a> {
                 Some((from, said)) = receiver.recv() => self.hear(from, said),
                 progress = next_progress(&mut self.run) => self.advance(progress),
                 ending = signals.next() => self.end(ending),
+                _ = look.tick() => match self.directory.loss() {
+                    None => {}
+                    Some(Loss::Directory) => self.end(Ending::Lost),
+                    Some(Loss::Socket) => self.listen_again(&mut listener),
+                },
                 Some(_) = self.connections.join_next() => {}
             }
         };
@@ -173,6 +182,18 @@ impl<'a> PodServer<'a> {
             }
             TurnEnd::Failed(reason) => self.error(ErrorCode::ProviderError, &reason),
             TurnEnd::Cancelled => self.error(ErrorCode::Internal, "Cancelled"),
+        }
+    }
+
+    /// Makes the socket anew where a cleaner has removed it. The connections that there are stay.
+    fn listen_again(&self, listener: &mut UnixListener) {
+        let path = self.directory.socket_path();
+        match self.directory.listen().and_then(|again| Ok(UnixListener::from_std(again)?)) {
+            Ok(again) => {
+                *listener = again;
+                tracing::warn!("the socket `{}` was removed; the pod listens there again", path.display());
+            }
+            Err(error) => tracing::warn!("the socket `{}` was removed: {error:#}", path.display()),
         }
     }
 

@@ -1,0 +1,289 @@
+//! Who lives: the one place that decides it, for an entry of the table and for a pod's directory.
+//!
+//! Three answers: it lives, it is gone, it cannot be known. What is not known to be gone keeps its name, its scope and
+//! its record. A pod of ours says beside its process's number how to know (see [`Holder`]); there, in this order:
+//!
+//! 1. Another boot: gone where the file system is this machine's own, for nothing outlives a boot.
+//! 2. The byte that it has locked: held, it lives, or what it has started does; free, it is gone.
+//! 3. Where the lock's file is not there any more: its process, if it is of this pid namespace. A process of its number
+//!    that started at another time is another one.
+//! 4. Otherwise it cannot be known.
+//!
+//! Of a pod of another make there is a number. It lives where a process of that number runs, where its directory is
+//! locked, and where its socket takes connections; else it is gone, as far as a number can tell.
+
+use std::cell::OnceCell;
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::fs::File;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use rustix::fs::{FlockOperation, Mode, OFlags};
+use rustix::io::Errno;
+use serde::Deserialize;
+
+use super::allocation::Allocation;
+use super::holder::{Form, Holder, Identity, Place};
+use super::life_lock::{self, LifeFile, LockState, find_holder};
+use super::process::Process;
+use crate::escape::Escaped;
+use crate::files::state_file;
+use crate::sockets::GrantedDirectories;
+use crate::sockets::connect::{ConnectError, connect};
+
+const HOLDS_DIRECTORY: &str = "another process holds its directory";
+/// Why nobody can tell where a holder is of an unknown form.
+const OTHER_VERSION: &str =
+    "it was started by another version of this program, which has its own way to tell whether it lives";
+/// More than this is in no file that says what a pod's process is.
+const MAX_FILE: u64 = 64 << 10;
+
+/// Whether a pod lives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Life {
+    /// It does.
+    Lives(Evidence),
+    /// It does not, nor does anything that it has started.
+    Gone,
+    /// Nobody here can tell: it counts as living.
+    Unknown(Evidence),
+}
+
+/// What a pod is known to live by, or why its life cannot be known: a clause, in which the pod is "it".
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Evidence(String);
+
+impl fmt::Display for Evidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Life {
+    /// Whether it is known to be gone. Nothing else allows to give away what it holds.
+    pub fn is_gone(&self) -> bool {
+        matches!(self, Self::Gone)
+    }
+
+    /// Why it is not gone; `None` where it is.
+    pub fn evidence(&self) -> Option<&Evidence> {
+        match self {
+            Self::Lives(evidence) | Self::Unknown(evidence) => Some(evidence),
+            Self::Gone => None,
+        }
+    }
+
+    fn lives(by: impl Into<String>) -> Self {
+        Self::Lives(Evidence(by.into()))
+    }
+
+    fn unknown(why: impl Into<String>) -> Self {
+        Self::Unknown(Evidence(why.into()))
+    }
+}
+
+/// Decides who lives, by what is beside one table.
+#[derive(Debug)]
+pub struct LifeCheck<'a> {
+    /// The table's directory, and the name of the file with the locks in it; `None` where there is no table.
+    place: Option<(BorrowedFd<'a>, OsString)>,
+    /// Opened when it is first needed.
+    locks: OnceCell<LifeFile>,
+    /// Where sockets may be asked. A path in the table is only a hint.
+    directories: &'a GrantedDirectories,
+    /// This process is no pod yet: what has its number is somebody else's.
+    newcomer: bool,
+}
+
+impl<'a> LifeCheck<'a> {
+    /// A check where there is no table: by directories, sockets and processes alone.
+    pub fn without_table(directories: &'a GrantedDirectories) -> Self {
+        Self { place: None, locks: OnceCell::new(), directories, newcomer: false }
+    }
+
+    /// A check beside the table of that name in that directory.
+    pub(super) fn beside(
+        (directory, table): (BorrowedFd<'a>, &OsStr),
+        directories: &'a GrantedDirectories,
+        newcomer: bool,
+    ) -> Self {
+        let place = Some((directory, life_lock::file_name(table)));
+        Self { place, newcomer, ..Self::without_table(directories) }
+    }
+
+    /// Whether the pod of an entry lives.
+    pub fn of(&self, entry: &Allocation) -> Life {
+        match &entry.holder {
+            // Where the numbers differ, somebody has put another process in its place and kept what he did not know.
+            Some(Holder(Form::Known(holder))) if holder.pid == entry.pid => self.of_holder(holder),
+            Some(Holder(Form::Other(_))) => match self.of_number(entry.pid, &entry.socket) {
+                Life::Gone => Life::unknown(OTHER_VERSION),
+                lives => lives,
+            },
+            _ => self.of_number(entry.pid, &entry.socket),
+        }
+    }
+
+    /// Whether the pod with that socket lives, by its directory. A pod without one is gone.
+    pub fn of_socket(&self, socket: &Path) -> Life {
+        match self.open_directory(socket) {
+            Some(directory) if is_locked(&directory) => Life::lives(HOLDS_DIRECTORY),
+            Some(directory) => self.of_files(&directory),
+            None => Life::Gone,
+        }
+    }
+
+    /// Whether the pod lives that left these files, by `status.json` and `pid`. Whoever asks holds the directory's
+    /// lock.
+    pub fn of_files(&self, directory: &OwnedFd) -> Life {
+        // A pod of another make that takes the directory over writes its own `status.json`.
+        let holder = read_status(directory);
+        if let Some(Holder(Form::Known(holder))) = &holder {
+            return self.of_holder(holder);
+        }
+        match read_pid(directory).and_then(|pid| self.find(pid)) {
+            Some(process) => Life::lives(runs(&process)),
+            None if holder.is_some() => Life::unknown(OTHER_VERSION),
+            None => Life::Gone,
+        }
+    }
+
+    fn of_holder(&self, holder: &Identity) -> Life {
+        let lock = holder.lock.map_or(LockState::Unknown, |byte| self.locks().state(byte));
+        if lock == LockState::Held {
+            return Life::lives(self.name_holder(holder));
+        }
+        let here = Place::own();
+        if let (Some(theirs), Some(ours)) = (&holder.place.boot_id, &here.boot_id)
+            && theirs != ours
+        {
+            return if self.is_local() {
+                Life::Gone
+            } else {
+                Life::unknown("it was started by another machine, or before this one was started last")
+            };
+        }
+        if lock == LockState::Free {
+            return Life::Gone;
+        }
+        if holder.place.pid_namespace.is_none() || holder.place.pid_namespace != here.pid_namespace {
+            return Life::unknown(format!(
+                "it was started in another pid namespace, as process {} there, and the file by whose lock it could be \
+                 told is not there any more",
+                holder.pid
+            ));
+        }
+        match Process::find(holder.pid) {
+            Some(process) if is_same(&process, holder) => Life::lives(runs(&process)),
+            _ => Life::Gone,
+        }
+    }
+
+    fn of_number(&self, pid: i64, socket: &Path) -> Life {
+        if let Some(process) = self.find(pid) {
+            return Life::lives(runs(&process));
+        }
+        if self.open_directory(socket).is_some_and(|directory| is_locked(&directory)) {
+            return Life::lives(HOLDS_DIRECTORY);
+        }
+        match connect(self.directories, socket) {
+            Ok(_) | Err(ConnectError::BacklogFull) => Life::lives("its socket takes connections"),
+            Err(ConnectError::DescriptorsExhausted) => {
+                Life::unknown("its socket cannot be asked, for there is no file descriptor left")
+            }
+            Err(ConnectError::Unreachable(_) | ConnectError::Refused(_)) => Life::Gone,
+        }
+    }
+
+    /// The process of that number that may be a pod's.
+    fn find(&self, pid: i64) -> Option<Process> {
+        Process::find(pid)
+            .filter(|process| !(self.newcomer && process.pid() == i64::from(std::process::id())))
+    }
+
+    /// What lives on of a pod whose lock is held.
+    fn name_holder(&self, holder: &Identity) -> String {
+        let here = Place::own();
+        let own = (holder.place.pid_namespace.is_some() && holder.place.pid_namespace == here.pid_namespace)
+            .then(|| Process::find(holder.pid).filter(|process| is_same(process, holder)))
+            .flatten();
+        if let Some(process) = own {
+            return runs(&process);
+        }
+        match holder.lock.and_then(find_holder).and_then(Process::find) {
+            Some(process) => format!("{}, which it has started, lives on", named(&process)),
+            None => format!("a process of another pid namespace runs it, {} there", holder.pid),
+        }
+    }
+
+    fn locks(&self) -> &LifeFile {
+        self.locks.get_or_init(|| match &self.place {
+            Some((directory, name)) => LifeFile::open(directory, name),
+            None => LifeFile::none(),
+        })
+    }
+
+    /// Whether the table is on a file system that no other machine shares.
+    fn is_local(&self) -> bool {
+        self.place.as_ref().is_some_and(|(directory, _)| state_file::is_local(directory))
+    }
+
+    fn open_directory(&self, socket: &Path) -> Option<OwnedFd> {
+        let directory = self.directories.open_directory_of(socket).ok()?;
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        rustix::fs::openat(directory.as_fd(), ".", flags, Mode::empty()).ok()
+    }
+}
+
+/// Whether it is the process that wrote the identity, as far as its start tells. Where it does not, it is.
+fn is_same(process: &Process, holder: &Identity) -> bool {
+    if holder.place.time_namespace != Place::own().time_namespace {
+        return true;
+    }
+    match (process.start_ticks(), holder.start_ticks) {
+        (Some(found), Some(noted)) => found == noted,
+        _ => true,
+    }
+}
+
+/// ``process 12 (`sh`) runs it``
+fn runs(process: &Process) -> String {
+    format!("{} runs it", named(process))
+}
+
+fn named(process: &Process) -> String {
+    match process.name() {
+        Some(name) => format!("process {} (`{}`)", process.pid(), Escaped(&name)),
+        None => format!("process {}", process.pid()),
+    }
+}
+
+/// Whether a process holds the directory. The lock for this question is shared and gone at once; a pod that is
+/// starting meanwhile tries again.
+fn is_locked(directory: &OwnedFd) -> bool {
+    let taken = rustix::fs::flock(directory, FlockOperation::NonBlockingLockShared);
+    if taken.is_ok() {
+        // Closing is not enough: a child that is just being started may have a copy.
+        let _ = rustix::fs::flock(directory, FlockOperation::Unlock);
+    }
+    matches!(taken, Err(Errno::WOULDBLOCK))
+}
+
+fn read_status(directory: &OwnedFd) -> Option<Holder> {
+    #[derive(Deserialize)]
+    struct Status {
+        holder: Option<Holder>,
+    }
+    serde_json::from_slice::<Status>(&read(directory, "status.json")?).ok()?.holder
+}
+
+/// The number in `pid`, if there is one.
+fn read_pid(directory: &OwnedFd) -> Option<i64> {
+    std::str::from_utf8(&read(directory, "pid")?).ok()?.trim().parse().ok()
+}
+
+fn read(directory: &OwnedFd, name: &str) -> Option<Vec<u8>> {
+    let file: File = state_file::open_at(directory, OsStr::new(name), OFlags::RDONLY).ok()?;
+    state_file::read_sized(&file, 0, MAX_FILE).ok()
+}

@@ -1,0 +1,199 @@
+//! The lock by which a pod's life is told: a byte of a file beside the table, locked as long as the pod, or any
+//! program that it has started, lives.
+//!
+//! The kernel keeps the lock, and lets go of it when the last process that has the descriptor is gone, however that
+//! ended. It is asked about by the file and the byte, so it tells in every pid namespace, and is not given to somebody
+//! else as a process's number is. The file holds nothing: a program that inherits the descriptor can read nothing
+//! through it. It is never removed; a pod notes which file it has locked, so that another one at its path says nothing.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+
+use rustix::fs::OFlags;
+use serde::{Deserialize, Serialize};
+
+use super::process::proc_is_of_own_namespace;
+use crate::files::state_file::{self, Fault};
+
+/// Which byte of which file is locked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LifeByte {
+    device: u64,
+    inode: u64,
+    byte: u64,
+}
+
+/// The lock, held until this and every copy of its descriptor is closed.
+#[derive(Debug)]
+pub struct LifeLock {
+    file: File,
+    /// `None` where the system or the file system has no such locks.
+    byte: Option<LifeByte>,
+}
+
+/// The file with the locks, as far as it is there.
+#[derive(Debug)]
+pub(super) struct LifeFile(Option<(File, (u64, u64))>);
+
+/// What is known of a lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LockState {
+    Held,
+    Free,
+    /// The file that it is on is not there any more, or cannot be asked.
+    Unknown,
+}
+
+/// The name of the file beside the table of that name.
+pub(super) fn file_name(table: &OsStr) -> OsString {
+    let mut name = table.to_owned();
+    name.push(".lives");
+    name
+}
+
+impl LifeLock {
+    /// Locks a byte that nobody has locked, in the file of that name, which is made where it is missing.
+    pub(super) fn take(directory: impl AsFd, name: &OsStr) -> Result<Self, Fault> {
+        let flags = OFlags::RDONLY | OFlags::CREATE;
+        let (file, stat) = state_file::open_with_stat(directory, name, flags)?;
+        let (device, inode) = state_file::identity(&stat);
+        for byte in std::iter::repeat_with(random_byte).take(16) {
+            match lock::take(&file, byte) {
+                Ok(true) => return Ok(Self { file, byte: Some(LifeByte { device, inode, byte }) }),
+                Ok(false) => {}
+                Err(error) => {
+                    tracing::warn!(%error, "the file system has no locks on bytes; a pod's life is told by less");
+                    return Ok(Self { file, byte: None });
+                }
+            }
+        }
+        Err(io::Error::from(io::ErrorKind::WouldBlock).into())
+    }
+
+    /// Which byte is locked.
+    pub(super) fn byte(&self) -> Option<LifeByte> {
+        self.byte
+    }
+}
+
+/// To be handed to programs that are part of the pod's life.
+impl AsFd for LifeLock {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}
+
+impl LifeFile {
+    /// Opens the file of that name, if it is there.
+    pub(super) fn open(directory: impl AsFd, name: &OsStr) -> Self {
+        let opened = state_file::open_with_stat(directory, name, OFlags::RDONLY).ok();
+        Self(opened.map(|(file, stat)| (file, state_file::identity(&stat))))
+    }
+
+    /// No file: it says nothing of any lock.
+    pub(super) fn none() -> Self {
+        Self(None)
+    }
+
+    /// Whether the lock is held, by any process of this machine.
+    pub(super) fn state(&self, of: LifeByte) -> LockState {
+        match &self.0 {
+            Some((file, identity)) if *identity == (of.device, of.inode) => {
+                match lock::is_held(file, of.byte) {
+                    Ok(true) => LockState::Held,
+                    Ok(false) => LockState::Free,
+                    Err(_) => LockState::Unknown,
+                }
+            }
+            _ => LockState::Unknown,
+        }
+    }
+}
+
+/// The number of a process that has the lock's descriptor, as far as `/proc` shows one: for people, who want to know
+/// what to end.
+pub(super) fn find_holder(of: LifeByte) -> Option<i64> {
+    if !proc_is_of_own_namespace() {
+        return None;
+    }
+    let range = [of.byte.to_string(), of.byte.to_string()];
+    let has_lock = |line: &str| {
+        let mut words = line.split_ascii_whitespace();
+        words.next() == Some("lock:") && {
+            let words: Vec<&str> = words.collect();
+            words.ends_with(&range.each_ref().map(String::as_str))
+        }
+    };
+    fs::read_dir("/proc").ok()?.flatten().find_map(|process| {
+        let pid: i64 = process.file_name().to_str()?.parse().ok()?;
+        fs::read_dir(process.path().join("fdinfo")).ok()?.flatten().find_map(|descriptor| {
+            fs::read_to_string(descriptor.path()).ok()?.lines().any(has_lock).then_some(pid)
+        })
+    })
+}
+
+/// A place for a lock, below the largest offset that a lock may have.
+fn random_byte() -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one(std::process::id()) >> 2
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod lock {
+    use std::fs::File;
+    use std::io;
+
+    use nix::errno::Errno;
+    use nix::fcntl::{FcntlArg, fcntl};
+    use nix::libc;
+
+    /// A lock for reading, which needs no right to write: such locks share a byte, so it is looked at first.
+    pub(super) fn take(file: &File, byte: u64) -> io::Result<bool> {
+        if is_held(file, byte)? {
+            return Ok(false);
+        }
+        match fcntl(file, FcntlArg::F_OFD_SETLK(&on(byte, libc::F_RDLCK))) {
+            Ok(_) => Ok(true),
+            Err(Errno::EAGAIN | Errno::EACCES) => Ok(false),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    pub(super) fn is_held(file: &File, byte: u64) -> io::Result<bool> {
+        let mut lock = on(byte, libc::F_WRLCK);
+        fcntl(file, FcntlArg::F_OFD_GETLK(&mut lock))?;
+        Ok(i32::from(lock.l_type) != libc::F_UNLCK)
+    }
+
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_possible_wrap,
+        reason = "small constants; below 2^62"
+    )]
+    fn on(byte: u64, kind: libc::c_int) -> libc::flock {
+        libc::flock {
+            l_type: kind as libc::c_short,
+            l_whence: libc::SEEK_SET as libc::c_short,
+            l_start: byte as libc::off_t,
+            l_len: 1,
+            // Must be 0: the lock is the open file's, no process's.
+            l_pid: 0,
+        }
+    }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+mod lock {
+    use std::fs::File;
+    use std::io;
+
+    pub(super) fn take(_: &File, _: u64) -> io::Result<bool> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub(super) fn is_held(_: &File, _: u64) -> io::Result<bool> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}
