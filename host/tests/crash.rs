@@ -44,6 +44,7 @@ fn allocation(name: &str, parent: Option<&str>) -> Allocation {
         socket: format!("/run/{name}/sock").into(),
         scope_allow: Vec::new(),
         delegated_from: parent.map(str::to_owned),
+        holder: None,
     }
 }
 
@@ -65,7 +66,7 @@ fn lock(dir: &Path) -> ScopeLock {
 }
 
 fn release(dir: &Path) -> Result<bool, TransactError<String>> {
-    lock(dir).release("one", WAIT, |_| Ok(()))
+    lock(dir).release("one", WAIT, |_, _| Ok(()))
 }
 
 fn registry(dir: &Path) -> FileRegistry {

@@ -58,8 +58,8 @@ fn a_visit_that_changes_nothing_writes_nothing() {
     fs::write(&path, &odd).unwrap();
     let lock = ScopeLock::new(&path);
     assert_eq!(lock.reclaim_stale(WAIT).unwrap(), 0);
-    assert!(!lock.release("nobody", WAIT, |_| Ok::<_, String>(())).unwrap());
-    let refused = lock.release("x", WAIT, |held| Err(format!("{} still runs", held.pod_name)));
+    assert!(!lock.release("nobody", WAIT, |_, _| Ok::<_, String>(())).unwrap());
+    let refused = lock.release("x", WAIT, |held, _| Err(format!("{} still runs", held.unwrap().pod_name)));
     assert!(matches!(refused, Err(TransactError::Refused(reason)) if reason == "x still runs"));
     assert_eq!(fs::read_to_string(&path).unwrap(), odd);
 }
@@ -87,7 +87,7 @@ fn a_held_lock_is_waited_for_so_long_and_works_when_it_is_free() {
     let Some(holder) = Holder::start(&path) else { return };
     let before = fs::read(&path).unwrap();
     for wait in [Duration::ZERO, SHORT] {
-        match lock.release("x", wait, |_| Ok::<_, String>(())) {
+        match lock.release("x", wait, |_, _| Ok::<_, String>(())) {
             Err(TransactError::Lock(ScopeLockError::Busy { path: named, waited })) => {
                 assert_eq!(named, path);
                 assert!(waited >= wait);
@@ -97,7 +97,7 @@ fn a_held_lock_is_waited_for_so_long_and_works_when_it_is_free() {
     }
     assert_eq!(fs::read(&path).unwrap(), before);
     drop(holder);
-    assert!(lock.release("x", Duration::ZERO, |_| Ok::<_, String>(())).unwrap());
+    assert!(lock.release("x", Duration::ZERO, |_, _| Ok::<_, String>(())).unwrap());
     assert!(names(&path).is_empty());
 }
 
@@ -106,7 +106,7 @@ fn the_lock_is_let_go_when_the_change_panics() {
     let dir = tempfile::tempdir().unwrap();
     let lock = ScopeLock::new(dir.path().join("scope.lock"));
     let panicked = std::panic::catch_unwind(|| {
-        let _ = lock.transact(WAIT, |_| -> Result<(), String> { panic!("on purpose") });
+        let _ = lock.transact(WAIT, |_, _| -> Result<(), String> { panic!("on purpose") });
     });
     assert!(panicked.is_err());
     lock.reclaim_stale(Duration::ZERO).unwrap();
@@ -217,7 +217,7 @@ fn a_directory_that_cannot_be_written_is_an_error_before_the_table_is_touched() 
     lock.register(live("x", &[]), WAIT).unwrap();
     let before = fs::read(&path).unwrap();
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o500)).unwrap();
-    let error = lock.release("x", WAIT, |_| Ok::<_, String>(())).unwrap_err();
+    let error = lock.release("x", WAIT, |_, _| Ok::<_, String>(())).unwrap_err();
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o700)).unwrap();
     assert!(matches!(&error, TransactError::Lock(ScopeLockError::Unwritable { .. })), "{error}");
     assert_eq!(fs::read(&path).unwrap(), before);
@@ -236,7 +236,7 @@ fn registers_what_the_environment_says() {
         held.pid = pid;
         lock.register(held, WAIT).unwrap();
         if n % 2 == 1 {
-            assert!(lock.release(&format!("{prefix}{n}"), WAIT, |_| Ok::<_, String>(())).unwrap());
+            assert!(lock.release(&format!("{prefix}{n}"), WAIT, |_, _| Ok::<_, String>(())).unwrap());
         }
     }
 }

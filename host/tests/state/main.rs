@@ -5,7 +5,7 @@
 mod descriptors;
 mod lock;
 mod native;
-mod process;
+mod life;
 mod recovery;
 mod registry;
 mod rule;

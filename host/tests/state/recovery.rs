@@ -40,7 +40,7 @@ impl Left {
 
     /// Takes the lock and changes nothing.
     fn visit(&self) -> Result<(), ScopeLockError> {
-        let visited = ScopeLock::new(self.path()).transact(WAIT, |_| Ok::<_, std::convert::Infallible>(()));
+        let visited = ScopeLock::new(self.path()).transact(WAIT, |_, _| Ok::<_, std::convert::Infallible>(()));
         visited.map_err(|error| match error {
             TransactError::Lock(error) => error,
             TransactError::Refused(never) => match never {},
@@ -208,14 +208,14 @@ fn a_journal_that_finds_no_room_leaves_the_table_as_it_was() {
     disk.fill(0);
     let before = fs::read(&path).unwrap();
     let lock = ScopeLock::new(&path);
-    let error = lock.release("pod-0003", WAIT, |_| Ok::<_, String>(())).unwrap_err();
+    let error = lock.release("pod-0003", WAIT, |_, _| Ok::<_, String>(())).unwrap_err();
     assert!(matches!(&error, TransactError::Lock(ScopeLockError::Unwritable { .. })), "{error}");
     let message = error.to_string();
     assert!(message.contains("No space left") && message.contains("make room"), "{message}");
     assert_eq!(fs::read(&path).unwrap(), before);
     assert_eq!(names(disk.path()), ["filler", "scope.lock"]);
     disk.free();
-    assert!(lock.release("pod-0003", WAIT, |_| Ok::<_, String>(())).unwrap());
+    assert!(lock.release("pod-0003", WAIT, |_, _| Ok::<_, String>(())).unwrap());
 }
 
 #[test]

@@ -12,6 +12,7 @@ pub fn allocation(name: &str, parent: Option<&str>, writes: &[&str]) -> Allocati
         socket: format!("/run/{name}/sock").into(),
         scope_allow: writes.iter().map(|target| write(target)).collect(),
         delegated_from: parent.map(str::to_owned),
+        holder: None,
     }
 }
 
@@ -119,7 +120,7 @@ fn an_entry_nested_beyond_reason_is_kept_and_breaks_nothing() {
     let deep = "[".repeat(200_000) + &"]".repeat(200_000);
     let text = format!(r#"{{"allocations":[{deep},{{"pod_name":"a","pid":1,"x":{deep}}}]}}"#);
     let mut table = Table::parse(text.as_bytes()).unwrap();
-    assert_eq!(table.reclaim_stale(|_| false), 0);
+    assert_eq!(table.reclaim_stale(|_| true), 0);
     assert_eq!(table.render().unwrap().matches(&deep).count(), 2);
 }
 
@@ -163,7 +164,7 @@ fn a_dead_chain_is_reclaimed_at_once() {
     held[0].pid = 1;
     held[1999].pid = 1;
     let mut table = table(&held);
-    assert_eq!(table.reclaim_stale(|pid| pid == 1), 1998);
+    assert_eq!(table.reclaim_stale(|entry| entry.pid != 1), 1998);
     assert_eq!(parents(&table), [("p0", None), ("p1999", Some("p0"))]);
 }
 
@@ -177,7 +178,7 @@ fn circles_of_delegation_end() {
     circle.register(allocation("c", Some("a"), &["/work/c"])).unwrap();
     circle.release("a").unwrap();
     assert_eq!(parents(&circle), [("b", None), ("self", Some("self")), ("c", Some("b"))]);
-    assert_eq!(circle.reclaim_stale(|_| false), 3);
+    assert_eq!(circle.reclaim_stale(|_| true), 3);
 }
 
 #[test]

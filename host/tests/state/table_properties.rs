@@ -27,7 +27,7 @@ prop_compose! {
         scope_allow in prop::collection::vec(rule(), 0..3),
         delegated_from in prop::option::of(name()),
     ) -> Allocation {
-        Allocation { pod_name, pid, socket: "/s".into(), scope_allow, delegated_from }
+        Allocation { pod_name, pid, socket: "/s".into(), scope_allow, delegated_from, holder: None }
     }
 }
 
@@ -67,7 +67,7 @@ pub fn keep_the_rules(changes: Vec<Change>) -> Result<(), TestCaseError> {
         match change {
             Change::Register(allocation) => drop(table.register(allocation)),
             Change::Release(name) => drop(table.release(&name)),
-            Change::Reclaim(dead) => drop(table.reclaim_stale(|pid| pid != dead)),
+            Change::Reclaim(dead) => drop(table.reclaim_stale(|entry| entry.pid == dead)),
         }
         let table = Table::parse(table.render().unwrap().as_bytes()).unwrap();
         for held in table.allocations() {
@@ -111,7 +111,7 @@ proptest! {
             found.into_iter().map(|(pod_name, held)| Allocation { pod_name, ..held }).collect();
         let text = serde_json::json!({ "allocations": found }).to_string();
         let mut at_once = Table::parse(text.as_bytes()).unwrap();
-        let count = at_once.reclaim_stale(|pid| pid == 1);
+        let count = at_once.reclaim_stale(|entry| entry.pid != 1);
         let mut dead: Vec<&Allocation> = found.iter().filter(|held| held.pid != 1).collect();
         if backwards {
             dead.reverse();

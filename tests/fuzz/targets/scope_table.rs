@@ -49,6 +49,7 @@ impl From<Choice> for Change {
                 socket: "/s".into(),
                 scope_allow: rules.into_iter().take(3).map(Into::into).collect(),
                 delegated_from: parent.map(name),
+                holder: None,
             }),
             Choice::Release(pod) => Self::Release(name(pod)),
             Choice::Reclaim(pid) => Self::Reclaim(pid.into()),
