@@ -62,6 +62,8 @@ flaws! {
     FollowsLinks = "follows-links";
     /// Says that a pod was stopped when it was not.
     BelievesInStops = "believes-in-stops";
+    /// Takes every number for a process: releases entries whose number is none here.
+    BelievesNumbers = "believes-numbers";
     /// Never answers where an operation takes too long.
     WaitsForEver = "waits-for-ever";
     /// Ends at the first line that it cannot read.

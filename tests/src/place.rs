@@ -100,6 +100,12 @@ impl Place {
         std::fs::write(self.registry(), text)
     }
 
+    /// An allocation for a pod here whose process is gone, as a native process writes it.
+    pub fn stale_allocation(&self, name: &str) -> Value {
+        // The largest process id is 2^22.
+        self.native_allocation(name, (1 << 22) + 1)
+    }
+
     /// An allocation of `pid` for a pod here, as a native process writes it.
     pub fn native_allocation(&self, name: &str, pid: i64) -> Value {
         json!({

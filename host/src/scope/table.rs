@@ -174,19 +174,22 @@ impl Table {
         self.remove(&HashSet::from([index])).pop()
     }
 
-    /// Which entry, from 1, is that of the pod of that name and cannot be understood.
+    /// Which entry, from 1, is that of the pod of that name, where it cannot be understood. Where names repeat, the
+    /// first is the pod's.
     pub fn unreadable(&self, name: &str) -> Option<usize> {
         #[derive(Deserialize)]
         struct Named {
             pod_name: String,
         }
         let is_named = |entry: &Entry| match (&entry.allocation, &entry.text) {
+            (Some(allocation), _) => allocation.pod_name == name,
             (None, Text::Whole(raw)) => {
                 serde_json::from_str::<Named>(raw.get()).is_ok_and(|entry| entry.pod_name == name)
             }
-            _ => false,
+            (None, Text::Members(_)) => false,
         };
-        self.entries.iter().position(is_named).map(|index| index + 1)
+        let index = self.entries.iter().position(is_named)?;
+        self.entries[index].allocation.is_none().then_some(index + 1)
     }
 
     /// Releases every allocation whose pod is gone; how many there were.

@@ -102,7 +102,7 @@ fn a_zombie_is_gone_though_its_name_is_made_to_confuse() {
     std::os::unix::fs::symlink("/bin/cat", &program).unwrap();
     let mut child = Command::new(&program).stdin(Stdio::piped()).spawn().unwrap();
     let life = base.life(&base.bare(child.id().into()));
-    assert_eq!(says(&life), format!("process {} (`x) S 1 (`) runs it", child.id()));
+    assert!(says(&life).starts_with(&format!("process {} (`", child.id())), "{life:?}");
     child.kill().unwrap();
     // Wait until it is dead, without reaping it.
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
@@ -218,7 +218,8 @@ fn what_another_version_writes_beside_the_number_is_not_passed_over() {
 #[test]
 fn a_directory_tells_as_an_entry_does() {
     let base = Base::new();
-    let life = || base.lock.transact(WAIT, |_, check| Ok::<_, String>(check.of_socket(&base.socket()))).unwrap();
+    let life =
+        || base.lock.transact(WAIT, |_, check| Ok::<_, String>(check.of_socket(&base.socket()))).unwrap();
     let write = |file: &str, text: &str| fs::write(base.root.path().join("x").join(file), text).unwrap();
     assert_eq!(life(), Life::Gone);
     write("pid", &std::process::id().to_string());

@@ -3,9 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
 mod descriptors;
+mod life;
 mod lock;
 mod native;
-mod life;
 mod recovery;
 mod registry;
 mod rule;

@@ -40,7 +40,8 @@ impl Left {
 
     /// Takes the lock and changes nothing.
     fn visit(&self) -> Result<(), ScopeLockError> {
-        let visited = ScopeLock::new(self.path()).transact(WAIT, |_, _| Ok::<_, std::convert::Infallible>(()));
+        let visited =
+            ScopeLock::new(self.path()).transact(WAIT, |_, _| Ok::<_, std::convert::Infallible>(()));
         visited.map_err(|error| match error {
             TransactError::Lock(error) => error,
             TransactError::Refused(never) => match never {},

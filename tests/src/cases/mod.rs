@@ -41,6 +41,7 @@ const LISTS: &[&[Case]] = &[
     lock::busy::CASES,
     lock::table::CASES,
     lock::stale::CASES,
+    lock::life::CASES,
     lock::recovery::CASES,
     lock::crash::CASES,
     lock::disk::CASES,

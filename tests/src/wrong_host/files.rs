@@ -62,6 +62,7 @@ impl Files {
                 fs::write(&self.table, &table[..table.len() / 2])
             }
             (Flaw::DropsUnknown, _) => self.drop_unknown(),
+            (Flaw::BelievesNumbers, _) => self.release_without_process(),
             (Flaw::IgnoresLock, _) => there(fs::copy(self.own_table(), &self.table)).map(drop),
             (Flaw::IgnoresJournal, _) => there(fs::rename(self.hidden_journal(), self.journal())).map(drop),
             _ => Ok(()),
@@ -127,6 +128,14 @@ impl Files {
 
     fn hidden_journal(&self) -> PathBuf {
         self.table.with_extension("lock.hidden")
+    }
+
+    fn release_without_process(&self) -> io::Result<()> {
+        let Some(text) = there(fs::read(&self.table))? else { return Ok(()) };
+        let Ok(mut table) = serde_json::from_slice::<Value>(&text) else { return Ok(()) };
+        let Some(entries) = table.get_mut("allocations").and_then(Value::as_array_mut) else { return Ok(()) };
+        entries.retain(|entry| PathBuf::from(format!("/proc/{}", entry["pid"])).exists());
+        fs::write(&self.table, serde_json::to_vec_pretty(&table)?)
     }
 
     fn drop_unknown(&self) -> io::Result<()> {

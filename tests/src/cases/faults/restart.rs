@@ -1,14 +1,37 @@
 //! Pods that are another one at the next call, process ids that are, and clocks that go wrong.
 
 use std::fs::File;
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, SystemTime};
+
+use serde_json::json;
 
 use crate::case::Case;
 use crate::cases::tools::read::with_history;
-use crate::failure::same;
+use crate::failure::{Failure, same};
 use crate::flaw::Flaw;
 use crate::need::Need;
 use crate::script::{Script, assistant};
+
+/// A process that lives until this is dropped.
+struct Process(Child);
+
+impl Process {
+    fn start() -> Result<Self, Failure> {
+        Ok(Self(Command::new("sleep").arg("100000").stdin(Stdio::null()).spawn()?))
+    }
+
+    fn id(&self) -> i64 {
+        self.0.id().into()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
 
 /// The cases.
 pub const CASES: &[Case] = &[
@@ -49,13 +72,38 @@ pub const CASES: &[Case] = &[
     .catches(&[Flaw::LosesCursors, Flaw::WrongKinds]),
     Case::new(
         "faults/process-id-reused",
-        "a dead pod whose process id somebody else has now is stopped; its scope goes with StopPod only",
+        "a pod whose process may live keeps name and scope though nobody answers; when the process ends, they go",
         |t| {
             t.dead_pod("worker")?;
-            t.place().write_table(&[t.place().native_allocation("worker", std::process::id().into())])?;
+            let process = Process::start()?;
+            t.place().write_table(&[t.place().native_allocation("worker", process.id())])?;
             t.list()?.with_content("worker [stopped] scope=write:/work/worker")?;
             same("the scope table", t.place().allocated()?, ["worker"])?;
+            t.option("--op-timeout", "300ms").restart()?;
+            t.stop("worker")?
+                .fails("execution-failed", "still-running")?
+                .naming("stop `worker`: ")?
+                .naming(&process.id().to_string())?;
+            same("the scope table", t.place().allocated()?, ["worker"])?;
+            same("the registry", t.place().recorded()?, ["worker"])?;
+            drop(process);
             t.stop("worker")?.says("stopped pod `worker`; reclaimed scope: write:/work/worker")?;
+            same("the scope table", t.place().allocated()?, Vec::<String>::new())
+        },
+    )
+    .needs(&[Need::ScopeLock, Need::OpTimeout])
+    .catches(&[Flaw::KeepsScope, Flaw::BelievesInStops]),
+    Case::new(
+        "faults/process-ends-late",
+        "the end of a pod's process is waited for, which comes behind the end of its connections",
+        |t| {
+            let pod = t.pod("worker", Script::new().stopping())?;
+            let process = Process::start()?;
+            t.place().write_table(&[t.place().native_allocation("worker", process.id())])?;
+            t.host()?.ask(json!({ "tool": "StopPod", "input": { "name": "worker" } }).to_string());
+            pod.await_lines(1);
+            drop(process);
+            t.host()?.answer()?.says("stopped pod `worker`; reclaimed scope: write:/work/worker")?;
             same("the scope table", t.place().allocated()?, Vec::<String>::new())
         },
     )

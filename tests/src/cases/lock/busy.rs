@@ -15,10 +15,10 @@ use crate::need::Need;
 use crate::script::{Script, Step, assistant, event};
 use crate::trial::Trial;
 
-/// A pod that can be stopped, with an allocation of this process.
+/// A pod that can be stopped, with an allocation of a process that is gone.
 fn with_allocation(t: &Trial) -> Result<crate::FakePod, crate::failure::Failure> {
     let pod = t.pod("worker", Script::new().stopping())?;
-    t.place().write_table(&[t.place().native_allocation("worker", std::process::id().into())])?;
+    t.place().write_table(&[t.place().stale_allocation("worker")])?;
     Ok(pod)
 }
 
@@ -147,7 +147,7 @@ pub const CASES: &[Case] = &[
                 for n in 0..PODS {
                     let name = format!("pod-{host}-{n}");
                     t.dead_pod(&name)?;
-                    table.push(t.place().native_allocation(&name, own.into()));
+                    table.push(t.place().stale_allocation(&name));
                 }
             }
             t.place().write_table(&table)?;

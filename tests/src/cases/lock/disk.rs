@@ -64,10 +64,8 @@ fn fill(directory: &Path) -> Result<PathBuf, Failure> {
 fn with_dead_pod(t: &Trial) -> Verdict {
     t.dead_pod("worker")?;
     let own = i64::from(std::process::id());
-    Ok(t.place().write_table(&[
-        t.place().native_allocation("worker", own),
-        t.place().native_allocation("other", own),
-    ])?)
+    Ok(t.place()
+        .write_table(&[t.place().stale_allocation("worker"), t.place().native_allocation("other", own)])?)
 }
 
 fn is_unwritable(t: &mut Trial) -> Verdict {

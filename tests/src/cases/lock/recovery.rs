@@ -17,10 +17,16 @@ fn journal(old: &str, new: &str) -> String {
     digest(&body) + &body
 }
 
-/// A table of these names, all of them of living processes.
+/// A table of these names, all of them of living processes, but for the pod `worker`.
 fn table(t: &Trial, names: &[&str]) -> String {
     let own = i64::from(std::process::id());
-    let entries: Vec<Value> = names.iter().map(|name| t.place().native_allocation(name, own)).collect();
+    let entries: Vec<Value> = names
+        .iter()
+        .map(|name| match *name {
+            "worker" => t.place().stale_allocation(name),
+            name => t.place().native_allocation(name, own),
+        })
+        .collect();
     format!("{:#}", json!({ "allocations": entries }))
 }
 

@@ -123,7 +123,7 @@ pub const CASES: &[Case] = &[
             [json!({ "pod_name": 7 }), json!("text"), json!(null), json!({ "pod_name": "worker" })];
         let table =
             |entries: &[Value]| json!({ "version": 7, "allocations": entries, "lease": { "until": 1 } });
-        let mut entries = vec![t.place().native_allocation("worker", own), child.clone()];
+        let mut entries = vec![t.place().stale_allocation("worker"), child.clone()];
         entries.extend(unreadable.clone());
         std::fs::write(t.place().scope_lock(), table(&entries).to_string())?;
         t.stop("worker")?.says(STOPPED)?;
@@ -136,7 +136,7 @@ pub const CASES: &[Case] = &[
         let _pod = t.pod("worker", Script::new().stopping())?;
         let own = i64::from(std::process::id());
         t.place().write_table(&[
-            t.place().native_allocation("worker", own),
+            t.place().stale_allocation("worker"),
             t.place().native_allocation("other", own),
         ])?;
         t.stop("worker")?.says(STOPPED)?;

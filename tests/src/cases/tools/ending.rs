@@ -22,10 +22,10 @@ fn stopped(name: &str) -> String {
     format!("stopped pod `{name}`; reclaimed scope: write:/work/{name}")
 }
 
-/// A pod with an allocation of this process.
+/// A pod with an allocation.
 fn allocated(t: &Trial, name: &str, script: Script) -> Result<crate::FakePod, Failure> {
     let pod = t.pod(name, script)?;
-    t.place().write_table(&[t.place().native_allocation(name, std::process::id().into())])?;
+    t.place().write_table(&[t.place().stale_allocation(name)])?;
     Ok(pod)
 }
 

@@ -25,7 +25,7 @@ pub const CASES: &[Case] = &[
         let own = i64::from(std::process::id());
         let mut child = t.place().native_allocation("child", own);
         child["delegated_from"] = json!("worker");
-        let mut worker = t.place().native_allocation("worker", own);
+        let mut worker = t.place().stale_allocation("worker");
         worker["delegated_from"] = json!("spawner");
         t.place().write_table(&[t.place().native_allocation("spawner", own), worker, child])?;
         t.stop("worker")?.says("stopped pod `worker`; reclaimed scope: write:/work/worker")?;
