@@ -41,11 +41,13 @@ fn a_ready_pod_has_its_files_its_allocation_and_its_record() {
     assert_eq!((&status["pod_name"], &status["state"]), (&json!("x"), &json!("idle")));
     assert!(!status["session_id"].as_str().unwrap().is_empty());
     let rules = json!([{"target": work, "permission": "write", "recursive": true}]);
+    // What it says of itself is the same in both places.
+    assert_eq!(status["holder"]["pid"], pod.id());
     assert_eq!(
         world.allocations(),
         [json!({
             "pod_name": "x", "pid": pod.id(), "socket": pod.dir.join("sock"), "scope_allow": rules,
-            "delegated_from": null,
+            "delegated_from": null, "holder": status["holder"],
         })]
     );
     assert_eq!(
@@ -208,7 +210,7 @@ fn the_directory_of_a_living_pod_of_another_make_is_not_touched() {
     fs::write(dir.join("pid"), std::process::id().to_string()).unwrap();
     let (code, said) = world.refused("x", &[], &["cat"]);
     assert_eq!(code, 1);
-    assert!(said.contains(&format!("process {} runs it", std::process::id())), "{said}");
+    assert!(said.contains(&format!("process {} (`", std::process::id())), "{said}");
 
     fs::write(dir.join("pid"), "0").unwrap();
     let listener = UnixListener::bind(dir.join("sock")).unwrap();
@@ -219,6 +221,63 @@ fn the_directory_of_a_living_pod_of_another_make_is_not_touched() {
 
     drop(listener);
     world.pod("x", &[], &["cat"]).connect().history();
+}
+
+#[test]
+fn a_directory_whose_pod_was_killed_is_taken_over_whoever_has_its_number_now() {
+    let world = World::new();
+    let mut killed = world.pod("x", &[], &["cat"]);
+    killed.kill();
+    fs::write(killed.dir.join("pid"), std::process::id().to_string()).unwrap();
+    world.pod("x", &[], &["cat"]).connect().history();
+}
+
+#[test]
+fn a_start_that_is_refused_leaves_what_a_dead_pod_left() {
+    let world = World::new();
+    let mut killed = world.pod("x", &[], &["cat"]);
+    killed.kill();
+    let left = names(&killed.dir);
+    // Somebody else holds the name by now, as the table says.
+    let mut entry = world.allocations()[0].clone();
+    entry["pid"] = json!(std::process::id());
+    entry.as_object_mut().unwrap().remove("holder");
+    fs::write(world.base().join("scope.lock"), json!({ "allocations": [entry] }).to_string()).unwrap();
+    let (code, said) = world.refused("x", &[], &["cat"]);
+    assert_eq!(code, 1);
+    assert!(said.contains("a pod named `x` holds an allocation already"), "{said}");
+    assert_eq!(names(&killed.dir), left);
+}
+
+#[test]
+fn a_pod_whose_socket_is_removed_listens_again() {
+    let world = World::new();
+    let pod = world.pod("x", &[], &["cat"]);
+    let mut old = pod.connect();
+    fs::remove_file(pod.dir.join("sock")).unwrap();
+    pod.await_file("sock");
+    pod.connect().history();
+    old.history();
+}
+
+#[test]
+fn a_pod_whose_directory_is_taken_away_says_so_ends_and_leaves_nothing() {
+    for replaced in [false, true] {
+        let world = World::new();
+        let mut pod =
+            world.pod("x", &["--scope", &format!("write:{}", world.work_dir("w").display())], &["cat"]);
+        fs::remove_dir_all(&pod.dir).unwrap();
+        if replaced {
+            fs::create_dir(&pod.dir).unwrap();
+            fs::write(pod.dir.join("precious"), "").unwrap();
+        }
+        let (status, said) = pod.ended();
+        assert_eq!(status.code(), Some(1));
+        assert!(said.contains("pod `x` ends: its directory `") && said.contains("was taken away"), "{said}");
+        let left: &[String] = if replaced { &["directory".into()] } else { NOTHING };
+        assert_eq!(world.traces("x"), left);
+        assert_eq!(pod.dir.join("precious").exists(), replaced);
+    }
 }
 
 #[test]
