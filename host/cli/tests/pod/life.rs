@@ -249,6 +249,83 @@ fn a_start_that_is_refused_leaves_what_a_dead_pod_left() {
     assert_eq!(names(&killed.dir), left);
 }
 
+/// The table as a program rewrites it that keeps what it knows, and nothing else.
+fn rewritten_by_a_native_program(world: &World) {
+    let mut entries = world.allocations();
+    for entry in &mut entries {
+        let known = ["pod_name", "pid", "socket", "scope_allow", "delegated_from"];
+        entry.as_object_mut().unwrap().retain(|member, _| known.contains(&member.as_str()));
+    }
+    let table = serde_json::to_string_pretty(&json!({ "allocations": entries })).unwrap();
+    fs::write(world.base().join("scope.lock"), table).unwrap();
+}
+
+#[test]
+fn a_pod_is_protected_and_can_be_stopped_though_another_program_dropped_what_it_wrote_beside_its_number() {
+    let world = World::new();
+    let scope = format!("write:{}", world.work_dir("w").display());
+    let mut pod = world.pod("x", &["--scope", &scope], &["cat"]);
+    rewritten_by_a_native_program(&world);
+    let (_, said) = world.refused("y", &["--scope", &scope], &["cat"]);
+    assert!(said.contains("conflicts with") && said.contains("which `x` holds"), "{said}");
+    let mut stop = world.command(&world.base());
+    let stopped = stop.args(["call", "StopPod", r#"{"name":"x"}"#]).output().unwrap();
+    assert!(stopped.status.success(), "{stopped:?}");
+    assert_eq!(pod.ended().0.code(), Some(0));
+    assert_eq!(world.traces("x"), NOTHING);
+
+    // The same of a pod that was killed.
+    let mut pod = world.pod("x", &["--scope", &scope], &["cat"]);
+    rewritten_by_a_native_program(&world);
+    pod.kill();
+    world.pod("y", &["--scope", &scope], &["cat"]);
+}
+
+#[test]
+fn what_a_pod_of_the_version_before_left_is_understood() {
+    let world = World::new();
+    let work = world.work_dir("w");
+    let dir = world.base().join("x");
+    fs::create_dir_all(&dir).unwrap();
+    let mut gone = Command::new("true").spawn().unwrap();
+    gone.wait().unwrap();
+    let table = |pid: u32| {
+        format!(
+            r#"{{
+  "allocations": [
+    {{
+      "pod_name": "x",
+      "pid": {pid},
+      "socket": "{}/sock",
+      "scope_allow": [
+        {{
+          "target": "{}",
+          "permission": "write",
+          "recursive": true
+        }}
+      ],
+      "delegated_from": null
+    }}
+  ]
+}}"#,
+            dir.display(),
+            work.display()
+        )
+    };
+    let status = r#"{"pod_name":"x","session_id":"8f14e45fceea167a5a36dedd4bea2543","state":"idle"}"#;
+    fs::write(dir.join("status.json"), status).unwrap();
+    fs::write(dir.join("history.json"), "[]").unwrap();
+    let scope = format!("write:{}", work.display());
+    for (pid, lives) in [(std::process::id(), true), (gone.id(), false)] {
+        fs::write(dir.join("pid"), pid.to_string()).unwrap();
+        fs::write(world.base().join("scope.lock"), table(pid)).unwrap();
+        for name in ["x", "y"] {
+            let started = world.start(&world.base(), name, &["--scope", &scope], &["cat"]);
+            assert_eq!(started.is_err(), lives, "{name}, {pid}: {:?}", started.err());
+        }
+    }
+}
+
 #[test]
 fn a_pod_whose_socket_is_removed_listens_again() {
     let world = World::new();

@@ -56,7 +56,14 @@ struct Namespace {
 
 impl Namespace {
     fn new() -> Self {
-        let mut process = unshare().arg("sh").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut process = unshare()
+            .arg("sh")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            // Some versions complain when the shell is killed.
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
         let input = process.stdin.take().unwrap();
         let output = BufReader::new(process.stdout.take().unwrap());
         let mut namespace = Self { process, input, output };
