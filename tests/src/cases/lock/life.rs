@@ -106,7 +106,7 @@ pub const CASES: &[Case] = &[
         },
     )
     .needs(&[Need::ScopeLock])
-    .catches(&[Flaw::BelievesInStops, Flaw::WrongKinds]),
+    .catches(&[Flaw::WrongKinds]),
 ];
 
 fn boot_id() -> std::io::Result<String> {
