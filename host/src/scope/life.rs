@@ -119,21 +119,27 @@ pub struct LifeCheck<'a> {
     locks: OnceCell<LifeFile>,
     /// Where sockets may be asked. A path in the table is only a hint.
     directories: &'a GrantedDirectories,
-    /// This process is no pod yet: what has its number is somebody else's.
-    newcomer: bool,
+    newcomer: Option<Newcomer>,
+}
+
+/// A process that is no pod yet: what has its number is somebody else's.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Newcomer {
+    /// Device and inode of the directory that it holds locked itself, if it does.
+    pub(super) directory: Option<(u64, u64)>,
 }
 
 impl<'a> LifeCheck<'a> {
     /// A check where there is no table: by directories, sockets and processes alone.
     pub fn without_table(directories: &'a GrantedDirectories) -> Self {
-        Self { place: None, locks: OnceCell::new(), directories, newcomer: false }
+        Self { place: None, locks: OnceCell::new(), directories, newcomer: None }
     }
 
     /// A check beside the table of that name in that directory.
     pub(super) fn beside(
         (directory, table): (BorrowedFd<'a>, &OsStr),
         directories: &'a GrantedDirectories,
-        newcomer: bool,
+        newcomer: Option<Newcomer>,
     ) -> Self {
         let place = Some((directory, life_lock::file_name(table)));
         Self { place, newcomer, ..Self::without_table(directories) }
@@ -155,7 +161,7 @@ impl<'a> LifeCheck<'a> {
     /// Whether the pod with that socket lives, by its directory. A pod without one is gone.
     pub fn of_socket(&self, socket: &Path) -> Life {
         match self.open_directory(socket) {
-            Ok(Some(directory)) if is_locked(&directory) => Life::lives(HOLDS_DIRECTORY),
+            Ok(Some(directory)) if self.is_locked(&directory) => Life::lives(HOLDS_DIRECTORY),
             Ok(Some(directory)) => self.of_files(&directory),
             Ok(None) => Life::Gone,
             Err(unopened) => unopened.into(),
@@ -220,7 +226,7 @@ impl<'a> LifeCheck<'a> {
             return Life::lives(runs(&process));
         }
         match self.open_directory(socket) {
-            Ok(Some(directory)) if is_locked(&directory) => return Life::lives(HOLDS_DIRECTORY),
+            Ok(Some(directory)) if self.is_locked(&directory) => return Life::lives(HOLDS_DIRECTORY),
             Ok(_) => {}
             Err(unopened) => return unopened.into(),
         }
@@ -234,7 +240,7 @@ impl<'a> LifeCheck<'a> {
     /// The process of that number that may be a pod's.
     fn find(&self, pid: i64) -> Option<Process> {
         Process::find(pid)
-            .filter(|process| !(self.newcomer && process.pid() == i64::from(std::process::id())))
+            .filter(|process| self.newcomer.is_none() || process.pid() != i64::from(std::process::id()))
     }
 
     /// What lives on of a pod whose lock is held.
@@ -262,6 +268,22 @@ impl<'a> LifeCheck<'a> {
     /// Whether the table is on a file system that no other machine shares.
     fn is_local(&self) -> bool {
         self.place.as_ref().is_some_and(|(directory, _)| state_file::is_local(directory))
+    }
+
+    /// Whether another process holds the directory. The lock for this question is shared and gone at once; a pod that is
+    /// starting meanwhile tries again.
+    fn is_locked(&self, directory: &OwnedFd) -> bool {
+        if let Some(own) = self.newcomer.and_then(|newcomer| newcomer.directory)
+            && rustix::fs::fstat(directory).is_ok_and(|stat| state_file::identity(&stat) == own)
+        {
+            return false;
+        }
+        let taken = rustix::fs::flock(directory, FlockOperation::NonBlockingLockShared);
+        if taken.is_ok() {
+            // Closing is not enough: a child that is just being started may have a copy.
+            let _ = rustix::fs::flock(directory, FlockOperation::Unlock);
+        }
+        matches!(taken, Err(Errno::WOULDBLOCK))
     }
 
     /// The directory of that socket, if it is there and lies where sockets may be asked.
@@ -304,17 +326,6 @@ fn named(process: &Process) -> String {
         Some(name) => format!("process {} (`{}`)", process.pid(), Escaped(&name)),
         None => format!("process {}", process.pid()),
     }
-}
-
-/// Whether a process holds the directory. The lock for this question is shared and gone at once; a pod that is
-/// starting meanwhile tries again.
-fn is_locked(directory: &OwnedFd) -> bool {
-    let taken = rustix::fs::flock(directory, FlockOperation::NonBlockingLockShared);
-    if taken.is_ok() {
-        // Closing is not enough: a child that is just being started may have a copy.
-        let _ = rustix::fs::flock(directory, FlockOperation::Unlock);
-    }
-    matches!(taken, Err(Errno::WOULDBLOCK))
 }
 
 fn read_status(directory: &OwnedFd) -> Result<Option<Holder>, Unopened> {

@@ -133,7 +133,7 @@ impl Pod {
         }
 
         let sockets = Arc::new(GrantedDirectories::open_all([&base])?);
-        let lock = ScopeLock::new(&host.scope_lock).asking(sockets).by_newcomer();
+        let lock = ScopeLock::new(&host.scope_lock).asking(sockets).by_newcomer(None);
         let life = lock.take_life_lock().map_err(explained)?;
         // What the command starts lives on when the pod is killed: as long as it does, the pod counts as living.
         rustix::io::fcntl_setfd(&life, FdFlags::empty())
@@ -144,8 +144,14 @@ impl Pod {
         };
         let mut directory = lock.check(reserve).map_err(explained)??;
         let socket = directory.socket_path();
-        let allocated =
-            Allocated::enter(lock, host.spawner.as_deref(), &name, &socket, &scope, (holder, life))?;
+        let allocated = Allocated::enter(
+            lock.by_newcomer(Some(directory.handle())),
+            host.spawner.as_deref(),
+            &name,
+            &socket,
+            &scope,
+            (holder, life),
+        )?;
         directory.clear()?;
         let listener = UnixListener::from_std(directory.listen()?).context("cannot listen")?;
         directory.write_first_files()?;
