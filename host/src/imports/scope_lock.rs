@@ -13,6 +13,7 @@ use crate::call::host_error::HostResult;
 use crate::call::wait::{blocking, patiently};
 use crate::error::{Reason, ToolError};
 use crate::escape::Escaped;
+use crate::files::place;
 use crate::scope::{Allocation, TransactError, is_alive};
 use crate::sockets::connect::{ConnectError, connect};
 use crate::sockets::refusal::descriptors_exhausted;
@@ -44,7 +45,7 @@ fn release(permit: &PodPermit, wait: Duration) -> Result<(), ToolError> {
     let mut asked = false;
     if let Some(lock) = permit.scope_lock() {
         let released = lock.release(permit.name(), wait, |allocation: &Allocation| {
-            if allocation.socket != *socket {
+            if !place::is_same(&allocation.socket, socket) {
                 // Another pod of that name, whose scope is not ours to give away while it lives.
                 refuse_if_living(permit, &allocation.socket, is_alive(allocation.pid))?;
             }

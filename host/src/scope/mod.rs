@@ -2,12 +2,13 @@
 //!
 //! [`ScopeLock`] is the file: it takes the lock, reads the [`Table`], lets it be changed and writes it back,
 //! so that a kill at any instruction leaves the old table or the new one. The table and its [`ScopeRule`]s
-//! know nothing of files.
+//! know nothing of files; what a rule's target leads to is looked up in one place.
 
 mod allocation;
 mod journal;
 mod lock;
 mod lock_error;
+mod place;
 mod process;
 mod rule;
 mod table;

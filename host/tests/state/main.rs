@@ -5,6 +5,7 @@
 mod descriptors;
 mod lock;
 mod native;
+mod place;
 mod process;
 mod recovery;
 mod registry;
