@@ -3,4 +3,5 @@
 mod answer;
 mod cursor;
 mod history;
+mod parts;
 mod reader;
