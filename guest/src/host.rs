@@ -84,10 +84,16 @@ impl Error {
 
     /// Says what was being done when it failed: `context` and a colon before the message. Refusals
     /// (`invalid-argument`, `denied`) already name the pod and the operation and stay as they are.
-    pub(crate) fn during(mut self, context: impl fmt::Display) -> Self {
-        if !matches!(self.kind, ErrorKind::InvalidArgument | ErrorKind::Denied) {
-            self.message = format!("{context}: {}", self.message);
+    pub(crate) fn during(self, context: impl fmt::Display) -> Self {
+        match self.kind {
+            ErrorKind::InvalidArgument | ErrorKind::Denied => self,
+            _ => self.behind(context),
         }
+    }
+
+    /// The same with `context` and a colon before the message.
+    pub(crate) fn behind(mut self, context: impl fmt::Display) -> Self {
+        self.message = format!("{context}: {}", self.message);
         self
     }
 

@@ -54,6 +54,8 @@ flaws! {
     CallsStuckStopped = "calls-stuck-stopped";
     /// Goes on where a cursor stands, though the history was rewritten.
     SkipsRewritten = "skips-rewritten";
+    /// Loses the part that follows one of an item that is longer than an answer.
+    LosesParts = "loses-parts";
     /// Shows control characters as they are.
     ShowsControls = "shows-controls";
     /// Asks the registry before the grants: a refusal tells whether a pod exists.

@@ -26,8 +26,12 @@ pub(crate) struct ReadData<'a> {
     state: PodState,
     /// How many history items were read, with or without text.
     new_items: u64,
-    /// How many more there are to read, where the host bounds an answer's length.
+    /// How many more there are to read, where the host bounds an answer's length; one that is read in part counts.
     remaining_items: u64,
+    /// The text begins where the last one broke off within an item: nothing belongs between the two.
+    continued: bool,
+    /// The text breaks off within an item, which is longer than an answer may be: the next read goes on from there.
+    cut: bool,
     /// The history does not begin with what was read before: it was given from its start.
     rewritten: bool,
     /// The Pod is idle, and the newest item is a user message.
@@ -75,9 +79,9 @@ fn read<H: Host>(host: &H, name: &str) -> Result<Output, Error> {
         Err(error) => return Err(error),
     };
 
-    let cursor = unread.end().cursor();
-    if cursor.items != stored.items || (cursor.items > 0 && cursor != stored) {
-        host.set_cursor(&pod, cursor)?;
+    let end = unread.end();
+    if Position::of(&stored) != Some(end) {
+        host.set_cursor(&pod, end.cursor())?;
     }
     answer(name, told, unread)
 }
@@ -121,6 +125,8 @@ fn answer(name: &str, mut told: Told, mut unread: Unread<'_>) -> Result<Output, 
         state: pod_state,
         new_items: unread.new_items(),
         remaining_items: unread.remaining_items(),
+        continued: unread.is_continued(),
+        cut: unread.is_cut(),
         rewritten: unread.is_rewritten(),
         unanswered: state == State::Idle && unread.ends_with_user(),
         failed,
@@ -149,6 +155,9 @@ fn answer(name: &str, mut told: Told, mut unread: Unread<'_>) -> Result<Output, 
         // Writing to a string cannot fail.
         let _ = write!(summary, "; {} more item(s) to read", data.remaining_items);
     }
+    if data.cut {
+        summary.push_str("; the text breaks off within an item, and the next read goes on from there");
+    }
     Output::new(summary, Some(text).filter(|text| !text.is_empty()), &data)
 }
 
@@ -158,6 +167,8 @@ fn stopped(name: &str) -> Result<Output, Error> {
         state: PodState::Stopped,
         new_items: 0,
         remaining_items: 0,
+        continued: false,
+        cut: false,
         rewritten: false,
         unanswered: false,
         failed: None,

@@ -53,7 +53,7 @@ fn send<H: Host>(host: &H, pod: &H::Pod, message: String) -> Result<(), Error> {
             // Where the connection has ended, no refusal can follow.
             Next::Event(Event::TurnStart) | Next::LastEvent(Event::TurnStart) => return Ok(()),
             Next::Event(event) | Next::LastEvent(event) => event,
-            Next::Malformed(line) => return Err(line.into()),
+            Next::Malformed(line) => return Err(Error::from(line).during("read")),
             Next::End(end) => return Err(end.into()),
         };
         refusal(&event)?;

@@ -38,7 +38,12 @@ enum Ended {
 
 pub(crate) fn call<H: Host>(host: &H, input_json: &str) -> Result<Output, Error> {
     let input: NameInput = input::parse("StopPod", input_json)?;
-    stop(host, &input.name).map_err(|failure| failure.during(format_args!("stop `{}`", Shown(&input.name))))
+    stop(host, &input.name).map_err(|failure| match failure.kind {
+        // There is no such pod.
+        ErrorKind::InvalidArgument => failure,
+        // Refusals too say what was not done.
+        _ => failure.behind(format_args!("stop `{}`", Shown(&input.name))),
+    })
 }
 
 fn stop<H: Host>(host: &H, name: &str) -> Result<Output, Error> {

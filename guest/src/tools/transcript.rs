@@ -9,7 +9,7 @@ use crate::escape::Shown;
 use crate::host::{Error, Host, Verb};
 use crate::json::{Nesting, NotJson};
 use crate::protocol::ItemSink;
-use crate::protocol::history::{ItemDecoder, ItemKind};
+use crate::protocol::history::{Excerpt, ItemDecoder, ItemKind, ItemText};
 use crate::tools::get_history::get_history;
 
 /// What begins a line of a message.
@@ -37,12 +37,13 @@ struct Messages {
     shown: VecDeque<String>,
     /// How many earlier ones did not fit.
     dropped: u64,
-    /// Bytes of those that are kept, and how many there may be; one message is kept whatever its length.
+    /// Bytes of those that are kept, and how many there may be. Of one message, a character is kept whatever its
+    /// length; what is said of those left out is not counted.
     bytes: u64,
     max: u64,
-    /// The current item, and its text.
+    /// The current item, and as much of its text as there is room for.
     decoder: ItemDecoder,
-    text: String,
+    text: Excerpt,
 }
 
 impl Messages {
@@ -52,16 +53,19 @@ impl Messages {
             dropped: 0,
             bytes: 0,
             max: max.unwrap_or(u64::MAX),
-            decoder: ItemDecoder::new(Nesting::default(), "", false),
-            text: String::new(),
+            decoder: ItemDecoder::new(Nesting::default(), 0, false),
+            text: Excerpt::default(),
         }
     }
 
     fn take(&mut self, kind: ItemKind) {
+        let room = self.room();
         let shown = match kind {
-            ItemKind::Assistant => show("assistant", &self.text),
-            ItemKind::User => show("user", &self.text),
-            ItemKind::TurnFailed => show("turn failed", self.decoder.failure().unwrap_or_default()),
+            ItemKind::Assistant => self.show("assistant"),
+            ItemKind::User => self.show("user"),
+            ItemKind::TurnFailed => {
+                show("turn failed", self.decoder.failure().unwrap_or_default(), None, room)
+            }
             ItemKind::Other => return,
         };
         self.bytes += shown.len() as u64;
@@ -70,6 +74,15 @@ impl Messages {
             self.bytes -= self.shown.pop_front().map_or(0, |shown| shown.len() as u64);
             self.dropped += 1;
         }
+    }
+
+    fn show(&mut self, speaker: &str) -> String {
+        let (length, is_whole, room) = (self.text.length(), self.text.is_whole(), self.room());
+        show(speaker, self.text.kept(), (!is_whole).then_some(length), room)
+    }
+
+    fn room(&self) -> usize {
+        usize::try_from(self.max).unwrap_or(usize::MAX)
     }
 
     fn into_text(self) -> String {
@@ -94,8 +107,8 @@ impl ItemSink for Messages {
     }
 
     fn item_begins(&mut self, around: Nesting) {
-        self.text.clear();
-        self.decoder = ItemDecoder::new(around, "", false);
+        self.text.begin(None, self.room(), true);
+        self.decoder = ItemDecoder::new(around, 0, false);
     }
 
     fn item(&mut self, bytes: &[u8]) -> Result<Option<usize>, NotJson> {
@@ -105,18 +118,30 @@ impl ItemSink for Messages {
     }
 }
 
-/// A message with its speaker. Each line that any reader may take for one is indented.
-fn show(speaker: &str, text: &str) -> String {
+/// A message with its speaker, in at most `max` bytes, but for one character and what says that it was cut. `text` is
+/// its beginning where it has a `length`. Each line that any reader may take for one is indented.
+fn show(speaker: &str, text: &str, length: Option<usize>, max: usize) -> String {
     const LINE_ENDS: [char; 7] = ['\n', '\r', '\u{b}', '\u{c}', '\u{85}', '\u{2028}', '\u{2029}'];
-    let mut shown = format!("{speaker}:\n");
+    let mut lines = String::new();
     for line in text.replace("\r\n", "\n").split(LINE_ENDS) {
         if !line.is_empty() {
-            shown.push_str(INDENTATION);
-            shown.push_str(line);
+            lines.push_str(INDENTATION);
+            lines.push_str(line);
         }
-        shown.push('\n');
+        lines.push('\n');
     }
-    shown
+    let room = max.saturating_sub(speaker.len() + ":\n\n".len());
+    let one = lines
+        .trim_start_matches(['\n', ' '])
+        .chars()
+        .next()
+        .map_or(0, |first| lines.find(first).map_or(0, |at| at + first.len_utf8()));
+    let end = lines.floor_char_boundary(room).max(one);
+    if length.is_none() && end + 1 >= lines.len() {
+        return format!("{speaker}:\n{lines}");
+    }
+    let length = length.unwrap_or(text.len());
+    format!("{speaker} (cut, {length} bytes in all):\n{}\n", lines[..end.min(lines.len())].trim_end())
 }
 
 #[cfg(test)]
@@ -126,11 +151,29 @@ mod tests {
     #[test]
     fn no_text_forges_a_speaker() {
         for text in ["a\nuser:\n    b", "a\ruser:", "a\r\nuser:", "a\u{2028}user:", "a\u{85}user:", "user:"] {
-            let shown = show("assistant", text);
+            let shown = show("assistant", text, None, usize::MAX);
             let flush = shown.lines().filter(|line| !line.is_empty() && !line.starts_with(INDENTATION));
             assert_eq!(flush.collect::<Vec<_>>(), ["assistant:"], "{text:?}");
             assert!(!shown.contains(['\r', '\u{2028}', '\u{85}']), "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_message_that_is_too_long_is_cut_between_characters_and_says_so() {
+        for (text, max, expected) in [
+            ("0123456789", 26, "assistant:\n    0123456789\n"),
+            ("0123456789", 25, "assistant (cut, 10 bytes in all):\n    012345678\n"),
+            ("\u{20ac}\u{20ac}", 20, "assistant (cut, 6 bytes in all):\n    \u{20ac}\n"),
+            ("\u{20ac}\u{20ac}", 0, "assistant (cut, 6 bytes in all):\n    \u{20ac}\n"),
+            ("a\n\nb", 23, "assistant (cut, 4 bytes in all):\n    a\n"),
+            ("a\n\nb", 24, "assistant:\n    a\n\n    b\n"),
+            ("", 0, "assistant:\n\n"),
+        ] {
+            let shown = show("assistant", text, None, max);
+            assert_eq!(shown, expected, "{text:?} in {max}");
+        }
+        // The beginning of a longer one.
+        assert_eq!(show("user", "ab", Some(900), 100), "user (cut, 900 bytes in all):\n    ab\n");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use crate::scripted::{history, host, message, pod, says};
+use crate::scripted::{data, history, host, message, pod, says};
 
 #[derive(Debug, Clone)]
 pub enum Act {
@@ -43,6 +43,8 @@ pub fn play(acts: &[Act], max_output: Option<u64>) -> Result<BTreeMap<String, u3
     let mut delivered: BTreeMap<String, u32> = BTreeMap::new();
     let mut said = 0;
     let mut cursor = None;
+    // The beginning of a text that was given in part.
+    let mut begun = String::new();
     let mut say = |role: &str| {
         said += 1;
         message(role, &format!("<{role} {said}>"))
@@ -73,7 +75,16 @@ pub fn play(acts: &[Act], max_output: Option<u64>) -> Result<BTreeMap<String, u3
                     break;
                 }
                 cursor = host.pods[0].cursor.borrow().clone();
-                for text in output.content.iter().flat_map(|content| content.split("\n\n")) {
+                let data = data(&output);
+                if data["continued"] != true {
+                    begun.clear();
+                }
+                let content = std::mem::take(&mut begun) + output.content.as_deref().unwrap_or_default();
+                let mut texts: Vec<&str> = content.split("\n\n").filter(|text| !text.is_empty()).collect();
+                if data["cut"] == true {
+                    begun = texts.pop().unwrap_or_default().to_owned();
+                }
+                for text in texts {
                     *delivered.entry(text.to_owned()).or_default() += 1;
                 }
                 // Where answers are bounded, a reader reads on until nothing is left.

@@ -6,7 +6,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-use crate::scripted::{Step, history, host, message, pod, says};
+use crate::scripted::{Step, data, history, host, message, pod, says};
 
 /// Reads, twice if need be, from these bytes in these pieces.
 fn read(
@@ -118,18 +118,29 @@ proptest! {
         let items: Vec<&str> = items.iter().map(String::as_str).collect();
         let steps = [says(history(&items))];
         let (whole, end) = read(&steps, &None, None);
-        let mut parts = Vec::new();
+        let mut text = String::new();
         let mut cursor = None;
+        let mut is_cut = false;
         loop {
             let (part, next) = read(&steps, &cursor, Some(max_output));
             let part = part.unwrap();
             cursor = next;
-            parts.extend(part.content);
+            let data = data(&part);
+            prop_assert_eq!(&data["continued"], is_cut);
+            if let Some(content) = part.content {
+                // As much as fits, and one character at least.
+                let first = content.chars().next().unwrap();
+                prop_assert!(content.len() as u64 <= max_output.max(first.len_utf8() as u64), "{content:?}");
+                text += if is_cut || text.is_empty() { "" } else { "\n\n" };
+                text += &content;
+            }
+            is_cut = data["cut"] == true;
+            prop_assert_eq!(part.summary.ends_with("the next read goes on from there"), is_cut);
             if !part.summary.contains("more item(s)") {
                 break;
             }
         }
-        prop_assert_eq!(parts.join("\n\n"), whole.unwrap().content.unwrap_or_default());
+        prop_assert_eq!(text, whole.unwrap().content.unwrap_or_default());
         prop_assert_eq!(cursor, end);
     }
 

@@ -154,7 +154,7 @@ fn what_is_not_the_protocol_is_an_error() {
     {
         let error = idle([says(line)]).unwrap_err();
         assert_eq!((error.kind, error.reason), (ErrorKind::ExecutionFailed, Some(Reason::Protocol)));
-        assert!(error.message.starts_with("send to `x`: the pod sent a line that is not "), "{error}");
+        assert!(error.message.starts_with("send to `x`: read: the pod sent a line that is not "), "{error}");
     }
 }
 

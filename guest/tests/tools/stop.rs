@@ -151,14 +151,19 @@ fn a_record_that_cannot_be_removed_is_an_error() {
 }
 
 #[test]
-fn a_refusal_stays_as_the_host_wrote_it_and_nothing_is_released() {
+fn a_refusal_says_that_the_pod_was_not_stopped_and_nothing_is_released() {
     let refusal = denied("stop of pod `x` is not granted");
     for host in
         [host([child().refusing(refusal.clone())]), host([Pod { found: Err(refusal.clone()), ..child() }])]
     {
-        assert_eq!(stop(&host).unwrap_err(), refusal);
+        let message = "stop `x`: stop of pod `x` is not granted".to_owned();
+        assert_eq!(stop(&host).unwrap_err(), Error { message, ..refusal.clone() });
         nothing_was_released(&host);
     }
+    // What the tools' specification words itself.
+    let unknown = Error::invalid("no spawned pod named `x`");
+    let host = host([Pod { found: Err(unknown.clone()), ..child() }]);
+    assert_eq!(stop(&host).unwrap_err(), unknown);
 }
 
 #[test]

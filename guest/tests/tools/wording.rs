@@ -24,12 +24,12 @@ fn a_line_without_the_name_of_an_event_or_with_bytes_that_are_no_text_says_so() 
         ),
     ] {
         for (tool, input, what) in [
-            ("SendToPod", r#"{"name":"x","message":"hello"}"#, "send to"),
-            ("ReadPodOutput", r#"{"name":"x"}"#, "read"),
+            ("SendToPod", r#"{"name":"x","message":"hello"}"#, "send to `x`: read"),
+            ("ReadPodOutput", r#"{"name":"x"}"#, "read `x`"),
         ] {
             let error = host([pod("x").answering([says(line)])]).call(tool, input).unwrap_err();
             assert_eq!((error.kind, error.reason), (ErrorKind::ExecutionFailed, Some(Reason::Protocol)));
-            assert_eq!(error.message, format!("{what} `x`: {message}"));
+            assert_eq!(error.message, format!("{what}: {message}"));
         }
     }
 }

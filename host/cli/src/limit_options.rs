@@ -88,9 +88,13 @@ pub static LIMITS: [Limit; 12] = [
         variable: "POD_TOOLS_MAX_OUTPUT",
         value_name: "BYTES",
         default: "no bound",
-        help: "Bytes of text that one answer should hold: as many whole items as fit, at least one, and the \
-               answer says how many are left",
-        read: |text| change(bytes(text).map(Some), |limits| &mut limits.output),
+        help: "Bytes of a pod's text in one answer, in UTF-8 and before any escapes: as many whole items as fit, \
+               and a longer one in parts, of one character at least. The answer says what is left; the next one \
+               goes on from there. `none` or 0: no bound. 64KiB for `pod-tools mcp`",
+        read: |text| {
+            let bound = if text == "none" { Ok(0) } else { bytes(text) };
+            change(bound.map(|bound| Some(bound).filter(|bound| *bound > 0)), |limits| &mut limits.output)
+        },
     },
     Limit {
         name: "max-transfer",
@@ -243,6 +247,22 @@ mod tests {
         for limit in LIMITS.iter().filter(|limit| limit.name != "max-output") {
             let names_it = |remedy: &&&str| remedy.ends_with(&format!(" with --{})", limit.name));
             assert_eq!(remedies.iter().filter(names_it).count(), 1, "{}", limit.name);
+        }
+    }
+
+    #[test]
+    fn an_answer_is_not_bounded_by_nothing() {
+        let limit = LIMITS.iter().find(|limit| limit.name == "max-output").unwrap();
+        for (text, output) in
+            [("none", None), ("0", None), ("0KiB", None), ("1", Some(1)), ("64KiB", Some(65_536))]
+        {
+            let mut limits = Limits::default();
+            limits.output = Some(9);
+            GivenLimits(vec![limit.set(text).unwrap()]).apply(&mut limits);
+            assert_eq!(limits.output, output, "{text}");
+        }
+        for text in ["None", "", "-1", "all"] {
+            limit.set(text).unwrap_err();
         }
     }
 

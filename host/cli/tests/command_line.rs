@@ -59,6 +59,7 @@ fn for_programs_an_answer_is_one_json_line_of_summary_content_and_data() {
     assert_eq!(
         read["data"],
         json!({"pod": "child", "state": "idle", "new_items": 1, "remaining_items": 0,
+               "continued": false, "cut": false,
                "rewritten": false, "unanswered": false})
     );
 

@@ -111,7 +111,7 @@ fn a_denial_says_what_is_not_granted_and_which_grant_it_takes() {
         (
             stop("child"),
             "list,send,read",
-            "pod `child`: stopping it is not granted; it takes the grant `stop:child`",
+            "stop `child`: pod `child`: stopping it is not granted; it takes the grant `stop:child`",
         ),
     ] {
         let expected = refusal("denied", "not-granted", message);
@@ -126,8 +126,10 @@ fn assert_refused(place: &Place, socket: impl AsRef<Path>, why: &str) {
     record["socket_path"] = json!(socket.as_ref());
     place.write_registry(&json!([record]).to_string()).unwrap();
     let shown = socket.as_ref().to_string_lossy().replace('\n', "\\n").replace('\0', "\\u{0}");
-    let expected = refusal("denied", "socket-refused", format!("pod `child`: its socket {shown} {why}"));
     for (tool, input) in tools_on("child") {
+        let context = if tool == "StopPod" { "stop `child`: " } else { "" };
+        let message = format!("{context}pod `child`: its socket {shown} {why}");
+        let expected = refusal("denied", "socket-refused", message);
         let input = serde_json::from_str(&input).unwrap();
         assert_eq!(fails(place, &[], tool, input), expected, "{tool}");
     }

@@ -13,6 +13,7 @@ use crate::call::host_error::HostResult;
 use crate::call::wait::{Wait, blocking, patiently};
 use crate::error::{Reason, ToolError};
 use crate::escape::{Escaped, EscapedPath};
+use crate::files::place;
 use crate::scope::{Allocation, Evidence, Life, LifeCheck, TransactError};
 use crate::sockets::connect::{ConnectError, connect};
 use crate::sockets::refusal::descriptors_exhausted;
@@ -95,7 +96,7 @@ fn may_release(
     let socket = &permit.record().socket_path;
     let life = entry.map_or(Life::Gone, |entry| check.of(entry));
     // Another pod of that name, whose scope is not ours to give away while it lives.
-    if let Some(other) = entry.map(|entry| &entry.socket).filter(|other| *other != socket) {
+    if let Some(other) = entry.map(|entry| &entry.socket).filter(|other| !place::is_same(other, socket)) {
         match refuse_if_living(permit, other, !life.is_gone()) {
             Err(error) if error.reason == Some(Reason::SocketRefused) => return Err(Obstacle::Living(error)),
             asked => asked?,

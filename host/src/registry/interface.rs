@@ -27,7 +27,8 @@ pub trait Registry: Send + Sync {
         Ok(self.load()?.get(name).cloned())
     }
 
-    /// Removes every record with this one's name and socket path, and the name's cursor. There may be none.
+    /// Removes every record with this one's name and socket, however its path is spelled, and the name's cursor. There
+    /// may be none.
     ///
     /// # Errors
     /// Any; the record is still there then.

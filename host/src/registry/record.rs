@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::files::place;
 use crate::scope::ScopeRule;
 
 /// One pod that was spawned.
@@ -25,9 +26,10 @@ pub struct Record {
 }
 
 impl Record {
-    /// Whether both tell of the same pod: by name and socket path, as the rest may be written anew.
+    /// Whether both tell of the same pod: by name and socket, however its path is spelled, as the rest may be
+    /// written anew.
     pub(super) fn is_same_pod(&self, other: &Record) -> bool {
-        self.pod_name == other.pod_name && self.socket_path == other.socket_path
+        self.pod_name == other.pod_name && place::is_same(&self.socket_path, &other.socket_path)
     }
 }
 

@@ -2,10 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 use wasmtime::Engine;
 use wasmtime::component::{Component, types::ComponentItem};
 
+use super::engine::Execution;
 use crate::error::{ErrorKind, ToolError};
 use crate::escape::Escaped;
 
@@ -131,11 +133,49 @@ pub(super) fn digest(bytes: &[u8]) -> String {
     format!("{:x}", Sha256::digest(bytes))
 }
 
-/// Compiles a component and checks that this host has what it asks for.
-pub(super) fn compile(engine: &Engine, name: &str, bytes: &[u8]) -> Result<Component, LoadError> {
-    let component = Component::from_binary(engine, bytes)
-        .map_err(|error| LoadError::NotAComponent { name: name.to_owned(), detail: format!("{error:#}") })?;
-    let found = inspect(engine, &component, bytes.len());
+/// Compiles a component for an engine that `engine` makes: to code that is interpreted if it is to be `interpreted`,
+/// or if this system forbids new executable memory.
+pub(super) fn compile(
+    name: &str,
+    bytes: &[u8],
+    interpreted: bool,
+    engine: impl Fn(Execution) -> wasmtime::Result<Engine>,
+) -> Result<(Engine, Component), LoadError> {
+    let mut execution = if interpreted { Execution::Interpreted } else { Execution::Native };
+    loop {
+        let engine = engine(execution).map_err(|error| LoadError::Engine(format!("{error:#}")))?;
+        match Component::from_binary(&engine, bytes) {
+            Ok(component) => return Ok((engine, component)),
+            Err(error) if execution == Execution::Native && is_without_executable_memory(&error) => {
+                tracing::warn!(
+                    "this system forbids new executable memory, so the plugin is interpreted, which is slower \
+                     ({error:#}); to have it compiled, allow such memory to this program: \
+                     MemoryDenyWriteExecute=no in its systemd unit, `execmem` in its SELinux domain, or no \
+                     PR_SET_MDWE in what starts it"
+                );
+                execution = Execution::Interpreted;
+            }
+            Err(error) => {
+                return Err(LoadError::NotAComponent { name: name.to_owned(), detail: format!("{error:#}") });
+            }
+        }
+    }
+}
+
+/// Whether a component could not be compiled because of a policy of the system: the memory that holds its code could
+/// not be made executable. Compiling a binary that is there asks the system for nothing else that may be forbidden.
+fn is_without_executable_memory(error: &wasmtime::Error) -> bool {
+    matches!(error.downcast_ref(), Some(&(Errno::ACCESS | Errno::PERM)))
+}
+
+/// Checks that this host has what a component asks for, and that it is a plugin.
+pub(super) fn check(
+    engine: &Engine,
+    component: &Component,
+    name: &str,
+    length: usize,
+) -> Result<(), LoadError> {
+    let found = inspect(engine, component, length);
     let missing: Vec<String> =
         found.imports.into_iter().filter(|import| !import.known).map(|import| import.name).collect();
     if !missing.is_empty() {
@@ -150,8 +190,7 @@ pub(super) fn compile(engine: &Engine, name: &str, bytes: &[u8]) -> Result<Compo
     // Otherwise the first call makes it, and fails if the process is out of descriptors by then.
     component
         .initialize_copy_on_write_image()
-        .map_err(|error| LoadError::Engine(format!("the memory image cannot be made: {error:#}")))?;
-    Ok(component)
+        .map_err(|error| LoadError::Engine(format!("the memory image cannot be made: {error:#}")))
 }
 
 pub(super) fn inspect(engine: &Engine, component: &Component, bytes: usize) -> Inspection {

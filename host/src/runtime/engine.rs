@@ -14,9 +14,35 @@ use crate::authority::limits::Limits;
 const KEPT_OF_MEMORY: usize = 256 << 10;
 const KEPT_OF_TABLE: usize = 8 << 10;
 
+/// What a component is compiled to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Execution {
+    /// Code of the processor, in executable memory.
+    Native,
+    /// Code of wasmtime's interpreter, Pulley, which is some ten times as slow and lies in plain memory.
+    Interpreted,
+}
+
+impl Execution {
+    /// A configuration for it.
+    fn config(self) -> wasmtime::Result<Config> {
+        let mut config = Config::new();
+        if self == Self::Interpreted {
+            let endian = if cfg!(target_endian = "big") { "be" } else { "" };
+            config.target(&format!("pulley{}{endian}", usize::BITS))?;
+        }
+        Ok(config)
+    }
+}
+
+/// An engine to look at components with.
+pub(super) fn to_inspect(execution: Execution) -> wasmtime::Result<Engine> {
+    Engine::new(&execution.config()?)
+}
+
 /// An engine for `calls` calls at once, with compiled code kept beneath `cache` if there is such a place.
-pub(super) fn new(calls: u32, cache: Option<&Path>) -> wasmtime::Result<Engine> {
-    let base = base(cache.and_then(open_cache));
+pub(super) fn new(execution: Execution, calls: u32, cache: Option<&Path>) -> wasmtime::Result<Engine> {
+    let base = base(execution.config()?, cache.and_then(open_cache));
     // The pool reserves address space for every instance beforehand: 4 GiB each, none of it memory.
     Engine::new(&pooled(&base, calls, Reset::InPlace))
         .or_else(|_| Engine::new(&pooled(&base, calls, Reset::ByUnmapping)))
@@ -35,8 +61,7 @@ enum Reset {
     ByUnmapping,
 }
 
-fn base(cache: Option<Cache>) -> Config {
-    let mut config = Config::new();
+fn base(mut config: Config, cache: Option<Cache>) -> Config {
     config
         .wasm_component_model(true)
         .epoch_interruption(true)

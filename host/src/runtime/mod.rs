@@ -48,6 +48,7 @@ pub struct PodToolsBuilder {
     component: Source,
     cache_dir: Option<PathBuf>,
     concurrent_calls: u32,
+    interpreted: bool,
 }
 
 /// Where a component comes from.
@@ -85,6 +86,13 @@ impl PodToolsBuilder {
         self
     }
 
+    /// Has the plugin interpreted rather than compiled for the processor, which is slower and needs no executable
+    /// memory. Default: only where the system forbids new executable memory, and then with a warning in the log.
+    pub fn interpreted(mut self, interpreted: bool) -> Self {
+        self.interpreted = interpreted;
+        self
+    }
+
     /// Reads, compiles and links the component.
     ///
     /// # Errors
@@ -92,14 +100,14 @@ impl PodToolsBuilder {
     /// Fails where the file cannot be read, is not a component, asks for imports that this host does not
     /// have (all of them are listed), or does not export the tools.
     pub fn load(self) -> Result<PodTools, LoadError> {
-        let engine = engine::new(self.concurrent_calls, self.cache_dir.as_deref())
-            .map_err(|error| LoadError::Engine(format!("{error:#}")))?;
         let (name, binary) = match self.component {
             Source::Bundled => ("the bundled component".to_owned(), Cow::Borrowed(BUNDLED)),
             Source::File(path) => (path.display().to_string(), component::read(&path)?.into()),
             Source::Bytes(bytes) => ("the given component".to_owned(), bytes.into()),
         };
-        let component = component::compile(&engine, &name, &binary)?;
+        let new_engine = |execution| engine::new(execution, self.concurrent_calls, self.cache_dir.as_deref());
+        let (engine, component) = component::compile(&name, &binary, self.interpreted, new_engine)?;
+        component::check(&engine, &component, &name, binary.len())?;
         let plugin = link(&engine)
             .and_then(|linker| linker.instantiate_pre(&component))
             .and_then(PluginPre::new)
@@ -138,6 +146,7 @@ impl PodTools {
             component: Source::Bundled,
             cache_dir: engine::default_cache_dir(),
             concurrent_calls: 128,
+            interpreted: false,
         }
     }
 
@@ -155,9 +164,7 @@ impl PodTools {
         let read = path.map(component::read).transpose()?;
         let bytes = read.as_deref().unwrap_or(BUNDLED);
         let name = path.map_or_else(|| "the bundled component".to_owned(), |path| path.display().to_string());
-        let engine = Engine::default();
-        let component = wasmtime::component::Component::from_binary(&engine, bytes)
-            .map_err(|error| LoadError::NotAComponent { name, detail: format!("{error:#}") })?;
+        let (engine, component) = component::compile(&name, bytes, false, engine::to_inspect)?;
         Ok(component::inspect(&engine, &component, bytes.len()))
     }
 

@@ -2,7 +2,8 @@
 //!
 //! [`ScopeLock`] is the file: it takes the lock, reads the [`Table`], lets it be changed and writes it back,
 //! so that a kill at any instruction leaves the old table or the new one. The table and its [`ScopeRule`]s
-//! know nothing of files. [`LifeCheck`] decides whose entry may go.
+//! know nothing of files; what a rule's target leads to is looked up in one place. [`LifeCheck`] decides whose entry
+//! may go.
 
 mod allocation;
 mod holder;
@@ -11,6 +12,7 @@ mod life;
 mod life_lock;
 mod lock;
 mod lock_error;
+mod place;
 mod process;
 mod rule;
 mod table;

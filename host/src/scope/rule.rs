@@ -1,6 +1,7 @@
 //! What a scope rule covers, and when two of them are in each other's way.
 //!
-//! Paths are compared by their components as they are written: nothing here looks at the file system.
+//! Paths are compared by their components as they are written: nothing here looks at the file system. A table that is
+//! [registered](super::Table::register) in also compares what they lead to.
 
 use std::fmt;
 use std::path::{Component, Path, PathBuf};

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::allocation::Allocation;
+use super::place::Places;
 use super::rule::{Permission, ScopeRule};
 use crate::escape::Escaped;
 use crate::files::raw_object::{RawObject, With};
@@ -206,7 +207,8 @@ impl Table {
     ///
     /// A rule for writing must not conflict with one that another pod holds. For a pod that was spawned
     /// (`delegated_from`), every rule must lie within its parent's; then its parent and the pods that the
-    /// parent's scope comes from are not in the way. Whether the others live is not asked:
+    /// parent's scope comes from are not in the way. Targets are compared by what they are: a symbolic link or a bind
+    /// mount is what it leads to, as far as it exists. Whether the others live is not asked:
     /// [`reclaim_stale`](Self::reclaim_stale) first.
     ///
     /// # Errors
@@ -221,8 +223,9 @@ impl Table {
         if let Some(rule) = allocation.scope_allow.iter().find(|rule| !rule.is_definite()) {
             return Err(RegisterError::Indefinite { rule: rule.clone() });
         }
-        let ancestors = self.ancestors(&allocation)?;
-        self.check_conflicts(&allocation, &ancestors)?;
+        let mut places = Places::default();
+        let ancestors = self.ancestors(&allocation, &mut places)?;
+        self.check_conflicts(&allocation, &ancestors, &mut places)?;
         let raw = serde_json::to_string_pretty(&allocation)
             .map(|text| text.replace('\n', "\n    "))
             .and_then(RawValue::from_string)
@@ -233,11 +236,16 @@ impl Table {
     }
 
     /// The names of those that the scope comes from, once it is clear that it may.
-    fn ancestors(&self, allocation: &Allocation) -> Result<HashSet<&str>, RegisterError> {
+    fn ancestors(
+        &self,
+        allocation: &Allocation,
+        places: &mut Places,
+    ) -> Result<HashSet<&str>, RegisterError> {
         let mut ancestors = HashSet::new();
         let Some(name) = &allocation.delegated_from else { return Ok(ancestors) };
         let parent = self.get(name).ok_or_else(|| RegisterError::UnknownParent { parent: name.clone() })?;
-        if let Some(rule) = allocation.scope_allow.iter().find(|rule| !rule.is_within(&parent.scope_allow)) {
+        let is_outside = |rule: &&ScopeRule| !places.is_within(rule, &parent.scope_allow);
+        if let Some(rule) = allocation.scope_allow.iter().find(is_outside) {
             return Err(RegisterError::NotWithin { rule: rule.clone(), parent: name.clone() });
         }
         // Found tables may hold a circle.
@@ -250,7 +258,12 @@ impl Table {
         Ok(ancestors)
     }
 
-    fn check_conflicts(&self, new: &Allocation, exempt: &HashSet<&str>) -> Result<(), RegisterError> {
+    fn check_conflicts(
+        &self,
+        new: &Allocation,
+        exempt: &HashSet<&str>,
+        places: &mut Places,
+    ) -> Result<(), RegisterError> {
         for (index, entry) in self.entries.iter().enumerate() {
             let Some(holder) = &entry.allocation else {
                 if new.scope_allow.iter().any(|rule| rule.permission == Permission::Write) {
@@ -262,7 +275,7 @@ impl Table {
                 continue;
             }
             for rule in &new.scope_allow {
-                if let Some(held) = holder.scope_allow.iter().find(|held| rule.conflicts_with(held)) {
+                if let Some(held) = holder.scope_allow.iter().find(|held| places.conflict(rule, held)) {
                     return Err(RegisterError::Conflict {
                         rule: rule.clone(),
                         holder: holder.pod_name.clone(),

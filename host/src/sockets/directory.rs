@@ -1,8 +1,8 @@
 //! Granted directories: where sockets may lie, and how a record's path becomes a descriptor.
 //!
-//! A path is only ever a hint. It must begin with a granted directory; the rest is resolved beneath the
-//! handle that was opened when the grant was made, without following any symbolic link, and what comes of it
-//! is a descriptor. From then on the descriptor is used, never the path again.
+//! A path is only ever a hint. It must begin with a granted directory, under whatever name; the rest is resolved
+//! beneath the handle that was opened when the grant was made, without following any symbolic link, and what comes of
+//! it is a descriptor. From then on the descriptor is used, never the path again.
 
 use std::ffi::OsStr;
 use std::io;
@@ -17,6 +17,8 @@ use rustix::io::Errno;
 use super::refusal::{Refusal, descriptors_exhausted};
 use crate::error::{ErrorKind, Setting, ToolError};
 use crate::files::os_error::OsError;
+use crate::files::place::{self, Identity};
+use crate::files::state_file;
 
 /// A directory that could not be granted.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +40,8 @@ pub(crate) struct GrantedDirectory {
     /// As the operator wrote it, made absolute, and as it resolved when it was opened.
     prefixes: Vec<PathBuf>,
     handle: Dir,
+    /// What the handle stands for.
+    identity: Identity,
 }
 
 /// Why a path did not become a descriptor.
@@ -79,7 +83,8 @@ impl GrantedDirectory {
         let given = std::path::absolute(path).map_err(fail)?;
         let resolved = std::fs::canonicalize(path).map_err(fail)?;
         let prefixes = if given == resolved { vec![given] } else { vec![given, resolved] };
-        Ok(Self { prefixes, handle })
+        let stat = rustix::fs::fstat(&handle).map_err(|errno| fail(errno.into()))?;
+        Ok(Self { prefixes, handle, identity: state_file::identity(&stat) })
     }
 
     /// What is left of `path` beneath this directory; `None` if the path does not begin with it.
@@ -137,12 +142,25 @@ impl GrantedDirectories {
         Ok(descriptor)
     }
 
+    /// The granted directory that a path begins with under another name than the two that are known of it, and what
+    /// is left of the path beneath it. The first on the way counts: what is behind it is resolved beneath it, where
+    /// no link is followed, not even one that leads back to it.
+    fn under_another_name<'p>(&self, path: &'p Path) -> Option<(&GrantedDirectory, &'p Path)> {
+        let mut above: Vec<&Path> = path.ancestors().skip(1).filter(|above| above.is_absolute()).collect();
+        above.reverse();
+        let identities = above.iter().map_while(|above| Some((above, place::identity(above)?)));
+        let is_granted = |identity| self.0.iter().find(|directory| directory.identity == identity);
+        let (directory, above) =
+            identities.into_iter().find_map(|(above, identity)| Some((is_granted(identity)?, above)))?;
+        Some((directory, path.strip_prefix(above).ok()?))
+    }
+
     fn open(&self, path: &Path, flags: OFlags) -> Result<OwnedFd, Lookup> {
         if path.as_os_str().as_encoded_bytes().first() == Some(&0) {
             return Err(Lookup::refused("is in the abstract namespace, which no directory can grant"));
         }
         let mut granted = self.0.iter().filter_map(|directory| Some((directory, directory.beneath(path)?)));
-        let Some((directory, rest)) = granted.next() else {
+        let Some((directory, rest)) = granted.next().or_else(|| self.under_another_name(path)) else {
             let refusal = Refusal::new("lies outside the granted directories");
             return Err(Lookup::Refused(refusal.set_by(Setting::AllowedSockets)));
         };
@@ -271,6 +289,46 @@ mod tests {
         by_link.add(GrantedDirectory::open(&link).unwrap());
         by_link.open_socket(&link.join("pod/sock")).unwrap();
         by_link.open_socket(&fs::canonicalize(&place.granted).unwrap().join("pod/sock")).unwrap();
+    }
+
+    #[test]
+    fn a_granted_directory_is_the_same_under_any_name() {
+        let place = place();
+        let root = place.root.path();
+        let _listener = UnixListener::bind(place.granted.join("pod/sock")).unwrap();
+        symlink(&place.granted, root.join("link")).unwrap();
+        symlink(root.join("link"), root.join("chain")).unwrap();
+        symlink("..", root.join("outside/up")).unwrap();
+        for name in ["link", "chain", "outside/../granted", "outside/up/granted", "outside/.././granted//."] {
+            place.directories.open_socket(&root.join(name).join("pod/sock")).unwrap();
+        }
+    }
+
+    #[test]
+    fn beneath_another_name_no_link_is_followed_and_nothing_leads_out() {
+        let place = place();
+        let root = place.root.path();
+        let _inside = UnixListener::bind(place.granted.join("pod/sock")).unwrap();
+        let _outside = UnixListener::bind(root.join("outside/sock")).unwrap();
+        symlink(&place.granted, root.join("link")).unwrap();
+        symlink(&place.granted, place.granted.join("back")).unwrap();
+        symlink(root.join("outside"), place.granted.join("away")).unwrap();
+        for path in ["granted/back/pod/sock", "link/back/pod/sock", "link/away/sock", "link/back/away/sock"] {
+            assert_eq!(
+                refusal(place.directories.open_socket(&root.join(path))),
+                "lies behind a symbolic link"
+            );
+        }
+        for path in ["link/../outside/sock", "link/pod/../../outside/sock", "link/../link/pod/sock"] {
+            let why = refusal(place.directories.open_socket(&root.join(path)));
+            assert_eq!(why, "has a path that is not plain names beneath a granted directory", "{path}");
+        }
+        for path in ["outside/sock", "outside/../outside/sock", "none/link/pod/sock"] {
+            assert_eq!(
+                refusal(place.directories.open_socket(&root.join(path))),
+                "lies outside the granted directories"
+            );
+        }
     }
 
     #[test]

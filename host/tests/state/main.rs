@@ -6,6 +6,7 @@ mod descriptors;
 mod life;
 mod lock;
 mod native;
+mod place;
 mod recovery;
 mod registry;
 mod rule;

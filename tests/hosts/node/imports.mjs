@@ -9,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { REQUESTS } from './authority.mjs';
 import { EndOfCall, ToolError, escape, failed, limit } from './errors.mjs';
 import { isAlive } from './scope_lock.mjs';
-import { BacklogFull, Exchange, Refused, Unreachable, refused, timedOut } from './sockets.mjs';
+import { BacklogFull, Exchange, Refused, Unreachable, refused, samePlace, timedOut } from './sockets.mjs';
 
 const MAX_DIGEST = 128;
 const MAX_CONTENT = 256 << 20;
@@ -200,7 +200,7 @@ export async function release(call, pod, withinMs) {
   call.admit(REQUESTS.release, record.name);
   let asked = false;
   await call.authority.scopeLock.release(record.name, left(call, withinMs), async (allocation) => {
-    if (allocation.socket !== record.socket) {
+    if (!samePlace(allocation.socket, record.socket)) {
       // Another pod of that name, whose scope is not ours to give away while it lives.
       await refuseIfLiving(call, record, allocation.socket, isAlive(allocation.pid));
     }

@@ -1,6 +1,6 @@
 // Granted directories, connections, and exchanges: one connection, one request, and what comes back.
 
-import { closeSync, constants as o, fstatSync, openSync, realpathSync, writeSync } from 'node:fs';
+import { closeSync, constants as o, fstatSync, openSync, realpathSync, statSync, writeSync } from 'node:fs';
 import { connect } from 'node:net';
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -32,10 +32,14 @@ export class Directories {
   #granted;
 
   constructor(paths) {
-    this.#granted = paths.map((path) => ({
-      prefixes: [names(resolve(path)), names(realpathSync(path))],
-      directory: openDirectory(path),
-    }));
+    this.#granted = paths.map((path) => {
+      const directory = openDirectory(path);
+      return {
+        prefixes: [names(resolve(path)), names(realpathSync(path))],
+        directory,
+        identity: identity(fstatSync(directory)),
+      };
+    });
   }
 
   /** A descriptor of the regular file beside the socket at `path`, for reading. */
@@ -86,18 +90,34 @@ export class Directories {
     throw new Refused(why);
   }
 
-  /** Walks down from the granted directory, each name opened from the handle of the one before. */
-  #resolve(path, flags) {
+  #beneath(path) {
     const beginsWith = (prefix) => prefix.every((name, i) => path[i] === name);
     const granted = this.#granted.find(({ prefixes }) => prefixes.some(beginsWith));
-    if (!granted) throw new Refused('lies outside the granted directories (grant one with --allow-sockets)');
-    const rest = path.slice(granted.prefixes.find(beginsWith).length);
+    return granted && [granted.directory, path.slice(granted.prefixes.find(beginsWith).length)];
+  }
+
+  /** The outermost ancestor that is a granted directory, by device and inode. */
+  #underAnotherName(path) {
+    for (let length = 1; path[0] === '/' && length < path.length; length += 1) {
+      const above = identityAt(path.slice(0, length).join('/'));
+      if (above === undefined) return undefined;
+      const granted = this.#granted.find(({ identity }) => identity === above);
+      if (granted) return [granted.directory, path.slice(length)];
+    }
+    return undefined;
+  }
+
+  /** Walks down from the granted directory, each name opened from the handle of the one before. */
+  #resolve(path, flags) {
+    const found = this.#beneath(path) ?? this.#underAnotherName(path);
+    if (!found) throw new Refused('lies outside the granted directories (grant one with --allow-sockets)');
+    const [directory, rest] = found;
     if (rest.length === 0 || rest.includes('..')) {
       throw new Refused('has a path that is not plain names beneath a granted directory');
     }
     const opened = [];
     try {
-      let at = granted.directory;
+      let at = directory;
       for (const name of rest.slice(0, -1)) {
         at = openSync(within(at, name), O_PATH | o.O_NOFOLLOW);
         opened.push(at);
@@ -124,6 +144,32 @@ export class Directories {
 function names(path) {
   if (path.startsWith('\0')) throw new Refused('is in the abstract namespace, which no directory can grant');
   return [path.startsWith('/') ? '/' : '', ...path.split('/').filter((name) => name !== '' && name !== '.')];
+}
+
+const identity = (stat) => `${stat.dev}:${stat.ino}`;
+
+function identityAt(path) {
+  try {
+    return identity(statSync(path));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether both paths lead to the same place; of what is not there, its nearest ancestor that is counts. */
+export const samePlace = (one, other) => one === other || place(one) === place(other);
+
+function place(path) {
+  const missing = [];
+  let at = path.replace(/\/+$/, '');
+  while (at !== '') {
+    const found = identityAt(at);
+    if (found !== undefined) return [found, ...missing].join('/');
+    const end = at.lastIndexOf('/');
+    missing.unshift(at.slice(end + 1));
+    at = at.slice(0, Math.max(end, 0)).replace(/\/+$/, '');
+  }
+  return path;
 }
 
 function connected(socket) {

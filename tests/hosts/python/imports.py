@@ -12,7 +12,7 @@ import authority
 from errors import EndOfCall, ToolError, escape, failed, limit
 from registry import Cursor, Record
 from scope_lock import is_alive
-from sockets import BacklogFull, Exchange, Refused, Unreachable, refused, timed_out
+from sockets import BacklogFull, Exchange, Refused, Unreachable, refused, same_place, timed_out
 
 MAX_DIGEST = 128
 MAX_STATUS = 64 << 10
@@ -198,7 +198,7 @@ def release(call, pod, within_ms):
     asked = []
 
     def may_release(allocation):
-        if allocation.socket != pod.record.socket:
+        if not same_place(allocation.socket, pod.record.socket):
             # Another pod of that name, whose scope is not ours to give away while it lives.
             _refuse_if_living(call, pod.record, allocation.socket, is_alive(allocation.pid))
         asked.append(allocation)

@@ -32,7 +32,8 @@ class Directories:
         self._granted = []
         for path in paths:
             fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            self._granted.append(({_names(os.path.abspath(path)), _names(os.path.realpath(path))}, fd))
+            prefixes = {_names(os.path.abspath(path)), _names(os.path.realpath(path))}
+            self._granted.append((prefixes, fd, _identity(os.fstat(fd))))
 
     def open_socket(self, path):
         """A descriptor of the socket at `path`, fit to be connected through and nothing else."""
@@ -57,15 +58,32 @@ class Directories:
         os.close(fd)
         raise Refused(why)
 
+    def _beneath(self, names):
+        for prefixes, at, _ in self._granted:
+            for prefix in prefixes:
+                if names[: len(prefix)] == prefix:
+                    return at, names[len(prefix) :]
+        return None
+
+    def _under_another_name(self, names):
+        """The outermost ancestor that is a granted directory, by device and inode."""
+        if names[:1] != ("/",):
+            return None
+        for length in range(1, len(names)):
+            try:
+                found = _identity(os.stat(os.path.join(*names[:length])))
+            except (OSError, ValueError):
+                return None
+            for _, at, identity in self._granted:
+                if identity == found:
+                    return at, names[length:]
+        return None
+
     def _resolve(self, names, flags):
         """Walks down from the granted directory, each name opened from the handle of the one before."""
-        for prefixes, at in self._granted:
-            prefix = next((prefix for prefix in prefixes if names[: len(prefix)] == prefix), None)
-            if prefix is not None:
-                break
-        else:
+        at, rest = self._beneath(names) or self._under_another_name(names) or (None, None)
+        if at is None:
             raise Refused("lies outside the granted directories (grant one with --allow-sockets)")
-        rest = names[len(prefix) :]
         if not rest or ".." in rest:
             raise Refused("has a path that is not plain names beneath a granted directory")
         opened = []
@@ -138,6 +156,26 @@ def _names(path):
         raise Refused("is in the abstract namespace, which no directory can grant")
     start = ("/",) if path.startswith("/") else ()
     return start + tuple(name for name in path.split("/") if name not in ("", "."))
+
+
+def _identity(found):
+    return found.st_dev, found.st_ino
+
+
+def same_place(one, other):
+    """Whether both paths lead to the same place; of what is not there, its nearest ancestor that is counts."""
+    return one == other or _place(one) == _place(other)
+
+
+def _place(path):
+    missing = []
+    while path not in ("", "/"):
+        try:
+            return _identity(os.stat(path)), missing
+        except (OSError, ValueError):
+            path, name = os.path.split(path.rstrip("/"))
+            missing.insert(0, name)
+    return path, missing
 
 
 def refused(record, why):

@@ -157,17 +157,96 @@ pub const CASES: &[Case] = &[
     )
     .needs(&[Need::MaxOutput])
     .catches(&[Flaw::NoLimits]),
-    Case::new("limits/max-output-large-item", "one item at least is given, whatever its size", |t| {
-        let items = ["a", "larger than the bound", "ü"].map(assistant);
+    Case::new("limits/max-output-large-item", "an item that is longer than an answer may be is given in parts", |t| {
+        let items = ["ab", "longer than the bound", "cc"].map(assistant);
         let _pod = t.pod("worker", with_history(&items))?;
-        t.option("--max-output", "2");
-        for (text, left) in [("a", 2), ("larger than the bound", 1), ("ü", 0)] {
-            t.read("worker")?.with_content(text)?.with_data("/remaining_items", left)?;
+        t.option("--max-output", "8");
+        t.read("worker")?.with_content("ab")?.with_data("/cut", false)?;
+        for (text, continued) in [("longer t", false), ("han the ", true)] {
+            t.read("worker")?
+                .says(
+                    "pod `worker`: 1 new line(s) of assistant text; now idle; 2 more item(s) to read; the text \
+                     breaks off within an item, and the next read goes on from there",
+                )?
+                .with_content(text)?
+                .with_data("/continued", continued)?
+                .with_data("/cut", true)?
+                .with_data("/new_items", 0)?;
+            t.restart()?;
         }
+        t.read("worker")?
+            .says("pod `worker`: 1 new line(s) of assistant text; now idle; 1 more item(s) to read")?
+            .with_content("bound")?
+            .with_data("/continued", true)?
+            .with_data("/cut", false)?;
+        t.read("worker")?.with_content("cc")?.with_data("/continued", false)?;
+        Ok(())
+    })
+    .needs(&[Need::MaxOutput, Need::CursorsOnDisk])
+    .catches(&[Flaw::NoLimits, Flaw::LosesCursors, Flaw::LosesParts]),
+    Case::new("limits/max-output-characters", "a part ends between two characters, and holds one at least", |t| {
+        let _pod = t.pod("worker", with_history(&[assistant("a\u{20ac}\u{1f600}e\u{301}")]))?;
+        t.option("--max-output", "2");
+        for (text, is_cut) in [("a", true), ("\u{20ac}", true), ("\u{1f600}", true), ("e", true), ("\u{301}", false)] {
+            t.read("worker")?.with_content(text)?.with_data("/cut", is_cut)?;
+        }
+        t.read("worker")?.says("pod `worker` idle; no new assistant text")?;
         Ok(())
     })
     .needs(&[Need::MaxOutput])
-    .catches(&[Flaw::NoLimits, Flaw::LosesCursors]),
+    .catches(&[Flaw::NoLimits, Flaw::LosesParts]),
+    Case::new("limits/max-output-undelivered", "a part whose answer could not be given is given again", |t| {
+        let _pod = t.pod("worker", with_history(&[assistant("longer than the bound")]))?;
+        t.option("--max-output", "8");
+        t.read("worker")?.with_content("longer t")?;
+        t.restart()?;
+        let ask = json!({ "tool": "ReadPodOutput", "input": { "name": "worker" } });
+        t.start_unheard(&ask.to_string())?;
+        t.read("worker")?.with_content("han the ")?;
+        Ok(())
+    })
+    .needs(&[Need::MaxOutput, Need::CursorsOnDisk])
+    .catches(&[Flaw::NoLimits, Flaw::LosesParts, Flaw::MovesCursorsEarly]),
+    Case::new(
+        "limits/max-output-memory",
+        "an item that is longer than the plugin's memory can be given in parts",
+        |t| {
+            let _pod = t.pod("worker", with_history(&[assistant("a"), assistant(&"x".repeat(32 << 20))]))?;
+            t.option("--max-output", "1048576").option("--memory", "16777216");
+            t.read("worker")?.with_content("a")?;
+            for continued in [false, true] {
+                let answer = t.read("worker")?.with_data("/continued", continued)?;
+                same("bytes of text", answer.output()?.content.map(|text| text.len()), Some(1 << 20))?;
+            }
+            Ok(())
+        },
+    )
+    .needs(&[Need::MaxOutput, Need::Memory])
+    .catches(&[Flaw::NoLimits]),
+    Case::new(
+        "limits/max-output-part-rewritten",
+        "an item that was rewritten within the part that was given is given from the history's start",
+        |t| {
+            let rewritten = [assistant("LONGER than the bound"), assistant("cc")];
+            let script = with_history(&[assistant("longer than the bound")])
+                .on("get_history", [Step::line(crate::script::history(&rewritten))]);
+            let _pod = t.pod("worker", script)?;
+            t.option("--max-output", "8");
+            t.read("worker")?.with_content("longer t")?;
+            t.read("worker")?
+                .says(
+                    "pod `worker`: 1 new line(s) of assistant text; now idle; history was rewritten, given from its \
+                     start; 2 more item(s) to read; the text breaks off within an item, and the next read goes on \
+                     from there",
+                )?
+                .with_content("LONGER t")?
+                .with_data("/continued", false)?;
+            t.read("worker")?.with_content("han the ")?.with_data("/continued", true)?;
+            Ok(())
+        },
+    )
+    .needs(&[Need::MaxOutput])
+    .catches(&[Flaw::NoLimits, Flaw::SkipsRewritten]),
     Case::new("limits/max-output-rewritten", "that a history was rewritten and that more is left are both told", |t| {
         let script = with_history(&[assistant("a")])
             .on("get_history", [Step::line(crate::script::history(&["b", "c"].map(assistant)))]);

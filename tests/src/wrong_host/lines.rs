@@ -23,6 +23,11 @@ pub fn is_a_call(line: &[u8]) -> bool {
     serde_json::from_slice::<Call>(line).is_ok()
 }
 
+/// Whether the text of the answer breaks off within an item.
+pub fn is_cut(answer: &[u8]) -> bool {
+    serde_json::from_slice(answer).is_ok_and(|answer: Value| answer["ok"]["data"]["cut"] == true)
+}
+
 /// The answer as this wrong host gives it; `None` where it gives none.
 pub fn rewrite(
     flaw: Flaw,

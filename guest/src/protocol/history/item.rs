@@ -4,6 +4,41 @@
 
 use crate::json::{Nesting, NotJson, TextSink, Token, Tokenizer, Word};
 
+/// Where the text of an item goes. Positions in it are numbers of bytes.
+pub(crate) trait ItemText {
+    /// How long it is.
+    fn length(&self) -> usize;
+    /// Appends to it.
+    fn append(&mut self, text: &str);
+    /// Takes back what stands behind `length`: where the item began, or where its newest part did.
+    fn take_back(&mut self, length: usize);
+    /// A part of the item begins here.
+    fn part_begins(&mut self) {}
+    /// What the tokenizer appends to.
+    fn incoming(&mut self) -> &mut String;
+    /// Takes in what the tokenizer has appended.
+    fn take_in(&mut self) {}
+}
+
+/// All of the text, behind other text.
+impl ItemText for String {
+    fn length(&self) -> usize {
+        self.len()
+    }
+
+    fn append(&mut self, text: &str) {
+        self.push_str(text);
+    }
+
+    fn take_back(&mut self, length: usize) {
+        self.truncate(length);
+    }
+
+    fn incoming(&mut self) -> &mut String {
+        self
+    }
+}
+
 /// What an item is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ItemKind {
@@ -100,8 +135,8 @@ pub(crate) struct ItemDecoder {
 
 impl ItemDecoder {
     /// The decoder of an item that begins with the next byte, inside the open brackets `around`. The item's
-    /// text will be appended to `text`, which follows other text if `follows`.
-    pub(crate) fn new(around: Nesting, text: &str, follows: bool) -> Self {
+    /// text will be appended to a text of the length `before`, which follows other text if `follows`.
+    pub(crate) fn new(around: Nesting, before: usize, follows: bool) -> Self {
         Self {
             tokenizer: Tokenizer::at_value(around),
             outer: around.depth(),
@@ -115,8 +150,8 @@ impl ItemDecoder {
                 status: true,
                 is_incomplete: false,
             },
-            part: Part::at(text.len()),
-            before: text.len(),
+            part: Part::at(before),
+            before,
             follows,
             reason: String::new(),
         }
@@ -134,10 +169,10 @@ impl ItemDecoder {
     /// bytes belong to it. Then the text parts of a message have been appended to `text`, each with an empty
     /// line before it if it follows other text. Until then, `text` may end with text that turns out not to be
     /// a message's: the role mostly stands behind the content.
-    pub(crate) fn feed(
+    pub(crate) fn feed<T: ItemText>(
         &mut self,
         bytes: &[u8],
-        text: &mut String,
+        text: &mut T,
     ) -> Result<Option<(ItemKind, usize)>, NotJson> {
         let mut rest = bytes;
         loop {
@@ -147,9 +182,10 @@ impl ItemDecoder {
             let mut sink = if is_reason {
                 TextSink { text: &mut self.reason, most: REASON_BYTES }
             } else {
-                TextSink { text, most: usize::MAX }
+                TextSink { text: text.incoming(), most: usize::MAX }
             };
             let token = self.tokenizer.next(&mut rest, (is_text || is_reason).then_some(&mut sink));
+            text.take_in();
             let token = token.map_err(|why| NotJson { why, at: bytes.len() - rest.len() })?;
             let Some(token) = token else { return Ok(None) };
             let within = self.tokenizer.nesting().depth() - self.outer;
@@ -166,7 +202,7 @@ impl ItemDecoder {
     }
 
     /// The kind of the complete item. The text of an item that is no message is taken back.
-    fn kind(&self, text: &mut String) -> ItemKind {
+    fn kind(&self, text: &mut impl ItemText) -> ItemKind {
         match self.shape {
             Shape {
                 is_message: true,
@@ -177,14 +213,14 @@ impl ItemDecoder {
                 ..
             } => kind,
             _ => {
-                text.truncate(self.before);
+                text.take_back(self.before);
                 if self.shape.is_failure { ItemKind::TurnFailed } else { ItemKind::Other }
             }
         }
     }
 
     /// Takes a token that stands inside so many brackets of the item.
-    fn take(&mut self, within: u32, token: Token, text: &mut String) {
+    fn take(&mut self, within: u32, token: Token, text: &mut impl ItemText) {
         let Self { tokenizer, shape, part, before, follows, reason, .. } = self;
         match (within, token) {
             (1, Token::Key) => {
@@ -203,7 +239,7 @@ impl ItemDecoder {
                     Member::Role => shape.role = None,
                     Member::Content => {
                         shape.content = false;
-                        text.truncate(*before);
+                        text.take_back(*before);
                     }
                     Member::Id => shape.id = false,
                     Member::Status => (shape.status, shape.is_incomplete) = (false, false),
@@ -239,7 +275,10 @@ impl ItemDecoder {
             (2, Token::ArrayBegins) if shape.member == Member::Content => shape.content = true,
             _ if shape.member != Member::Content || !shape.content => {}
 
-            (3, Token::ObjectBegins) => *part = Part::at(text.len()),
+            (3, Token::ObjectBegins) => {
+                *part = Part::at(text.length());
+                text.part_begins();
+            }
             (3, Token::Key) => {
                 part.member = match tokenizer.word() {
                     TYPE => PartMember::Type,
@@ -251,9 +290,9 @@ impl ItemDecoder {
                     PartMember::Type => part.wants = PartMember::Other,
                     PartMember::Text => {
                         part.text = false;
-                        text.truncate(part.start);
+                        text.take_back(part.start);
                         if part.start > 0 || *follows {
-                            text.push_str("\n\n");
+                            text.append("\n\n");
                         }
                     }
                     PartMember::Refusal => part.refusal = false,
@@ -275,7 +314,7 @@ impl ItemDecoder {
             (2, Token::Ends) => match part.wants {
                 PartMember::Text => shape.content = part.text,
                 PartMember::Refusal => {
-                    text.truncate(part.start);
+                    text.take_back(part.start);
                     shape.content = part.refusal;
                 }
                 // A message with a part of an unknown type is left out as a whole.

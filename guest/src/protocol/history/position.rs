@@ -1,42 +1,63 @@
-//! How far a reader has read a history: the number of items, and a digest of all their bytes. Where the
-//! digest does not fit, the history was rewritten.
+//! How far a reader has read a history: the number of items, and a digest of all their bytes; and how much of the
+//! next item's text, and a digest of that. Where a digest does not fit, the history was rewritten.
 //!
 //! The digest is XXH3-128 over each item's bytes, as the pod wrote them, followed by one `\n` (which no item
-//! can hold). It guards against compaction and reused names, not against a pod that wants to deceive.
+//! can hold); that of a part is over the text that was given, in UTF-8. A cursor holds `xxh3:DIGEST`, with
+//! `+BYTES:DIGEST` behind it where a part was given. It guards against compaction and reused names, not against a pod that wants to deceive.
+
+use std::fmt::Write;
 
 use crate::host::Cursor;
+use crate::protocol::history::excerpt::Part;
 
 /// What a digest in a cursor begins with.
 const NOTATION: &str = "xxh3:";
 
-/// A place between two items of a history.
+/// A place in a history: between two items, or within the text of one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Position {
-    /// How many items lie before the place.
+    /// How many whole items lie before the place.
     pub(super) items: u64,
-    /// Their digest; without meaning when there are none.
+    /// Their digest; 0 when there are none.
     pub(super) digest: u128,
+    /// What lies before the place of the item behind them.
+    pub(super) part: Option<Part>,
 }
 
 impl Position {
     /// The history's start.
-    pub(crate) const START: Self = Self { items: 0, digest: 0 };
+    pub(crate) const START: Self = Self { items: 0, digest: 0, part: None };
 
     /// Where the cursor stands; `None` if its digest is in another notation than ours.
     pub(crate) fn of(cursor: &Cursor) -> Option<Self> {
-        if cursor.items == 0 {
-            return Some(Self::START);
-        }
-        let digits = cursor.digest.strip_prefix(NOTATION)?;
-        let digest = u128::from_str_radix(digits, 16).ok()?;
-        // Only what we would write ourselves: `from_str_radix` also takes signs and capitals.
-        let position = Self { items: cursor.items, digest };
-        (position.cursor().digest == cursor.digest).then_some(position)
+        let found = Self::parse(cursor);
+        if cursor.items == 0 { found.or(Some(Self::START)) } else { found }
+    }
+
+    fn parse(cursor: &Cursor) -> Option<Self> {
+        let (digits, part) = match cursor.digest.strip_prefix(NOTATION)?.split_once('+') {
+            Some((digits, part)) => (digits, Some(part.split_once(':')?)),
+            None => (cursor.digest.strip_prefix(NOTATION)?, None),
+        };
+        let digest = |digits| u128::from_str_radix(digits, 16).ok();
+        let part = match part {
+            Some((bytes, digits)) => Some(Part { bytes: bytes.parse().ok()?, digest: digest(digits)? }),
+            None => None,
+        };
+        // Only what we would write ourselves: the numbers are also parsed from signs and capitals.
+        let position = Self { items: cursor.items, digest: digest(digits)?, part };
+        let is_ours = position.cursor() == *cursor && part.is_none_or(|part| part.bytes > 0);
+        is_ours.then_some(position)
     }
 
     /// The cursor to be stored.
     pub(crate) fn cursor(self) -> Cursor {
-        Cursor { items: self.items, digest: format!("{NOTATION}{:032x}", self.digest) }
+        let mut digest = format!("{NOTATION}{:032x}", self.digest);
+        if let Some(Part { bytes, digest: of_part }) = self.part {
+            // Writing to a string cannot fail.
+            let _ = write!(digest, "+{bytes}:{of_part:032x}");
+        }
+        Cursor { items: self.items, digest }
     }
 }
 
@@ -47,12 +68,38 @@ mod tests {
     #[test]
     fn a_position_survives_its_cursor() {
         let digest = 0x0123_4567_89ab_cdef_fedc_ba98_7654_3210;
-        for position in [Position { items: 1, digest }, Position { items: 3, digest: 1 }] {
+        for position in [
+            Position { items: 1, digest, part: None },
+            Position { items: 3, digest: 1, part: None },
+            Position { items: 3, digest, part: Some(Part { bytes: 1, digest: 2 }) },
+            Position { items: 0, digest: 0, part: Some(Part { bytes: usize::MAX, digest }) },
+        ] {
             assert_eq!(Position::of(&position.cursor()), Some(position));
+            assert!(position.cursor().digest.len() <= 128, "the host stores no more");
         }
-        assert_eq!(Position { items: 3, digest: 1 }.cursor().digest, "xxh3:00000000000000000000000000000001");
-        let capital = Cursor { items: 1, digest: format!("xxh3:{}", "A".repeat(32)) };
-        assert_eq!(Position::of(&capital), None);
-        assert_eq!(Position::of(&Cursor { items: 0, digest: "whatever".into() }), Some(Position::START));
+        let position = Position { items: 3, digest: 1, part: Some(Part { bytes: 20, digest: 2 }) };
+        assert_eq!(
+            position.cursor().digest,
+            "xxh3:00000000000000000000000000000001+20:00000000000000000000000000000002"
+        );
+    }
+
+    #[test]
+    fn another_notation_is_not_understood() {
+        let one = "00000000000000000000000000000001";
+        for digest in [
+            "xxh3:".to_owned() + &"A".repeat(32),
+            format!("xxh3:{one}+"),
+            format!("xxh3:{one}+20"),
+            format!("xxh3:{one}+0:{one}"),
+            format!("xxh3:{one}++2:{one}"),
+            format!("xxh3:{one}+02:{one}"),
+            format!("xxh3:{one}+2:{one}:{one}"),
+            format!("xxh3:{one}+2:1"),
+            format!("xxh3:{one}+99999999999999999999999:{one}"),
+        ] {
+            assert_eq!(Position::of(&Cursor { items: 1, digest: digest.clone() }), None, "{digest}");
+            assert_eq!(Position::of(&Cursor { items: 0, digest }), Some(Position::START));
+        }
     }
 }

@@ -1,13 +1,17 @@
 //! What of a pod's history is unread. The position up to which it was read vouches with a digest for the
 //! bytes of all items before: they are hashed as they pass, and not decoded. Where the digest does not fit,
 //! the history was rewritten and has to be read from its start.
+//!
+//! Where the text of an answer is bounded, whole items are given as far as they fit. One that is longer than the
+//! bound is given in parts, an answer each: a position can stand within it.
 
 use crate::host::Cursor;
 use crate::json::{Nesting, NotJson, ValueScan};
 use crate::protocol::history::digest::Digest;
+use crate::protocol::history::excerpt::{Excerpt, Part};
 use crate::protocol::history::failures::{Failure, Failures};
 use crate::protocol::history::handover::{HandedOver, SHORT, make_room};
-use crate::protocol::history::item::{ItemDecoder, ItemKind};
+use crate::protocol::history::item::{ItemDecoder, ItemKind, ItemText};
 use crate::protocol::history::position::Position;
 use crate::protocol::item_sink::ItemSink;
 
@@ -16,7 +20,7 @@ pub(crate) struct Unread<'h> {
     from: Position,
     /// All of the history is given, because it does not begin with the items that were read before.
     rewritten: bool,
-    /// How long the text may become, in bytes; the first text is taken whatever its length.
+    /// How long the text may become, in bytes; of a first text, one character is taken whatever its length.
     max_text: Option<u64>,
     /// Of the items that are read, now or before.
     digest: Digest,
@@ -30,6 +34,12 @@ pub(crate) struct Unread<'h> {
     /// How long the text was before the current item.
     before: usize,
     text: String,
+    /// What is kept of the current item's text, where that is bounded.
+    excerpt: Excerpt,
+    /// How much of the first unread item was given.
+    part: Option<Part>,
+    /// The text begins where the one before broke off within an item.
+    is_continued: bool,
     handed_over: HandedOver<'h>,
     /// The items are the history's, or the call fails: text can be handed over.
     is_history: bool,
@@ -50,6 +60,8 @@ enum Current {
     LastKnown(ValueScan, ItemDecoder),
     /// It is read now: hashed and decoded.
     New(ItemDecoder),
+    /// It is read now, as far as there is room, and behind what was given of it before: hashed and decoded.
+    Bounded(ItemDecoder),
     /// It is left unread: only counted.
     Left(ValueScan),
 }
@@ -76,6 +88,9 @@ impl<'h> Unread<'h> {
             current: Current::Left(ValueScan::within(Nesting::default())),
             before: 0,
             text: String::new(),
+            excerpt: Excerpt::default(),
+            part: None,
+            is_continued: false,
             handed_over: HandedOver::nothing(hand_over),
             is_history: false,
             newest: ItemKind::Other,
@@ -87,7 +102,7 @@ impl<'h> Unread<'h> {
 
     /// Whether the history begins with the items that were read before. To be asked when it is complete.
     pub(crate) fn continues(&self) -> bool {
-        !self.diverged && self.seen >= self.from.items
+        !self.diverged && self.seen >= self.from.items + u64::from(self.from.part.is_some())
     }
 
     /// Takes a history that does not continue again, from its start. Nothing of it has been handed over: text
@@ -104,11 +119,18 @@ impl<'h> Unread<'h> {
 
     /// Where the next read has to go on.
     pub(crate) fn end(&self) -> Position {
-        if self.read == 0 {
-            Position::START
-        } else {
-            Position { items: self.read, digest: self.digest.value() }
-        }
+        let digest = if self.read == 0 { 0 } else { self.digest.value() };
+        Position { items: self.read, digest, part: self.part }
+    }
+
+    /// Whether the text begins where the one before broke off within an item.
+    pub(crate) fn is_continued(&self) -> bool {
+        self.is_continued
+    }
+
+    /// Whether the text breaks off within an item.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.part.is_some()
     }
 
     /// How many items are new, with or without text.
@@ -147,30 +169,62 @@ impl<'h> Unread<'h> {
         !self.full && !self.diverged
     }
 
-    /// Takes bytes of a new item that hold its end, up to there.
+    /// Takes a whole new item, whose last bytes these are.
     fn take(&mut self, kind: ItemKind, bytes: &[u8]) {
         self.newest = kind;
         if kind != ItemKind::Assistant {
             self.text.truncate(self.before);
         }
-        let digest_before = self.digest_before.take();
-        if self.fits() {
-            self.digest.update(bytes);
-            return;
-        }
-        self.text.truncate(self.before);
-        if let Some(digest) = digest_before {
-            self.digest = digest;
-        }
-        self.full = true;
+        self.digest.update(bytes);
     }
 
-    /// Whether the current item's text, if it has any, may be kept.
-    fn fits(&self) -> bool {
-        let has_text = self.text.len() > self.before;
-        let is_first = self.before == 0 && self.handed_over.bytes() == 0;
-        let length = self.handed_over.bytes() + self.text.len() as u64;
-        !has_text || is_first || self.max_text.is_none_or(|max| length <= max)
+    /// Takes a new item, whose last bytes these are, as far as there is room for it.
+    fn take_bounded(&mut self, kind: ItemKind, bytes: &[u8]) {
+        self.newest = kind;
+        if kind != ItemKind::Assistant {
+            self.excerpt.take_back(0);
+        }
+        let is_next = self.seen == self.from.items;
+        if is_next && self.from.part.is_some() && !self.excerpt.continues() {
+            self.diverged = true;
+            return;
+        }
+        let digest_before = self.digest_before.take();
+        let is_first = self.is_first();
+        if self.excerpt.is_whole() {
+            self.digest.update(bytes);
+        } else {
+            if let Some(digest) = digest_before {
+                self.digest = digest;
+            }
+            self.full = true;
+            if !is_first {
+                return;
+            }
+            self.part = Some(self.excerpt.part());
+        }
+        let kept = self.excerpt.kept();
+        self.is_continued |= is_next && self.from.part.is_some() && !kept.is_empty();
+        if self.text.is_empty() {
+            std::mem::swap(&mut self.text, kept);
+        } else {
+            make_room(&mut self.text, kept.len());
+            self.text.push_str(kept);
+        }
+    }
+
+    /// Whether there is no text before the current item's.
+    fn is_first(&self) -> bool {
+        self.before == 0 && self.handed_over.bytes() == 0
+    }
+
+    /// The excerpt of an item that begins.
+    fn begin_excerpt(&mut self) {
+        let given = self.from.part.filter(|_| self.seen == self.from.items);
+        let before = self.handed_over.bytes() + self.before as u64;
+        let room = self.max_text.map_or(u64::MAX, |max| max.saturating_sub(before));
+        let is_first = self.is_first();
+        self.excerpt.begin(given, usize::try_from(room).unwrap_or(usize::MAX), is_first);
     }
 }
 
@@ -184,19 +238,25 @@ impl ItemSink for Unread<'_> {
 
     fn item_begins(&mut self, around: Nesting) {
         let scan = ValueScan::within(around);
-        let decoder = ItemDecoder::new(around, &self.text, self.handed_over.bytes() > 0);
+        self.before = self.text.len();
         if self.seen + 1 < self.from.items {
             self.current = Current::Known(scan);
         } else if self.seen < self.from.items {
             self.newest = ItemKind::Other;
-            self.current = Current::LastKnown(scan, decoder);
-        } else if self.is_read() {
-            self.newest = ItemKind::Other;
-            self.current = Current::New(decoder);
-        } else {
+            // Its text is of no concern.
+            self.excerpt.begin(None, 0, false);
+            self.current = Current::LastKnown(scan, ItemDecoder::new(around, 0, false));
+        } else if !self.is_read() {
             self.current = Current::Left(scan);
+        } else if self.max_text.is_some() || self.from.part.is_some() && self.seen == self.from.items {
+            self.newest = ItemKind::Other;
+            self.begin_excerpt();
+            self.current = Current::Bounded(ItemDecoder::new(around, 0, !self.is_first()));
+        } else {
+            self.newest = ItemKind::Other;
+            let follows = self.handed_over.bytes() > 0;
+            self.current = Current::New(ItemDecoder::new(around, self.before, follows));
         }
-        self.before = self.text.len();
     }
 
     fn item(&mut self, bytes: &[u8]) -> Result<Option<usize>, NotJson> {
@@ -211,13 +271,12 @@ impl ItemSink for Unread<'_> {
                 let bytes = &bytes[..end.unwrap_or(bytes.len())];
                 self.digest.update(bytes);
                 // Whether the item was read before, and so is JSON, is for the digest to say.
-                let decoded = decoder.feed(bytes, &mut self.text);
+                let decoded = decoder.feed(bytes, &mut self.excerpt);
                 if let Ok(Some((kind, _))) = decoded {
                     self.newest = kind;
                     self.failures.take(kind, decoder.failure().map(str::to_owned), false);
                 }
                 if end.is_some() || !matches!(decoded, Ok(None)) {
-                    self.text.clear();
                     self.current = Current::Known(*scan);
                 }
                 end
@@ -226,9 +285,6 @@ impl ItemSink for Unread<'_> {
                 make_room(&mut self.text, bytes.len());
                 match decoder.feed(bytes, &mut self.text)? {
                     None => {
-                        if self.max_text.is_some() && self.digest_before.is_none() {
-                            self.digest_before = Some(self.digest.clone());
-                        }
                         self.digest.update(bytes);
                         None
                     }
@@ -242,6 +298,19 @@ impl ItemSink for Unread<'_> {
                     }
                 }
             }
+            Current::Bounded(decoder) => match decoder.feed(bytes, &mut self.excerpt)? {
+                None => {
+                    if self.digest_before.is_none() {
+                        self.digest_before = Some(self.digest.clone());
+                    }
+                    self.digest.update(bytes);
+                    None
+                }
+                Some((kind, end)) => {
+                    self.take_bounded(kind, &bytes[..end]);
+                    Some(end)
+                }
+            },
             Current::Left(scan) => scan.feed(bytes)?,
         };
         if end.is_some() {
@@ -249,7 +318,7 @@ impl ItemSink for Unread<'_> {
             if self.is_read() {
                 self.digest.update(b"\n");
                 self.read = self.seen;
-                self.diverged = self.read == self.from.items && self.end() != self.from;
+                self.diverged = self.read == self.from.items && self.digest.value() != self.from.digest;
             }
             if self.is_history && self.text.len() > SHORT {
                 self.handed_over.take(&mut self.text);

@@ -16,7 +16,8 @@ fn new_text_is_given_once() {
     assert_eq!(
         data(&output),
         json!({"pod": "x", "state": "unknown", "new_items": 2, "remaining_items": 0,
-               "rewritten": false, "unanswered": false})
+               "continued": false, "cut": false, "rewritten": false,
+               "unanswered": false})
     );
 
     then(&host, &items[..2]);
@@ -99,13 +100,26 @@ fn as_many_whole_items_as_fit_are_given_and_the_rest_is_counted() {
     assert_eq!((&data(&output)["new_items"], &data(&output)["remaining_items"]), (&json!(4), &json!(3)));
     assert_eq!(data(&output)["unanswered"], false);
 
-    // One item is given whatever its length; the one behind it does not fit.
+    // An item that is longer than an answer may be is given in parts; the one behind it waits for the next read.
+    let cut = "; the text breaks off within an item, and the next read goes on from there";
+    for part in 0..9 {
+        then(&host, &items);
+        let output = read(&host).unwrap();
+        let summary =
+            format!("pod `x`: 1 new line(s) of assistant text; now idle; 3 more item(s) to read{cut}");
+        gives(&output, &summary, Some("llllllllll"));
+        let data = data(&output);
+        assert_eq!((&data["new_items"], &data["remaining_items"]), (&json!(0), &json!(3)));
+        assert_eq!((&data["continued"], &data["cut"]), (&json!(part > 0), &json!(true)));
+    }
     then(&host, &items);
+    let output = read(&host).unwrap();
     gives(
-        &read(&host).unwrap(),
+        &output,
         "pod `x`: 1 new line(s) of assistant text; now idle; 2 more item(s) to read",
-        Some(&"l".repeat(100)),
+        Some("llllllllll"),
     );
+    assert_eq!((&data(&output)["new_items"], &data(&output)["continued"]), (&json!(1), &json!(true)));
     then(&host, &items);
     gives(
         &read(&host).unwrap(),
@@ -119,10 +133,18 @@ fn as_many_whole_items_as_fit_are_given_and_the_rest_is_counted() {
 #[test]
 fn a_bound_that_is_reached_exactly_leaves_nothing() {
     let (a, b) = (assistant("aaaa"), assistant("bbbb"));
-    for (max, content) in [(10, "aaaa\n\nbbbb"), (9, "aaaa"), (4, "aaaa"), (0, "aaaa")] {
+    for (max, content, is_cut) in [
+        (10, "aaaa\n\nbbbb", false),
+        (9, "aaaa", false),
+        (4, "aaaa", false),
+        (3, "aaa", true),
+        (0, "a", true),
+    ] {
         let mut host = host([giving(&[&a, &b])]);
         host.bounds.max_output = Some(max);
-        assert_eq!(read(&host).unwrap().content.as_deref(), Some(content), "at most {max} bytes");
+        let output = read(&host).unwrap();
+        assert_eq!(output.content.as_deref(), Some(content), "at most {max} bytes");
+        assert_eq!(data(&output)["cut"], is_cut, "at most {max} bytes");
     }
 }
 
@@ -134,7 +156,8 @@ fn a_pod_that_cannot_be_connected_to_is_stopped() {
     assert_eq!(
         data(&output),
         json!({"pod": "x", "state": "stopped", "new_items": 0, "remaining_items": 0,
-               "rewritten": false, "unanswered": false})
+               "continued": false, "cut": false, "rewritten": false,
+               "unanswered": false})
     );
     assert_eq!(host.asked(), ["find x Read", "open get-history"]);
 }

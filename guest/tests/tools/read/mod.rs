@@ -4,4 +4,5 @@ mod answer;
 mod cursor;
 mod failed;
 mod history;
+mod parts;
 mod reader;

@@ -20,6 +20,8 @@ use crate::units::bytes_in_memory;
     --allow-host pods.example.org                 from elsewhere, with `Authorization: Bearer …`\n\n\
     Beside the tools there are the pods' conversations, as resources: pod://NAME/transcript. A client that\n\
     subscribes to one is told when the pod's run has ended.\n\n\
+    An answer holds 64 KiB of a pod's text at most, and the next one goes on from there: more with\n\
+    --max-output BYTES, all at once with --max-output none.\n\n\
     Ctrl-C and SIGTERM end the calls in flight and then the server.\n\n\
     Exit status: 0 the client has left, 1 the server failed, 2 used wrongly, 130 interrupted.")]
 pub struct McpArgs {

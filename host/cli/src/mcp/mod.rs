@@ -34,10 +34,16 @@ use crate::exit::INTERRUPTED;
 use crate::in_force::watched;
 use crate::options::HostOptions;
 
+/// Bytes of a pod's text in one answer to a model, where the operator says nothing else: some 16,000 tokens.
+const MODEL_OUTPUT: u64 = 64 << 10;
+
 pub async fn run(args: McpArgs, host: &HostOptions) -> anyhow::Result<ExitCode> {
     if let Some(client) = args.print_config {
         return print_config::run(client, host).await;
     }
+    let mut host = host.clone();
+    host.default_output = Some(MODEL_OUTPUT);
+    let host = &host;
     // Kept to the end: it follows the grants file.
     let in_force = watched(host)?;
     let listener = match args.http {

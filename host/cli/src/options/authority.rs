@@ -43,6 +43,7 @@ impl HostOptions {
     ) -> Result<Authority, ToolError> {
         let spawner_dir = self.spawner_dir()?;
         let mut limits = Limits::default();
+        limits.output = self.default_output;
         let mut builder =
             Authority::builder().remedy(remedy).runtime_dir(spawner_dir).scope_lock(&self.scope_lock);
         match &self.granted {

@@ -120,6 +120,8 @@ pub struct HostOptions {
     spawner_dir: PathBuf,
     /// The spawner's directory is the operator's own.
     operators: bool,
+    /// Bytes of a pod's text in one answer, where nothing else is said; `None`: no bound.
+    pub default_output: Option<u64>,
     /// The spawner's name, where he has one; the operator has none.
     pub spawner: Option<String>,
     /// The scope lock's file.
@@ -207,6 +209,7 @@ impl HostArgs {
             base_dir,
             spawner_dir,
             operators,
+            default_output: None,
             spawner,
             scope_lock,
             component,

@@ -29,7 +29,7 @@ mod turn;
 use std::ffi::OsString;
 use std::fs::DirBuilder;
 use std::hash::{BuildHasher, RandomState};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -127,10 +127,13 @@ impl Pod {
         let PodArgs { name, scope, command } = args;
         let (program, arguments) = command.split_first().context("no command was given")?;
         program::check(program)?;
-        let base = std::path::absolute(&host.base_dir)
+        let make_base = DirBuilder::new().recursive(true).mode(0o700).create(&host.base_dir);
+        make_base.with_context(|| format!("cannot make the base directory `{}`", host.base_dir.display()))?;
+        // What others are told is one path, however the directory was given.
+        let base = host
+            .base_dir
+            .canonicalize()
             .with_context(|| format!("cannot resolve the base directory `{}`", host.base_dir.display()))?;
-        let make_base = DirBuilder::new().recursive(true).mode(0o700).create(&base);
-        make_base.with_context(|| format!("cannot make the base directory `{}`", base.display()))?;
         let spawner_dir = host.spawner_dir()?;
         let registry = FileRegistry::open(spawner_dir).map_err(explained)?;
         if is_same_directory(&base.join(name.as_str()), spawner_dir) {
@@ -183,7 +186,8 @@ impl Pod {
 }
 
 fn is_same_directory(one: &Path, other: &Path) -> bool {
-    matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
+    let identity = |path: &Path| path.metadata().map(|metadata| (metadata.dev(), metadata.ino()));
+    matches!((identity(one), identity(other)), (Ok(one), Ok(other)) if one == other)
 }
 
 fn greeting(name: &PodName, scope: &[ScopeRule], command: &[OsString]) -> anyhow::Result<Greeting> {

@@ -178,7 +178,7 @@ fn an_answer_that_never_got_out_is_given_again() {
     let long = "a long story. ".repeat(1 << 20);
     let script = Script::new().on("get_history", [Step::line(history(&[assistant(&long)]))]);
     let _pod = FakePod::start(&place, "child", script).unwrap();
-    let server = Served::start(&place, &[]);
+    let server = Served::start(&place, &["--max-output", "none"]);
     let session = server.session().unwrap();
     let ask = |id| call(id, "ReadPodOutput", json!({ "name": "child" }));
     let mut stream = server.post_unread(&[("Mcp-Session-Id", &session)], ask(1).to_string().as_bytes());

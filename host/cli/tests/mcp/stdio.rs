@@ -223,7 +223,7 @@ fn an_answer_that_never_got_out_is_given_again() {
     // More than a pipe holds.
     let long = "a long story. ".repeat(1 << 16);
     let (place, _pod) = with_history(&long);
-    let mut client = Piped::unread(&place, &[]);
+    let mut client = Piped::unread(&place, &["--max-output", "none"]);
     client.send(&initialize());
     client.send(&notification("notifications/initialized", json!({})));
     client.send(&call(1, "ReadPodOutput", json!({ "name": "child" })));
@@ -231,7 +231,7 @@ fn an_answer_that_never_got_out_is_given_again() {
     client.read_beginning(16 << 10);
     client.kill();
 
-    let mut client = Piped::start(&place, &[]);
+    let mut client = Piped::start(&place, &["--max-output", "none"]);
     let answer = client.ask(1, "ReadPodOutput", json!({ "name": "child" }));
     assert_eq!(answer["result"]["structuredContent"]["text"], long);
     // And this one was read, so it is not given a third time, however soon it is asked for.

@@ -5,6 +5,7 @@
 mod clients;
 mod harness;
 mod life;
+mod names;
 mod namespaces;
 mod scope;
 mod turns;

@@ -160,6 +160,47 @@ pub const CASES: &[Case] = &[
     )
     .needs(&[Need::SocketPaths]),
     Case::new(
+        "grants/socket-other-name",
+        "a granted directory is the same one, whatever name a record has for it",
+        |t| {
+            symlink(t.place().base(), t.place().root().join("link"))?;
+            let _pod = t.pod("worker", obliging("text"))?;
+            std::fs::create_dir(t.place().root().join("aside"))?;
+            for name in ["link", "aside/../base", ".//base/."] {
+                t.record_at(name, &t.place().root().join(name).join("worker/sock"))?;
+            }
+            t.option("--allow-sockets", t.place().base());
+            for name in ["link", "aside/../base", ".//base/."] {
+                t.read(name)?.with_content("text")?;
+            }
+            Ok(())
+        },
+    )
+    .needs(&[Need::SocketPaths]),
+    Case::new(
+        "grants/socket-other-name-link-inside",
+        "beneath another name of a granted directory, a symbolic link is refused as well, even one back to it",
+        |t| {
+            symlink(t.place().base(), t.place().root().join("alias"))?;
+            link(t, t.place().base(), "back")?;
+            let pod = t.pod_at(&t.place().socket("pod"), "worker", obliging("secret"))?;
+            t.record_at("worker", &t.place().root().join("alias/back/pod/sock"))?;
+            t.option("--allow-sockets", t.place().base());
+            refused(t)?;
+            same("connections to the pod", pod.connections(), 0)
+        },
+    )
+    .needs(&[Need::SocketPaths])
+    .catches(&[Flaw::FollowsLinks]),
+    Case::new(
+        "grants/socket-other-name-dot-dot",
+        "a path that leads out of a granted directory under another name is refused",
+        |t| {
+            refused_by_way_of(t, "alias/../outside/sock", |t| symlink(t.place().base(), t.place().root().join("alias")))
+        },
+    )
+    .needs(&[Need::SocketPaths]),
+    Case::new(
         "grants/socket-two-directories",
         "several directories can be granted, each like the first",
         |t| {

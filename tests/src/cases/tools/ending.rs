@@ -154,6 +154,23 @@ pub const CASES: &[Case] = &[
     })
     .needs(&[Need::OpTimeout, Need::ScopeLock])
     .catches(&[Flaw::BelievesInStops]),
+    Case::new(
+        "tools/stop-other-name",
+        "a pod's own entry is its own, however its socket's path is spelled",
+        |t| {
+            let alias = t.place().root().join("alias");
+            std::os::unix::fs::symlink(t.place().base(), &alias)?;
+            let _pod = t.pod("worker", Script::new().stopping())?;
+            let mut allocation = t.place().native_allocation("worker", std::process::id().into());
+            allocation["socket"] = json!(alias.join("worker/sock"));
+            t.place().write_table(&[allocation])?;
+            t.option("--allow-sockets", t.place().base());
+            t.stop("worker")?.says(&stopped("worker"))?;
+            same("the scope table", t.place().allocated()?, Vec::<String>::new())
+        },
+    )
+    .needs(&[Need::ScopeLock, Need::SocketPaths])
+    .catches(&[Flaw::KeepsScope]),
     Case::new("tools/stop-crashed", "a pod that died and left socket and scope behind is stopped", |t| {
         t.crashed_pod("worker")?;
         t.place().write_table(&[t.place().native_allocation("worker", 0)])?;

@@ -10,7 +10,7 @@ use super::*;
 /// Decodes an item in pieces of `size`. The text of others than the assistant is left out.
 fn in_pieces(raw: &[u8], size: usize, out: &mut String) -> Result<ItemKind, NotJson> {
     let before = out.len();
-    let mut decoder = ItemDecoder::new(Nesting::default(), out, false);
+    let mut decoder = ItemDecoder::new(Nesting::default(), out.len(), false);
     let mut fed = 0;
     // A number is complete with what stands behind it.
     for piece in [raw, b"\n"].concat().chunks(size) {
