@@ -178,6 +178,8 @@ async def tools(world):
             assert set(shown) == {"ListPods", "SendToPod", "ReadPodOutput", "StopPod"}
             assert shown["ListPods"].annotations.read_only_hint is True
             assert shown["StopPod"].annotations.destructive_hint is True
+            assert shown["ReadPodOutput"].annotations.read_only_hint is False
+            assert all(tool.annotations.open_world_hint is False for tool in shown.values())
             assert "text" in shown["ReadPodOutput"].output_schema["required"]
 
             result = await client.call_tool("ListPods")
@@ -186,6 +188,7 @@ async def tools(world):
 
             result = await client.call_tool("SendToPod", {"name": "worker", "message": "hello"})
             assert text(result) == "sent message to `worker`", text(result)
+            assert result.structured_content == {"pod": "worker", "summary": text(result)}
             assert await until_idle(client, "worker") == "HELLO"
 
             # What was delivered is not given twice, however soon it is asked for again.

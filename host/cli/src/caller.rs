@@ -3,14 +3,21 @@
 //!
 //! A call ends early by being dropped; the audit log then calls it cancelled.
 
+use std::borrow::Cow;
 use std::future::Future;
+use std::path::PathBuf;
 
 use pod_tools_host::{Answer, Authority, Document, Output, PodTools, ToolError};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 use tokio::sync::watch;
 
 use crate::audit::AuditLog;
 use crate::in_force::{InForce, watched};
 use crate::options::{HostOptions, SetUpError};
+
+/// The tool that lists the pods there are.
+const LISTING: &str = "ListPods";
 
 /// The plugin, its authority and the audit log; or why there is no plugin or no authority, which every call then
 /// ends in.
@@ -18,6 +25,8 @@ use crate::options::{HostOptions, SetUpError};
 pub struct Caller {
     ready: Result<(PodTools, watch::Receiver<Authority>), ToolError>,
     audit: Option<AuditLog>,
+    /// The directory in which pods are recorded.
+    registry: PathBuf,
     /// Says what could not be done once an answer had been delivered.
     warn: fn(&ToolError),
     /// Follows the grants file for as long as it exists.
@@ -116,7 +125,8 @@ impl Caller {
             Ok((tools, in_force)) => (Ok((tools, in_force.authority.clone())), Some(in_force)),
             Err(error) => (Err(error), None),
         };
-        Ok(Self { ready, audit, warn, _in_force: in_force })
+        let registry = host.registry_dir().to_owned();
+        Ok(Self { ready, audit, registry, warn, _in_force: in_force })
     }
 
     /// For a server, which has what it needs; what it has to say goes to its log.
@@ -124,9 +134,10 @@ impl Caller {
         tools: PodTools,
         authority: watch::Receiver<Authority>,
         audit: Option<AuditLog>,
+        registry: PathBuf,
     ) -> Self {
         let warn = |error: &ToolError| tracing::warn!("{error}");
-        Self { ready: Ok((tools, authority)), audit, warn, _in_force: None }
+        Self { ready: Ok((tools, authority)), audit, registry, warn, _in_force: None }
     }
 
     /// Whether there is a plugin and an authority.
@@ -156,6 +167,22 @@ impl Caller {
             entry.finish(done.as_ref().map(C::size));
         }
         done
+    }
+
+    /// The summary of an answer for a person or a model: where there are no pods, with the directory that they were
+    /// looked for in. It may not be the one that was meant, which the plugin does not know and need not know.
+    pub fn summary<'a>(&self, tool: &str, output: &'a Output) -> Cow<'a, str> {
+        #[derive(Deserialize)]
+        struct Listing {
+            pods: Vec<IgnoredAny>,
+        }
+        let lists_none = tool == LISTING
+            && serde_json::from_str(output.data.get()).is_ok_and(|Listing { pods }| pods.is_empty());
+        if lists_none {
+            let looked_in = self.registry.display().to_string();
+            return format!("{}; looked in {}", output.summary, looked_in.escape_debug()).into();
+        }
+        Cow::Borrowed(&output.summary)
     }
 
     /// Stores what the call has staged, now that its answer is out. A failure takes nothing back: the text was given,

@@ -54,7 +54,7 @@ pub async fn run(args: CallArgs, host: &HostOptions) -> anyhow::Result<ExitCode>
 
     let answer = match &outcome {
         _ if args.json => AnswerLine::from(&outcome).to_bytes()?,
-        Ok(answer) => shown(answer).into_bytes(),
+        Ok(answer) => shown(&caller.summary(&tool, answer.output()), answer).into_bytes(),
         Err(error) => {
             eprintln!("pod-tools: {} [{}]", for_people(&error.message), words(error));
             return Ok(ExitCode::from(1));
@@ -73,10 +73,9 @@ pub async fn run(args: CallArgs, host: &HostOptions) -> anyhow::Result<ExitCode>
     }
 }
 
-fn shown(answer: &Answer) -> String {
-    let output = answer.output();
-    let summary = for_people(&output.summary);
-    match &output.content {
+fn shown(summary: &str, answer: &Answer) -> String {
+    let summary = for_people(summary);
+    match &answer.output().content {
         Some(content) => format!("{summary}\n\n{}\n", for_people(content)),
         None => format!("{summary}\n"),
     }

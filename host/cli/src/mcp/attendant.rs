@@ -224,7 +224,8 @@ mod tests {
             let cache = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/tmp/cache");
             let tools = PodTools::builder().cache_dir(Some(cache)).load().unwrap();
             let stopping = CancellationToken::new();
-            let server = McpServer::new(tools, changes, None, stopping.clone()).await.unwrap();
+            let server =
+                McpServer::new(tools, changes, None, place.runtime_dir(), stopping.clone()).await.unwrap();
             let (ours, theirs) = tokio::io::duplex(1 << 20);
             tokio::spawn(async move {
                 let (input, output) = split(theirs);

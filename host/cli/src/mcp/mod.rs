@@ -3,7 +3,7 @@
 //! From the client inwards: a transport ([`stdio`] or [`http`]) turns bytes into messages within bounds and
 //! knows when an answer is out ([`delivery`]); [`session`] answers the protocol's requests; [`server`] is what
 //! all sessions share, and the one place through which every call passes. [`catalogue`] shows the component's
-//! tools in the protocol's terms, [`answer`] their outcomes, [`transcripts`] the pods' conversations as
+//! tools in the protocol's terms, [`answer`] their outcomes, both in the [`client`]'s form, [`transcripts`] the pods' conversations as
 //! resources, [`watcher`] and [`attendant`] tell subscribers when one has changed, [`client_log`] takes log
 //! lines to clients.
 
@@ -11,6 +11,7 @@ mod answer;
 mod args;
 mod attendant;
 mod catalogue;
+mod client;
 mod client_log;
 mod delivery;
 mod frame;
@@ -53,7 +54,14 @@ pub async fn run(args: McpArgs, host: &HostOptions) -> anyhow::Result<ExitCode> 
     let tools = host.load()?;
     let audit = host.audit_log(Some(tools.component_sha256()))?;
     let stopping = CancellationToken::new();
-    let server = McpServer::new(tools, in_force.authority.clone(), audit, stopping.clone()).await?;
+    let server = McpServer::new(
+        tools,
+        in_force.authority.clone(),
+        audit,
+        host.registry_dir().to_owned(),
+        stopping.clone(),
+    )
+    .await?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let serving = async {

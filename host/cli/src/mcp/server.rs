@@ -2,6 +2,7 @@
 //! the queue, its progress and its early end.
 
 use std::convert::Infallible;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -99,12 +100,13 @@ impl McpServer {
         tools: PodTools,
         authority: watch::Receiver<Authority>,
         audit: Option<AuditLog>,
+        registry: PathBuf,
         stopping: CancellationToken,
     ) -> anyhow::Result<Arc<Self>> {
         let catalogue = Catalogue::new(tools.definitions().await.map_err(explained)?)?;
         let watcher = Watcher::start(authority.clone(), &stopping)?;
         Ok(Arc::new(Self {
-            caller: Arc::new(Caller::of_server(tools, authority.clone(), audit)),
+            caller: Arc::new(Caller::of_server(tools, authority.clone(), audit, registry)),
             authority,
             catalogue,
             watcher,

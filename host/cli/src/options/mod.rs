@@ -2,6 +2,7 @@
 
 mod arguments;
 mod authority;
+mod base;
 pub mod remedy;
 
 use std::ffi::OsStr;
@@ -22,7 +23,8 @@ const OPERATOR: &str = "pod-tools";
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Where things are")]
 pub struct HostArgs {
-    /// Where pods have their directories [default: $XDG_RUNTIME_DIR/insomnia, else ~/.insomnia/run]
+    /// Where pods have their directories [default: $XDG_RUNTIME_DIR/insomnia, without that variable
+    /// /run/user/UID/insomnia where /run/user/UID is yours, else ~/.insomnia/run]
     #[arg(long, global = true, env = "POD_TOOLS_BASE_DIR", value_name = "DIR")]
     base_dir: Option<PathBuf>,
 
@@ -145,11 +147,9 @@ impl HostArgs {
             let text = var(name).map(std::ffi::OsString::into_string).transpose();
             text.map_err(|_| anyhow::anyhow!("{name} is not UTF-8"))
         };
-        let base_dir = match (self.base_dir, path_var("XDG_RUNTIME_DIR"), path_var("HOME")) {
-            (Some(base), ..) => base,
-            (None, Some(runtime), _) => runtime.join("insomnia"),
-            (None, None, Some(home)) => home.join(".insomnia/run"),
-            (None, None, None) => anyhow::bail!("there is no base directory; name one with --base-dir"),
+        let base_dir = match self.base_dir.or_else(|| base::default(path_var)) {
+            Some(base) => base,
+            None => anyhow::bail!("there is no base directory; name one with --base-dir"),
         };
         let base_dir = std::path::absolute(&base_dir).context("the base directory has no absolute path")?;
         let scope_lock = self.scope_lock.or_else(|| path_var("INSOMNIA_SCOPE_LOCK"));
@@ -238,6 +238,11 @@ impl HostOptions {
             )?;
         }
         Ok(&self.spawner_dir)
+    }
+
+    /// The directory in which the spawner's pods are recorded. It need not exist.
+    pub fn registry_dir(&self) -> &Path {
+        &self.spawner_dir
     }
 
     /// The plugin that these options name.
