@@ -5,19 +5,23 @@
 
 use std::borrow::Cow;
 use std::future::Future;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use pod_tools_host::{Answer, Authority, Document, Output, PodTools, ToolError};
+use pod_tools_host::{Answer, Authority, Decision, Document, Ledger, Output, PodTools, ToolError};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use tokio::sync::watch;
 
 use crate::audit::AuditLog;
 use crate::in_force::{InForce, watched};
+use crate::operator_log::OPERATOR;
 use crate::options::{HostOptions, SetUpError};
 
 /// The tool that lists the pods there are.
 const LISTING: &str = "ListPods";
+
+/// The most denials of one call that are logged: a plugin may ask for what it likes.
+const MAX_DENIALS: usize = 8;
 
 /// The plugin, its authority and the audit log; or why there is no plugin or no authority, which every call then
 /// ends in.
@@ -27,6 +31,8 @@ pub struct Caller {
     audit: Option<AuditLog>,
     /// The directory in which pods are recorded.
     registry: PathBuf,
+    /// The file that grants are written in, where denials do not tell of it and the log has to.
+    untold_grants: Option<PathBuf>,
     /// Says what could not be done once an answer had been delivered.
     warn: fn(&ToolError),
     /// Follows the grants file for as long as it exists.
@@ -126,7 +132,7 @@ impl Caller {
             Err(error) => (Err(error), None),
         };
         let registry = host.registry_dir().to_owned();
-        Ok(Self { ready, audit, registry, warn, _in_force: in_force })
+        Ok(Self { ready, audit, registry, untold_grants: None, warn, _in_force: in_force })
     }
 
     /// For a server, which has what it needs; what it has to say goes to its log.
@@ -134,10 +140,12 @@ impl Caller {
         tools: PodTools,
         authority: watch::Receiver<Authority>,
         audit: Option<AuditLog>,
-        registry: PathBuf,
+        host: &HostOptions,
     ) -> Self {
         let warn = |error: &ToolError| tracing::warn!("{error}");
-        Self { ready: Ok((tools, authority)), audit, registry, warn, _in_force: None }
+        let (registry, grants) = (host.registry_dir().to_owned(), host.grants_file().map(Path::to_owned));
+        let ready = Ok((tools, authority));
+        Self { ready, audit, registry, untold_grants: grants, warn, _in_force: None }
     }
 
     /// Whether there is a plugin and an authority.
@@ -154,15 +162,16 @@ impl Caller {
     ) -> Result<C::Answer, ToolError> {
         let (tools, in_force) = self.ready.as_ref().map_err(Clone::clone)?;
         let entry = self.audit.as_ref().map(|audit| audit.begin(call.name())).transpose()?;
+        let ledger = entry.as_ref().map_or_else(Ledger::new, |entry| entry.ledger().clone());
         let asked = async {
             let _place = admission.await?;
-            let mut authority = in_force.borrow().clone();
-            if let Some(entry) = &entry {
-                authority = authority.recorded_in(entry.ledger());
-            }
+            let authority = in_force.borrow().recorded_in(&ledger);
             call.make(tools, &authority).await
         };
         let done = asked.await;
+        if let Some(file) = &self.untold_grants {
+            log_denials(file, &ledger);
+        }
         if let Some(entry) = entry {
             entry.finish(done.as_ref().map(C::size));
         }
@@ -191,5 +200,14 @@ impl Caller {
         if let Err(error) = answer.delivered().await {
             (self.warn)(&error);
         }
+    }
+}
+
+/// Tells the operator which lines of the grants file would have allowed what a call was denied.
+fn log_denials(file: &Path, ledger: &Ledger) {
+    let denied = |decision| matches!(decision, Decision::Denied);
+    for request in ledger.requests().into_iter().filter(|request| denied(request.decision)).take(MAX_DENIALS)
+    {
+        tracing::warn!(target: OPERATOR, "{}", request.denial(file));
     }
 }

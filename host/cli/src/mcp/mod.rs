@@ -39,6 +39,9 @@ pub async fn run(args: McpArgs, host: &HostOptions) -> anyhow::Result<ExitCode> 
     if let Some(client) = args.print_config {
         return print_config::run(client, host).await;
     }
+    // A client on a pipe has started this process where it works itself; one over HTTP is anywhere.
+    let directory = args.http.is_none().then(|| std::env::current_dir().ok()).flatten();
+    let host = &host.for_a_model(directory);
     // Kept to the end: it follows the grants file.
     let in_force = watched(host)?;
     let listener = match args.http {
@@ -54,14 +57,7 @@ pub async fn run(args: McpArgs, host: &HostOptions) -> anyhow::Result<ExitCode> 
     let tools = host.load()?;
     let audit = host.audit_log(Some(tools.component_sha256()))?;
     let stopping = CancellationToken::new();
-    let server = McpServer::new(
-        tools,
-        in_force.authority.clone(),
-        audit,
-        host.registry_dir().to_owned(),
-        stopping.clone(),
-    )
-    .await?;
+    let server = McpServer::new(tools, in_force.authority.clone(), audit, host, stopping.clone()).await?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let serving = async {

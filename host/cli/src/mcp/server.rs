@@ -2,7 +2,6 @@
 //! the queue, its progress and its early end.
 
 use std::convert::Infallible;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -21,6 +20,7 @@ use super::delivery::Delivery;
 use super::watcher::Watcher;
 use crate::audit::AuditLog;
 use crate::caller::{Caller, PluginCall, ToolCall, TranscriptCall};
+use crate::options::HostOptions;
 use crate::options::remedy::explained;
 
 /// Calls of all clients that run at once; further ones wait. Half of what [`PodTools`] has places for.
@@ -100,13 +100,13 @@ impl McpServer {
         tools: PodTools,
         authority: watch::Receiver<Authority>,
         audit: Option<AuditLog>,
-        registry: PathBuf,
+        host: &HostOptions,
         stopping: CancellationToken,
     ) -> anyhow::Result<Arc<Self>> {
         let catalogue = Catalogue::new(tools.definitions().await.map_err(explained)?)?;
         let watcher = Watcher::start(authority.clone(), &stopping)?;
         Ok(Arc::new(Self {
-            caller: Arc::new(Caller::of_server(tools, authority.clone(), audit, registry)),
+            caller: Arc::new(Caller::of_server(tools, authority.clone(), audit, host)),
             authority,
             catalogue,
             watcher,

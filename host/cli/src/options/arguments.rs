@@ -66,14 +66,10 @@ fn text(path: &Path) -> anyhow::Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use clap::{Args, Command, FromArgMatches};
-
-    use crate::options::HostArgs;
+    use crate::options::HostOptions;
 
     fn arguments(given: &[&str]) -> Vec<String> {
-        let command = HostArgs::augment_args(Command::new("pod-tools"));
-        let matches = command.get_matches_from([&["pod-tools", "--base-dir", "/base"], given].concat());
-        HostArgs::from_arg_matches(&matches).unwrap().resolve().unwrap().arguments().unwrap()
+        HostOptions::parsed(&[&["--base-dir", "/base"], given].concat()).arguments().unwrap()
     }
 
     #[test]

@@ -131,6 +131,16 @@ pub struct HostOptions {
     allow_sockets: Vec<PathBuf>,
     limits: GivenLimits,
     audit: Option<PathBuf>,
+    audience: Audience,
+}
+
+/// Who reads the errors of calls, and the answers.
+#[derive(Debug, Clone)]
+enum Audience {
+    /// The operator, who may change what is granted, and is told how.
+    Operator,
+    /// A model, which may not. It works in that directory, where that is known.
+    Model { directory: Option<PathBuf> },
 }
 
 impl HostArgs {
@@ -214,6 +224,7 @@ impl HostArgs {
             allow_sockets,
             limits,
             audit,
+            audience: Audience::Operator,
         })
     }
 }
@@ -226,6 +237,21 @@ impl Granted {
 }
 
 impl HostOptions {
+    /// Of a command line with these arguments.
+    #[cfg(test)]
+    pub fn parsed(arguments: &[&str]) -> Self {
+        use clap::{Args, FromArgMatches};
+        let command = HostArgs::augment_args(clap::Command::new("pod-tools"));
+        let matches = command.get_matches_from([&["pod-tools"], arguments].concat());
+        HostArgs::from_arg_matches(&matches).unwrap().resolve().unwrap()
+    }
+
+    /// The same for calls of an agent's model that works in `directory`, if that is known: a denial names the missing
+    /// grant to it, and neither file nor option.
+    pub fn for_a_model(&self, directory: Option<PathBuf>) -> Self {
+        Self { audience: Audience::Model { directory }, ..self.clone() }
+    }
+
     /// The spawner's directory. The operator's own is made when it is missing; any other must exist.
     pub fn spawner_dir(&self) -> Result<&Path, ToolError> {
         if self.operators {

@@ -138,6 +138,12 @@ fn what_is_probably_not_meant_is_warned_of() {
     ] {
         assert_eq!(warnings(text, 0o644), expected, "{text}");
     }
+    let file = write(&place, "grants = [\"list\"]\n");
+    fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
+    let mut here = at(&place, ["grants", "check"]);
+    here.arg(&file).current_dir(place.root());
+    let here = run(here).stdout;
+    assert!(here.contains("warning: lies beneath") && here.contains("pod-tools/"), "{here}");
     let open = warnings("grants = [\"list\"]\n", 0o664);
     assert!(open.len() == 1 && open[0].starts_with("others can write to it"), "{open:?}");
 }

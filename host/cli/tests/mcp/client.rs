@@ -56,15 +56,35 @@ pub struct Piped {
     messages: Option<Receiver<Value>>,
     /// What came while something else was waited for.
     passed: Vec<Value>,
+    log: Receiver<String>,
 }
 
 impl Piped {
     /// A server whose client has not said a word yet, and does not read.
     pub fn unread(place: &Place, options: &[&str]) -> Self {
         let mut command = cli::at(place, [&["mcp"], options].concat());
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
         let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
-        Self { child, stdin, stdout, messages: None, passed: Vec::new() }
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let (sender, log) = channel();
+        std::thread::spawn(move || {
+            for line in stderr.lines().map_while(Result::ok) {
+                eprintln!("{line}");
+                let _ = sender.send(line);
+            }
+        });
+        Self { child, stdin, stdout, messages: None, passed: Vec::new(), log }
+    }
+
+    /// The next line of the operator's log that says this.
+    pub fn await_log(&self, part: &str) -> String {
+        loop {
+            let line = self.log.recv_timeout(LIMIT).unwrap_or_else(|_| panic!("the log never says {part:?}"));
+            if line.contains(part) {
+                return line;
+            }
+        }
     }
 
     /// A server and a client that has said who it is.
