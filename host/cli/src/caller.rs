@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 
+use pod_tools_host::registry::Reader;
 use pod_tools_host::{Answer, Authority, Decision, Document, Ledger, Output, PodTools, ToolError};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -63,6 +64,10 @@ pub trait PluginCall {
 pub struct ToolCall<'a> {
     pub name: &'a str,
     pub input: &'a str,
+    /// Whose read cursors count; `None`: whose the options say.
+    pub reader: Option<&'a Reader>,
+    /// No read cursor moves.
+    pub peek: bool,
 }
 
 impl PluginCall for ToolCall<'_> {
@@ -73,7 +78,14 @@ impl PluginCall for ToolCall<'_> {
     }
 
     async fn make(&self, tools: &PodTools, authority: &Authority) -> Result<Answer, ToolError> {
-        tools.call(authority, self.name, self.input).await
+        let mut authority = Cow::Borrowed(authority);
+        if let Some(reader) = self.reader {
+            authority = Cow::Owned(authority.read_by(reader.clone()));
+        }
+        if self.peek {
+            authority = Cow::Owned(authority.peeking());
+        }
+        tools.call(&authority, self.name, self.input).await
     }
 
     fn size(answer: &Answer) -> usize {

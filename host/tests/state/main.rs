@@ -6,6 +6,7 @@ mod descriptors;
 mod lock;
 mod native;
 mod process;
+mod readers;
 mod recovery;
 mod registry;
 mod rule;

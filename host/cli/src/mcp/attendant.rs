@@ -199,6 +199,7 @@ mod tests {
     use tokio_util::sync::CancellationToken;
 
     use super::*;
+    use crate::mcp::reader::Readers;
     use crate::mcp::session::Session;
     use crate::options::HostOptions;
 
@@ -226,7 +227,8 @@ mod tests {
             let tools = PodTools::builder().cache_dir(Some(cache)).load().unwrap();
             let host = HostOptions::parsed(&["--base-dir", place.base().to_str().unwrap()]);
             let stopping = CancellationToken::new();
-            let server = McpServer::new(tools, changes, None, &host, stopping.clone()).await.unwrap();
+            let server =
+                McpServer::new(tools, changes, None, &host, Readers::Given, stopping.clone()).await.unwrap();
             let (ours, theirs) = tokio::io::duplex(1 << 20);
             tokio::spawn(async move {
                 let (input, output) = split(theirs);

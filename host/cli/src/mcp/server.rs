@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use pod_tools_host::registry::Reader;
 use pod_tools_host::{Answer, Authority, Document, ErrorKind, PodTools, ToolError};
 use rmcp::model::ProgressNotificationParam;
 use rmcp::service::{Peer, RequestContext, RoleServer};
@@ -17,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use super::catalogue::Catalogue;
 use super::client_log::{self, LogSender};
 use super::delivery::Delivery;
+use super::reader::Readers;
 use super::watcher::Watcher;
 use crate::audit::AuditLog;
 use crate::caller::{Caller, PluginCall, ToolCall, TranscriptCall};
@@ -41,6 +43,7 @@ pub struct McpServer {
     pub caller: Arc<Caller>,
     authority: watch::Receiver<Authority>,
     pub catalogue: Catalogue,
+    pub readers: Readers,
     pub watcher: Watcher,
     /// The server ends.
     pub stopping: CancellationToken,
@@ -101,6 +104,7 @@ impl McpServer {
         authority: watch::Receiver<Authority>,
         audit: Option<AuditLog>,
         host: &HostOptions,
+        readers: Readers,
         stopping: CancellationToken,
     ) -> anyhow::Result<Arc<Self>> {
         let catalogue = Catalogue::new(tools.definitions().await.map_err(explained)?)?;
@@ -109,6 +113,7 @@ impl McpServer {
             caller: Arc::new(Caller::of_server(tools, authority.clone(), audit, host)),
             authority,
             catalogue,
+            readers,
             watcher,
             stopping,
             running: Semaphore::new(RUNNING),
@@ -134,6 +139,7 @@ impl McpServer {
         &self,
         name: &str,
         arguments: Value,
+        reader: Option<&Reader>,
         client: &Client,
         asked: Asked<'_>,
     ) -> Result<Answer, Ended> {
@@ -142,7 +148,8 @@ impl McpServer {
         let input = arguments.to_string();
         drop(arguments);
         let waiting = format!("{name} is waiting for its pod");
-        self.carry_out(&ToolCall { name, input: &input }, checked, waiting, client, asked).await
+        let call = ToolCall { name, input: &input, reader, peek: false };
+        self.carry_out(&call, checked, waiting, client, asked).await
     }
 
     /// Reads the whole conversation of the pod of that name.

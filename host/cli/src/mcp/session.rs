@@ -3,9 +3,10 @@
 #![expect(deprecated, reason = "log messages left the protocol with 2026-07-28; clients of today have them")]
 
 use std::borrow::Cow;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use pod_tools_host::ErrorKind;
+use pod_tools_host::registry::Reader;
 use rmcp::handler::server::ServerHandler;
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams, CompleteResult,
@@ -24,6 +25,7 @@ use super::attendant::{self, MAX_SUBSCRIPTIONS, Subscriptions};
 use super::client::{self, Form};
 use super::client_log::{self, LogLine};
 use super::delivery::{Delivery, Outbox};
+use super::reader::SessionReader;
 use super::server::{Asked, Client, Ended, McpServer};
 use super::{answer, transcripts};
 use crate::caller::{PluginCall, ToolCall};
@@ -66,6 +68,8 @@ struct Shared {
     client: Client,
     level: Mutex<LoggingLevel>,
     subscriptions: Subscriptions,
+    /// Who reads in this session.
+    reader: OnceLock<SessionReader>,
     /// The client's log lines, until its attendant sends them.
     log: Mutex<Option<mpsc::Receiver<LogLine>>>,
     ended: CancellationToken,
@@ -80,6 +84,7 @@ impl Session {
             client: Client::new(sender),
             level: Mutex::new(LoggingLevel::Warning),
             subscriptions: Subscriptions::default(),
+            reader: OnceLock::new(),
             log: Mutex::new(Some(log)),
             ended: ended.clone(),
         };
@@ -122,8 +127,10 @@ impl Session {
         let delivery = delivery(context);
         let asked = Asked { context, delivery: &delivery };
         let done = async {
-            let call = self
-                .ask(asked, async |server, client| server.call_tool(name, arguments, client, asked).await);
+            let reader = self.reader(context);
+            let call = self.ask(asked, async |server, client| {
+                server.call_tool(name, arguments, reader.as_ref(), client, asked).await
+            });
             let answer = call.await?;
             let server = &self.shared.server;
             // The text is there twice, for the model and for programs.
@@ -141,13 +148,24 @@ impl Session {
         }
     }
 
+    /// Who makes a request, as a reader; `None`: the operator has said it for all. A request that says by itself who
+    /// makes it has no session.
+    fn reader(&self, context: &RequestContext<RoleServer>) -> Option<Reader> {
+        let Shared { server, reader, .. } = &*self.shared;
+        let client = client::name(context);
+        if context.meta.client_info().is_some() {
+            return server.readers.of_request(client.as_deref());
+        }
+        reader.get_or_init(|| server.readers.of_session(client.as_deref())).reader().cloned()
+    }
+
     /// The pods that there are, as far as they may be seen.
     async fn listing(&self, context: &RequestContext<RoleServer>) -> Result<transcripts::Listing, ErrorData> {
         let delivery = delivery(context);
         let asked = Asked { context, delivery: &delivery };
         let nothing = Value::Object(rmcp::model::JsonObject::new());
         let call = self.ask(asked, async |server, client| {
-            server.call_tool(transcripts::LISTED_BY, nothing, client, asked).await
+            server.call_tool(transcripts::LISTED_BY, nothing, None, client, asked).await
         });
         match call.await {
             Ok(answer) => serde_json::from_str(answer.output().data.get())

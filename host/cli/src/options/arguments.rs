@@ -39,6 +39,9 @@ impl HostOptions {
         if let Some(file) = &self.audit {
             add("audit", text(file)?);
         }
+        if let Some(reader) = &self.reader {
+            add("reader", reader.to_string());
+        }
         for setting in &self.limits.0 {
             add(setting.limit.name, setting.text.clone());
         }
@@ -95,6 +98,8 @@ mod tests {
             "/b",
             "--audit",
             "/audit.jsonl",
+            "--reader",
+            "the reviewer",
             "--op-timeout",
             "250ms",
             "--max-output",

@@ -84,7 +84,11 @@ impl HostOptions {
         if let Some(earlier) = earlier {
             builder = builder.replaces(earlier);
         }
-        builder.limits(limits).build().map_err(explained)
+        let authority = builder.limits(limits).build().map_err(explained)?;
+        Ok(match &self.reader {
+            Some(reader) => authority.read_by(reader.clone()),
+            None => authority,
+        })
     }
 
     /// The audit log, if there is to be one. `component` is what calls are made of, in its SHA-256.

@@ -10,6 +10,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::Context;
+use pod_tools_host::registry::Reader;
 use pod_tools_host::{ErrorKind, Grant, PodTools, Reason, ToolError};
 
 use crate::audit::AuditError;
@@ -82,6 +83,17 @@ pub struct HostArgs {
     )]
     audit: Option<PathBuf>,
 
+    /// Who reads: a reader has read cursors of its own, so that nobody takes text from another. Default: the command
+    /// line's; for `mcp`, one for each client, by its name and its working directory
+    #[arg(
+        long,
+        global = true,
+        env = "POD_TOOLS_READER",
+        value_name = "NAME",
+        help_heading = "Where things are"
+    )]
+    reader: Option<Reader>,
+
     #[command(flatten)]
     limits: GivenLimits,
 }
@@ -131,6 +143,8 @@ pub struct HostOptions {
     allow_sockets: Vec<PathBuf>,
     limits: GivenLimits,
     audit: Option<PathBuf>,
+    /// Whose read cursors count, where somebody said so.
+    pub reader: Option<Reader>,
     audience: Audience,
 }
 
@@ -224,6 +238,7 @@ impl HostArgs {
             allow_sockets,
             limits,
             audit,
+            reader: self.reader,
             audience: Audience::Operator,
         })
     }

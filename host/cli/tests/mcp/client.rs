@@ -3,7 +3,8 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::process::{Child, ChildStderr, ChildStdin, Stdio};
+use std::path::Path;
+use std::process::{Child, ChildStderr, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
@@ -20,13 +21,18 @@ pub const PATIENT: [&str; 4] = ["--op-timeout", "100s", "--call-timeout", "100s"
 
 /// The request that begins a session.
 pub fn initialize() -> Value {
+    initialize_as("test")
+}
+
+/// The same by a client of that name.
+pub fn initialize_as(name: &str) -> Value {
     request(
         0,
         "initialize",
         json!({
             "protocolVersion": "2025-11-25",
             "capabilities": {},
-            "clientInfo": { "name": "test", "version": "1" },
+            "clientInfo": { "name": name, "version": "1" },
         }),
     )
 }
@@ -62,7 +68,22 @@ pub struct Piped {
 impl Piped {
     /// A server whose client has not said a word yet, and does not read.
     pub fn unread(place: &Place, options: &[&str]) -> Self {
+        Self::run(cli::at(place, [&["mcp"], options].concat()))
+    }
+
+    /// A server for a client of that name, which works in that directory.
+    pub fn start_as(name: &str, directory: &Path, place: &Place, options: &[&str]) -> Self {
         let mut command = cli::at(place, [&["mcp"], options].concat());
+        command.current_dir(directory);
+        let mut piped = Self::run(command);
+        piped.read();
+        piped.send(&initialize_as(name));
+        piped.answer(0);
+        piped.send(&notification("notifications/initialized", json!({})));
+        piped
+    }
+
+    fn run(mut command: Command) -> Self {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
@@ -284,7 +305,12 @@ impl Served {
 
     /// Begins a session, and gives its id.
     pub fn session(&self) -> Result<String, Response> {
-        let response = self.post(&[], initialize().to_string().as_bytes());
+        self.session_of("test")
+    }
+
+    /// Begins a session of a client of that name.
+    pub fn session_of(&self, name: &str) -> Result<String, Response> {
+        let response = self.post(&[], initialize_as(name).to_string().as_bytes());
         response.session.clone().ok_or(response)
     }
 

@@ -6,6 +6,7 @@
 mod client;
 mod grants;
 mod http;
+mod readers;
 mod resources;
 mod stdio;
 mod tools;
