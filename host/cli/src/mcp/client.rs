@@ -31,8 +31,9 @@ impl Form {
     /// For the client of that name.
     pub fn of(client: Option<&str>) -> Self {
         let shows_structure = |name: &str| {
-            let begins = |with: &&str| name.get(..with.len()).is_some_and(|it| it.eq_ignore_ascii_case(with));
-            SHOW_STRUCTURE.iter().any(|with| begins(&with))
+            SHOW_STRUCTURE
+                .iter()
+                .any(|with| name.get(..with.len()).is_some_and(|it| it.eq_ignore_ascii_case(with)))
         };
         if client.is_some_and(shows_structure) { Self::Text } else { Self::TextAndStructure }
     }
