@@ -22,6 +22,7 @@ import httpx2
 from mcp import Client, MCPError
 from mcp.client.stdio import StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
+from mcp.types import Implementation
 
 # Generous: tells "bounded" from "for ever". What the contract promises within a second has a bound of its own.
 LONG = 60
@@ -306,14 +307,16 @@ async def two_clients(world):
     async with world.server() as (place, connect):
         place.pod("worker", CAPITALS)
         server, connections = await place.silent_pod("silent")
-        async with connect() as one, connect() as other:
+        info = [Implementation(name=name, version="1") for name in ("one", "other")]
+        async with connect(client_info=info[0]) as one, connect(client_info=info[1]) as other:
             waiting = asyncio.ensure_future(one.call_tool("ReadPodOutput", {"name": "silent"}))
             gone = await asyncio.wait_for(connections.get(), LONG)
             await other.call_tool("SendToPod", {"name": "worker", "message": "hello"})
             assert await until_idle(other, "worker") == "HELLO"
             assert not waiting.done() and not gone.is_set()
             await one.call_tool("SendToPod", {"name": "worker", "message": "me too"})
-            assert await until_idle(one, "worker") == "ME TOO"
+            # What another client has read, this one has still to read.
+            assert await until_idle(one, "worker") == "HELLO\n\nME TOO"
             waiting.cancel()
             await asyncio.gather(waiting, return_exceptions=True)
         server.close()
