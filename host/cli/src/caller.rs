@@ -190,8 +190,9 @@ impl Caller {
         done
     }
 
-    /// The summary of an answer for a person or a model: where there are no pods, with the directory that they were
-    /// looked for in. It may not be the one that was meant, which the plugin does not know and need not know.
+    /// The summary of an answer for a person or a model: where there are no pods, with the directory that
+    /// they were looked for in. It may not be the one that was meant, which the plugin does not know and need
+    /// not know.
     pub fn summary<'a>(&self, tool: &str, output: &'a Output) -> Cow<'a, str> {
         #[derive(Deserialize)]
         struct Listing {

@@ -72,7 +72,8 @@ fn the_base_is_beneath_the_runtime_directory_of_the_session_else_beneath_home() 
     assert_eq!(fs::metadata(operators).unwrap().permissions().mode() & 0o777, 0o700);
     assert!(!home.exists());
 
-    // Without that variable it may be the directory that this user has, which is no test's (see `options/base.rs`).
+    // Without that variable it may be the directory that this user has, which is no test's (see
+    // `options/base.rs`).
     if cli::user_has_runtime_directory() {
         return;
     }

@@ -78,8 +78,8 @@ pub struct RecordedRequest {
 }
 
 impl RecordedRequest {
-    /// What is said of the request to the operator where it was denied, with the line that would allow it: an element
-    /// of `grants` in `grants_file`.
+    /// What is said of the request to the operator where it was denied, with the line that would allow it: an
+    /// element of `grants` in `grants_file`.
     pub fn denial(&self, grants_file: &Path) -> String {
         let (operation, missing, name) = (self.operation, self.verb, self.pod.as_deref());
         Denial { operation, missing, name, file: Some(grants_file) }.to_string()

@@ -116,8 +116,8 @@ impl Authority {
         Self { ledger: Some(ledger.clone()), ..self.clone() }
     }
 
-    /// This authority for calls of that reader: they begin to read where it has stopped, and move its cursors and no
-    /// other's. The plugin neither learns of it nor can choose. Default: the reader without a name.
+    /// This authority for calls of that reader: they begin to read where it has stopped, and move its cursors
+    /// and no other's. The plugin neither learns of it nor can choose. Default: the reader without a name.
     #[must_use]
     pub fn read_by(&self, reader: Reader) -> Self {
         Self { reader: Some(reader), ..self.clone() }

@@ -27,9 +27,9 @@ pub(super) fn may_replace(
     }
 }
 
-/// How far the readers of one pod that have names have read it: in the order in which they last did, and no more than
-/// [`MAX`](Self::MAX). Whoever has not read for longest gives way to a new one, and would be given the text again: a
-/// client can choose its name, and a store must not grow with what clients choose.
+/// How far the readers of one pod that have names have read it: in the order in which they last did, and no
+/// more than [`MAX`](Self::MAX). Whoever has not read for longest gives way to a new one, and would be given
+/// the text again: a client can choose its name, and a store must not grow with what clients choose.
 #[derive(Debug, Default)]
 pub(super) struct ReaderCursors(Vec<(Reader, StoredCursor)>);
 

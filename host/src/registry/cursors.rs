@@ -10,13 +10,13 @@
 //! {"forgotten":"other","reader":{"name":"NAME","items":1,"digest":"…"}}
 //! ```
 //!
-//! Of the lines about a pod the last one counts. A member `reader` says how far a reader with a name has read; what
-//! stands beside it is repeated, of the reader without one, who has read nothing where it is `forgotten`: so a version
-//! that does not know the member reads its own cursors, as they are. A line without the member changes no reader's
-//! cursor, but one that says `forgotten` and nothing else ends all of them. Lines are added at the end, until there are many for what they
-//! say; then the file is written anew. What follows the last line's end was begun by a process that was killed,
-//! and counts for nothing. Members that are not known are ignored; a cursor that cannot be read is an error for
-//! its pod alone.
+//! Of the lines about a pod the last one counts. A member `reader` says how far a reader with a name has
+//! read; what stands beside it is repeated, of the reader without one, who has read nothing where it is
+//! `forgotten`: so a version that does not know the member reads its own cursors, as they are. A line without
+//! the member changes no reader's cursor, but one that says `forgotten` and nothing else ends all of them.
+//! Lines are added at the end, until there are many for what they say; then the file is written anew. What
+//! follows the last line's end was begun by a process that was killed, and counts for nothing. Members that
+//! are not known are ignored; a cursor that cannot be read is an error for its pod alone.
 //!
 //! Format 1, which is still read, was one object, written anew for every change:
 //!
@@ -281,8 +281,8 @@ impl Cursors {
 }
 
 impl PodCursors {
-    /// Takes in how far a reader with a name has read. What says no such thing says nothing: that reader is given the
-    /// text again.
+    /// Takes in how far a reader with a name has read. What says no such thing says nothing: that reader is
+    /// given the text again.
     fn take_in(&mut self, reader: Option<&RawValue>) {
         let Some(raw) = reader else { return };
         if let Ok(ReaderCursor { name, items, digest }) = serde_json::from_str(raw.get())

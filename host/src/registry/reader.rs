@@ -3,7 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// The name of a reader: 1 to [`MAX_BYTES`](Self::MAX_BYTES) bytes of UTF-8, none of them a control character.
+/// The name of a reader: 1 to [`MAX_BYTES`](Self::MAX_BYTES) bytes of UTF-8, none of them a control
+/// character.
 ///
 /// A reader without a name is the one that a registry has always had: for `pod-tools`, its command line.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

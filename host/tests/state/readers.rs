@@ -1,4 +1,5 @@
-//! Readers with names: each has cursors of its own in the one file, which versions without readers go on with.
+//! Readers with names: each has cursors of its own in the one file, which versions without readers go on
+//! with.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -126,8 +127,8 @@ fn readers_of_a_pod_are_bounded_and_the_one_that_has_not_read_for_longest_gives_
     assert_eq!((items(&again, Some(&name(0)), "x"), items(&again, None, "x")), (Some(100), Some(7)));
 }
 
-/// What the version before readers reads in the file, by its own rules: of the lines about a pod the last one counts,
-/// and unknown members are ignored.
+/// What the version before readers reads in the file, by its own rules: of the lines about a pod the last one
+/// counts, and unknown members are ignored.
 fn as_before(dir: &Path) -> BTreeMap<String, u64> {
     let text = fs::read_to_string(dir.join(FILE)).unwrap_or_default();
     let mut pods = BTreeMap::new();

@@ -53,8 +53,8 @@ struct ChangedLimit {
 }
 
 impl Explanation {
-    /// `records` are the pods that are recorded now, or why they are not known; `directory` is where an agent works
-    /// that is granted this, as far as that can be told.
+    /// `records` are the pods that are recorded now, or why they are not known; `directory` is where an agent
+    /// works that is granted this, as far as that can be told.
     pub fn of(file: &GrantsFile, records: Result<Vec<Record>, String>, directory: Option<&Path>) -> Self {
         let (records, registry_error) = match records {
             Ok(records) => (Some(records), None),

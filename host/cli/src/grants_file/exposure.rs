@@ -1,5 +1,5 @@
-//! Who else could change a grants file: an agent that works where the file lies, or a pod whose scope it lies in.
-//! What such a one may do, it decides itself.
+//! Who else could change a grants file: an agent that works where the file lies, or a pod whose scope it lies
+//! in. What such a one may do, it decides itself.
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
 use pod_tools_host::registry::Record;
-use pod_tools_host::scope::Permission;
+use pod_tools_host::scope::{Permission, ScopeRule};
 
 /// Where a grants file is put.
 pub const REMEDY: &str =
@@ -15,8 +15,8 @@ pub const REMEDY: &str =
 /// As many links as a system follows on one way.
 const MAX_LINKS: usize = 40;
 
-/// A sentence for each of those who could change what the file says: the agent that works in `directory`, if that
-/// is known, and the pods of these records.
+/// A sentence for each of those who could change what the file says: the agent that works in `directory`, if
+/// that is known, and the pods of these records.
 pub fn exposures(file: &Path, directory: Option<&Path>, records: &[Record]) -> Vec<String> {
     let places = places(file);
     let mut found = Vec::new();
@@ -24,15 +24,20 @@ pub fn exposures(file: &Path, directory: Option<&Path>, records: &[Record]) -> V
         && is_beneath(&places, directory)
     {
         let shown = directory.display();
-        found.push(format!("lies beneath {shown}, where the agent works, and so the agent can grant itself what it likes; {REMEDY}"));
+        found.push(format!(
+            "lies beneath {shown}, where the agent works, and so the agent can grant itself what it likes; \
+             {REMEDY}"
+        ));
     }
     for record in records {
-        let writes = |rule: &&pod_tools_host::scope::ScopeRule| {
-            rule.permission == Permission::Write && is_beneath(&places, &rule.target)
-        };
+        let writes =
+            |rule: &&ScopeRule| rule.permission == Permission::Write && is_beneath(&places, &rule.target);
         if let Some(rule) = record.scope_delegated.iter().find(writes) {
             let (pod, target) = (record.pod_name.escape_debug(), rule.target.display());
-            found.push(format!("lies in the scope of pod `{pod}` (write:{target}), and so the pod can change what is granted; {REMEDY}"));
+            found.push(format!(
+                "lies in the scope of pod `{pod}` (write:{target}), and so the pod can change what is granted; \
+                 {REMEDY}"
+            ));
         }
     }
     found
@@ -46,8 +51,8 @@ fn is_beneath(places: &[PathBuf], directory: &Path) -> bool {
     places.iter().flat_map(|place| place.ancestors()).any(|above| identity(above) == Some(wanted))
 }
 
-/// Where the file is, and every link on the way to it: who can replace a link can replace the file. Each has no link
-/// before its last component. As far as the way can be gone.
+/// Where the file is, and every link on the way to it: who can replace a link can replace the file. Each has
+/// no link before its last component. As far as the way can be gone.
 fn places(file: &Path) -> Vec<PathBuf> {
     let mut rest: VecDeque<OsString> = file.iter().map(OsString::from).collect();
     let (mut at, mut links) = (PathBuf::new(), Vec::new());
@@ -79,8 +84,6 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::symlink;
 
-    use pod_tools_host::scope::ScopeRule;
-
     use super::*;
 
     fn pod(target: &Path, permission: Permission) -> Record {
@@ -103,8 +106,8 @@ mod tests {
         for file in [project.join("deep/grants.toml"), config.join("grants.toml")] {
             fs::write(file, "grants = []\n").unwrap();
         }
-        // The file itself in the project, behind a link elsewhere; a link in the project to a file elsewhere; a
-        // directory that is a link.
+        // The file itself in the project, behind a link elsewhere; a link in the project to a file elsewhere;
+        // a directory that is a link.
         symlink("../project/deep/grants.toml", config.join("into.toml")).unwrap();
         symlink(config.join("grants.toml"), project.join("out.toml")).unwrap();
         symlink("../config", project.join("configuration")).unwrap();

@@ -22,7 +22,8 @@ const MAX_COMPLAINTS: usize = 8;
 #[derive(Debug)]
 pub struct Catalogue {
     shown: Vec<Tool>,
-    /// The same for clients that get long text without structure: what answers without structure promises none.
+    /// The same for clients that get long text without structure: what answers without structure promises
+    /// none.
     shown_for_text: Vec<Tool>,
     entries: HashMap<String, Entry>,
 }

@@ -2,12 +2,12 @@
 
 use rmcp::service::{RequestContext, RoleServer};
 
-/// Beginnings of the names of clients that show their model the structured content *in place of* the text: Claude
-/// Code (`claude-code`) and Codex (`codex-mcp-client`).
+/// Beginnings of the names of clients that show their model the structured content *in place of* the text:
+/// Claude Code (`claude-code`) and Codex (`codex-mcp-client`).
 const SHOW_STRUCTURE: [&str; 2] = ["claude", "codex"];
 
-/// The name of the client that makes a request: since 2026-07-28 each request says it, before that the handshake
-/// did.
+/// The name of the client that makes a request: since 2026-07-28 each request says it, before that the
+/// handshake did.
 pub fn name(context: &RequestContext<RoleServer>) -> Option<String> {
     let by_request = context.meta.client_info();
     let by_handshake = || context.peer.peer_info().map(|info| info.client_info.name.clone());
@@ -16,9 +16,9 @@ pub fn name(context: &RequestContext<RoleServer>) -> Option<String> {
 
 /// Where a client finds an answer's long text.
 ///
-/// In JSON it would arrive with its line breaks and quotes escaped, so a model is to be shown the text block. Clients
-/// that show the structure wherever there is one therefore get none with it. All others get both: those whose model
-/// sees the text pass the structure on to no one, and programs have the data.
+/// In JSON it would arrive with its line breaks and quotes escaped, so a model is to be shown the text block.
+/// Clients that show the structure wherever there is one therefore get none with it. All others get both:
+/// those whose model sees the text pass the structure on to no one, and programs have the data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
     /// In the text block alone.

@@ -58,7 +58,8 @@ pub fn passes(level: LoggingLevel, wanted: LoggingLevel) -> bool {
 }
 
 /// The layer that takes this program's events to clients. Other crates' events stay here: what the protocol's
-/// own machinery logs holds messages, and would go round in circles. Nor do lines that are the operator's alone.
+/// own machinery logs holds messages, and would go round in circles. Nor do lines that are the operator's
+/// alone.
 #[derive(Debug)]
 pub struct ClientLog;
 

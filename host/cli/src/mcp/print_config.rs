@@ -44,7 +44,7 @@ pub async fn run(client: Client, host: &HostOptions) -> anyhow::Result<ExitCode>
     eprintln!("{}", client.place());
     if host.grants_everything() {
         eprintln!(
-            "It grants everything, on all pods. To grant less, add --grants FILE or --grant GRANT; with a file, \
+            "It grants everything, on all pods. To grant less, add --grants FILE or --grant GRANT; a file: \
              {REMEDY}."
         );
     }

@@ -1,4 +1,5 @@
-//! The names under which clients read: each has read cursors of its own, and goes on where it was when it comes again.
+//! The names under which clients read: each has read cursors of its own, and goes on where it was when it
+//! comes again.
 
 use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;
@@ -20,8 +21,8 @@ pub enum Readers {
     Given,
     /// A client on a pipe, which works in that directory: the same name there is the same reader.
     In(PathBuf),
-    /// Clients over HTTP, whose directories are not known: the same name is the same reader, unless more than one
-    /// session has it at a time.
+    /// Clients over HTTP, whose directories are not known: the same name is the same reader, unless more than
+    /// one session has it at a time.
     OverHttp(InUse),
 }
 

@@ -21,8 +21,8 @@ impl HostOptions {
         Ok(registry.load().map_err(explained)?.records)
     }
 
-    /// Warns in the operator's log where a model that is served could change what it is granted: itself, or through
-    /// a pod.
+    /// Warns in the operator's log where a model that is served could change what it is granted: itself, or
+    /// through a pod.
     pub fn warn_of_exposure(&self, grants_file: &Path) {
         let Audience::Model { directory } = &self.audience else { return };
         // A registry that cannot be read is told of by the calls.

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 /// Where the system makes a runtime directory for each user who logs in, by his number.
 const OF_USERS: &str = "/run/user";
 
-/// `$XDG_RUNTIME_DIR/insomnia`; without that variable `/run/user/UID/insomnia`, where that user directory is ours:
-/// some agents start their servers with few variables, and the pods are there all the same; else
+/// `$XDG_RUNTIME_DIR/insomnia`; without that variable `/run/user/UID/insomnia`, where that user directory is
+/// ours: some agents start their servers with few variables, and the pods are there all the same; else
 /// `~/.insomnia/run`. `var` gives the variables that are set.
 pub(super) fn default(var: impl Fn(&'static str) -> Option<PathBuf>) -> Option<PathBuf> {
     beneath(Path::new(OF_USERS), var)

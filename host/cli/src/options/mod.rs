@@ -83,8 +83,8 @@ pub struct HostArgs {
     )]
     audit: Option<PathBuf>,
 
-    /// Who reads: a reader has read cursors of its own, so that nobody takes text from another. Default: the command
-    /// line's; for `mcp`, one for each client, by its name and its working directory
+    /// Who reads: a reader has read cursors of its own, so that nobody takes text from another. Default: the
+    /// command line's; for `mcp`, one for each client, by its name and its working directory
     #[arg(
         long,
         global = true,
@@ -261,8 +261,8 @@ impl HostOptions {
         HostArgs::from_arg_matches(&matches).unwrap().resolve().unwrap()
     }
 
-    /// The same for calls of an agent's model that works in `directory`, if that is known: a denial names the missing
-    /// grant to it, and neither file nor option.
+    /// The same for calls of an agent's model that works in `directory`, if that is known: a denial names the
+    /// missing grant to it, and neither file nor option.
     pub fn for_a_model(&self, directory: Option<PathBuf>) -> Self {
         Self { audience: Audience::Model { directory }, ..self.clone() }
     }
