@@ -7,6 +7,7 @@ use std::hash::{Hash, Hasher};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use percent_encoding::percent_decode_str;
 use pod_tools_host::registry::Reader;
 
 /// Of a longer name so much is kept, in bytes; the rest is told apart by its hash.
@@ -50,6 +51,18 @@ impl Readers {
             _ => named(&format!("{client} over HTTP ({place})")),
         };
         SessionReader { reader: Some(reader), taken: Some((in_use.clone(), client, place)) }
+    }
+
+    /// The reader that a client over HTTP names in its URL, `?reader=NAME`: its configuration is all that tells it from
+    /// others of its kind. `None`: it names none, or the operator has.
+    pub fn of_query(&self, query: &str) -> Option<Reader> {
+        if !matches!(self, Self::OverHttp(_)) {
+            return None;
+        }
+        let value = query.split('&').find_map(|pair| pair.strip_prefix("reader="))?;
+        let name = value.replace('+', " ");
+        let name = percent_decode_str(&name).decode_utf8_lossy();
+        (!name.is_empty()).then(|| over_http(&name))
     }
 
     /// The reader of a request without a session. `None`: the operator has named one.
@@ -150,6 +163,22 @@ mod tests {
         drop((again, other));
         let Readers::OverHttp(in_use) = readers else { unreachable!() };
         assert!(in_use.lock().is_empty());
+    }
+
+    #[test]
+    fn over_http_the_url_may_name_the_reader() {
+        let over_http = Readers::OverHttp(InUse::default());
+        for (query, expected) in [
+            ("reader=a", "a over HTTP"),
+            ("x=y&reader=the%20one+or%2Bother&reader=z", "the one or+other over HTTP"),
+            ("reader=", "none"),
+            ("areader=a", "none"),
+            ("", "none"),
+        ] {
+            assert_eq!(name(over_http.of_query(query).as_ref()), expected, "{query}");
+        }
+        // It stays among those over HTTP, and the operator's word counts.
+        assert_eq!(name(Readers::Given.of_query("reader=a").as_ref()), "none");
     }
 
     #[test]

@@ -153,6 +153,11 @@ impl Session {
     /// itself who makes it has no session.
     fn reader(&self, context: &RequestContext<RoleServer>) -> Option<Reader> {
         let Shared { server, reader, .. } = &*self.shared;
+        let parts = context.extensions.get::<::http::request::Parts>();
+        let by_url = parts.and_then(|parts| server.readers.of_query(parts.uri.query()?));
+        if by_url.is_some() {
+            return by_url;
+        }
         let client = client::name(context);
         if context.meta.client_info().is_some() {
             return server.readers.of_request(client.as_deref());

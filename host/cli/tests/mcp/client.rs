@@ -231,6 +231,8 @@ pub struct Served {
     /// Held: what it says has somewhere to go.
     _stderr: BufReader<ChildStderr>,
     pub address: String,
+    /// What is behind the path of requests.
+    pub query: &'static str,
 }
 
 /// What came back over HTTP.
@@ -267,7 +269,7 @@ impl Served {
         stderr.read_line(&mut line).unwrap();
         let address = line.split("http://").nth(1).and_then(|url| url.split('/').next());
         let address = address.unwrap_or_else(|| panic!("no URL: {line}")).to_owned();
-        Self { child, _stderr: stderr, address }
+        Self { child, _stderr: stderr, address, query: "" }
     }
 
     pub fn connect(&self) -> TcpStream {
@@ -279,7 +281,7 @@ impl Served {
 
     /// The head of a request with the headers that every client sends, and these.
     pub fn head(&self, headers: &[(&str, &str)], length: usize) -> String {
-        let mut head = "POST /mcp HTTP/1.1\r\n".to_owned();
+        let mut head = format!("POST /mcp{} HTTP/1.1\r\n", self.query);
         let host = headers.iter().any(|(name, _)| *name == "Host");
         if !host {
             head += &format!("Host: {}\r\n", self.address);

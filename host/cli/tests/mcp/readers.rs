@@ -3,12 +3,13 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::path::PathBuf;
+use std::time::Instant;
 
 use pod_tools_conformance::{FakePod, Place, Script, Step, assistant, history};
 use serde_json::json;
 
 use crate::cli;
-use crate::client::{Piped, Served, call, text};
+use crate::client::{LIMIT, Piped, Served, call, text};
 
 /// A place with a pod that has said something, and two directories to work in.
 fn place() -> (Place, FakePod, [PathBuf; 2]) {
@@ -108,4 +109,45 @@ fn sessions_at_once_over_http_are_told_apart_and_one_that_begins_again_goes_on()
         assert!(!ask(&server, &server.session_of(name).unwrap()), "{name} does not go on where it was");
     }
     assert!(ask(&server, &server.session_of("codex").unwrap()));
+}
+
+#[test]
+fn a_client_over_http_may_name_its_reader_in_its_url() {
+    let (place, _pod, _) = place();
+    let mut server = Served::start(&place, &[]);
+    for (query, name, has_text) in [
+        ("?reader=one", "codex", true),
+        ("?reader=other", "codex", true),
+        ("?reader=one", "opencode", false),
+        ("", "codex", true),
+    ] {
+        server.query = query;
+        // Without a session, as clients of the newest revision have none.
+        let mut asked = call(1, "ReadPodOutput", json!({ "name": "child" }));
+        asked["params"]["_meta"] = json!({
+            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+            "io.modelcontextprotocol/clientInfo": { "name": name, "version": "1" },
+            "io.modelcontextprotocol/clientCapabilities": {},
+        });
+        let headers = [
+            ("MCP-Protocol-Version", "2026-07-28"),
+            ("Mcp-Method", "tools/call"),
+            ("Mcp-Name", "ReadPodOutput"),
+        ];
+        let answer = server.post(&headers, asked.to_string().as_bytes()).answer();
+        assert_eq!(text(&answer).ends_with("hello"), has_text, "{query} {name}: {answer}");
+        // What is read is read, in a session as well, once the cursor has moved, which is after the answer.
+        let reader = query.strip_prefix("?reader=").unwrap_or(name);
+        let moved = format!("\"name\":\"{reader} over HTTP\"");
+        let begun = Instant::now();
+        while !fs::read_to_string(place.runtime_dir().join("read_cursors.json"))
+            .is_ok_and(|text| text.contains(&moved))
+        {
+            assert!(begun.elapsed() < LIMIT, "the cursor of {reader} does not move");
+            std::thread::yield_now();
+        }
+        let session = server.session_of(name).unwrap();
+        let again = server.ask(&session, &call(2, "ReadPodOutput", json!({ "name": "child" }))).answer();
+        assert!(!text(&again).ends_with("hello"), "{query} {name}: {again}");
+    }
 }
