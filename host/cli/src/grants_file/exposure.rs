@@ -25,8 +25,7 @@ pub fn exposures(file: &Path, directory: Option<&Path>, records: &[Record]) -> V
     {
         let shown = directory.display();
         found.push(format!(
-            "lies beneath {shown}, where the agent works, and so the agent can grant itself what it likes; \
-             {REMEDY}"
+            "lies beneath {shown}, and an agent that works there can grant itself what it likes; {REMEDY}"
         ));
     }
     for record in records {

@@ -14,6 +14,8 @@ pub(super) fn default(var: impl Fn(&'static str) -> Option<PathBuf>) -> Option<P
 }
 
 fn beneath(of_users: &Path, var: impl Fn(&'static str) -> Option<PathBuf>) -> Option<PathBuf> {
+    // A relative one counts for nothing, as the base directory specification has it.
+    let var = |name| var(name).filter(|path| path.is_absolute());
     let by_session = || {
         let own = rustix::process::geteuid().as_raw();
         let directory = of_users.join(own.to_string());
@@ -46,6 +48,9 @@ mod tests {
         let at_home = Some(PathBuf::from("/home/me/.insomnia/run"));
         assert_eq!(base(users, None, Some("/home/me")), at_home);
         assert_eq!(base(users, None, None), None);
+        // A relative variable is none.
+        assert_eq!(base(users, Some("session"), Some("/home/me")), at_home);
+        assert_eq!(base(users, None, Some("me")), None);
 
         // What is no directory of ours is none: a file, a link to somewhere.
         fs::write(users.join(&own), "").unwrap();

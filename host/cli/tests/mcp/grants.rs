@@ -104,9 +104,9 @@ fn a_grants_file_that_the_agent_or_a_pod_can_change_is_warned_of_at_the_start() 
     };
     let (within, without) = (write(&project), write(&config));
     let warned = said_at_the_start(&place, &project, &["--grants", &within]);
-    assert!(warned.contains("where the agent works") && warned.contains("$XDG_CONFIG_HOME"), "{warned}");
+    assert!(warned.contains("an agent that works there") && warned.contains("$XDG_CONFIG_HOME"), "{warned}");
     let printed = said_at_the_start(&place, &project, &["--print-config", "claude", "--grants", &within]);
-    assert!(printed.contains("where the agent works"), "{printed}");
+    assert!(printed.contains("an agent that works there"), "{printed}");
     assert_eq!(said_at_the_start(&place, &project, &["--grants", &without]), "");
 
     let mut record = place.native_record("worker");
@@ -114,7 +114,7 @@ fn a_grants_file_that_the_agent_or_a_pod_can_change_is_warned_of_at_the_start() 
     place.record(record).unwrap();
     let warned = said_at_the_start(&place, &project, &["--grants", &without]);
     assert!(warned.contains("in the scope of pod `worker`"), "{warned}");
-    assert!(!warned.contains("where the agent works"), "{warned}");
+    assert!(!warned.contains("an agent that works there"), "{warned}");
 }
 
 #[test]
