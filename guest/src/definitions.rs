@@ -5,7 +5,7 @@
 /// What a tool does to the world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Effects {
-    /// It changes nothing that another tool or program could see, but its own read cursor.
+    /// It changes nothing that another call or program could see.
     pub read_only: bool,
     /// What it does cannot be taken back.
     pub destructive: bool,
@@ -38,7 +38,7 @@ pub(crate) const STOP_POD: &str = "StopPod";
 const DEFINITIONS: [Definition; 4] = [
     Definition {
         name: LIST_PODS,
-        description: "Shows every Pod that this Pod has spawned: whether it can be reached (`alive`, `stopped`, \
+        description: "Shows every spawned Pod: whether it can be reached (`alive`, `stopped`, \
              or `denied` where its socket fails a check) and the scope that was delegated to it.",
         input_schema: include_str!("../schemas/list-pods.input.json"),
         data_schema: include_str!("../schemas/list-pods.data.json"),
@@ -67,8 +67,8 @@ const DEFINITIONS: [Definition; 4] = [
         input_schema: include_str!("../schemas/read-pod-output.input.json"),
         data_schema: include_str!("../schemas/read-pod-output.data.json"),
         content_property: Some("text"),
-        // The second read gives what is new since the first.
-        effects: Effects { read_only: true, destructive: false, idempotent: false },
+        // It moves the cursor: the second read gives what is new since the first.
+        effects: Effects { read_only: false, destructive: false, idempotent: false },
     },
     Definition {
         name: STOP_POD,
@@ -148,18 +148,20 @@ mod tests {
             let schema: Value = serde_json::from_str(tool.data_schema).unwrap();
             let taken = |name| schema["properties"].get(name).is_some();
             assert!(!tool.content_property.is_some_and(taken), "{}", tool.name);
+            // Nor that under which a host adds the summary.
+            assert!(!taken("summary"), "{}", tool.name);
         }
     }
 
     #[test]
-    fn only_stopping_is_destructive_and_only_looking_is_read_only() {
+    fn only_stopping_is_destructive_and_only_listing_is_read_only() {
         let effects: Vec<_> = definitions()
             .iter()
             .map(|tool| (tool.effects.read_only, tool.effects.destructive, tool.effects.idempotent))
             .collect();
         assert_eq!(
             effects,
-            [(true, false, true), (false, false, false), (true, false, false), (false, true, false)]
+            [(true, false, true), (false, false, false), (false, false, false), (false, true, false)]
         );
     }
 }

@@ -12,12 +12,12 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use pod_tools_host::registry::{Record, Records, Registry, RegistryError, StoredCursor};
+use pod_tools_host::registry::{Reader, Record, Records, Registry, RegistryError, StoredCursor};
 use pod_tools_host::{Authority, PodTools};
 use serde_json::json;
 
-/// What this runtime knows of its pods, by their names: the record, and how far its model has read.
-type Pods = BTreeMap<String, (Record, Option<StoredCursor>)>;
+/// What this runtime knows of its pods, by their names: the record, and how far each of its models has read.
+type Pods = BTreeMap<String, (Record, BTreeMap<Option<Reader>, StoredCursor>)>;
 
 #[derive(Default)]
 struct Children(Mutex<Pods>);
@@ -40,12 +40,13 @@ impl Registry for Children {
         Ok(())
     }
 
-    fn cursor(&self, pod: &str) -> Result<Option<StoredCursor>, RegistryError> {
-        Ok(self.pods().get(pod).and_then(|(_, read)| read.clone()))
+    fn cursor(&self, reader: Option<&Reader>, pod: &str) -> Result<Option<StoredCursor>, RegistryError> {
+        Ok(self.pods().get(pod).and_then(|(_, read)| read.get(&reader.cloned()).cloned()))
     }
 
     fn set_cursor(
         &self,
+        reader: Option<&Reader>,
         pod: &str,
         base: Option<&StoredCursor>,
         new: StoredCursor,
@@ -53,9 +54,10 @@ impl Registry for Children {
     ) -> Result<(), RegistryError> {
         if let Some((_, read)) = self.pods().get_mut(pod) {
             // Another call may have moved the cursor since this one read it: the one with more items stays.
-            let is_ahead = read.as_ref().is_some_and(|read| new.items > read.items);
-            if read.as_ref() == base || is_ahead {
-                *read = Some(new);
+            let reader = reader.cloned();
+            let is_ahead = read.get(&reader).is_some_and(|read| new.items > read.items);
+            if read.get(&reader) == base || is_ahead {
+                read.insert(reader, new);
             }
         }
         Ok(())
@@ -73,7 +75,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         callback_address: None,
     };
     let children = Arc::new(Children::default());
-    children.pods().insert(pod.clone(), (record, None));
+    children.pods().insert(pod.clone(), (record, BTreeMap::new()));
 
     let tools = PodTools::bundled()?;
     let grant = "list,read,stop".parse()?;
@@ -83,7 +85,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         let answer = tools.call(&authority, tool, &json!({ "name": pod }).to_string()).await?;
         println!("{}", answer.output().summary);
         answer.delivered().await?;
-        let read = children.cursor(pod)?.map_or(0, |cursor| cursor.items);
+        let read = children.cursor(None, pod)?.map_or(0, |cursor| cursor.items);
         println!("  {} pod(s), {read} item(s) read", children.load()?.records.len());
     }
     Ok(())

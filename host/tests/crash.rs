@@ -89,7 +89,7 @@ fn operate(operation: &str, dir: &Path) {
         }
         "add" => registry(dir).add(&record(), WAIT).unwrap(),
         "remove" => registry(dir).remove(&record(), WAIT).unwrap(),
-        "set cursor" => registry(dir).set_cursor("x", Some(&cursor(1)), cursor(2), WAIT).unwrap(),
+        "set cursor" => registry(dir).set_cursor(None, "x", Some(&cursor(1)), cursor(2), WAIT).unwrap(),
         other => panic!("no operation {other}"),
     }
 }
@@ -333,14 +333,14 @@ fn a_record_removed_by_a_killed_process_is_there_or_gone_and_leaves_no_cursor() 
         |dir| {
             for record in [&record(), &other] {
                 registry(dir).add(record, WAIT).unwrap();
-                registry(dir).set_cursor(&record.pod_name, None, cursor(1), WAIT).unwrap();
+                registry(dir).set_cursor(None, &record.pod_name, None, cursor(1), WAIT).unwrap();
             }
         },
         |dir| {
             let state = |dir| {
                 let registry = registry(dir);
                 let has_record = registry.load().unwrap().get("x").is_some();
-                (has_record, registry.cursor("x").unwrap().is_some())
+                (has_record, registry.cursor(None, "x").unwrap().is_some())
             };
             let word = match state(dir) {
                 (true, true) => "old",
@@ -351,7 +351,7 @@ fn a_record_removed_by_a_killed_process_is_there_or_gone_and_leaves_no_cursor() 
             operate("remove", dir);
             assert_eq!(state(dir), (false, false));
             assert_eq!(registry(dir).load().unwrap().records, std::slice::from_ref(&other));
-            assert_eq!(registry(dir).cursor("y").unwrap(), Some(cursor(1)));
+            assert_eq!(registry(dir).cursor(None, "y").unwrap(), Some(cursor(1)));
             word
         },
     );
@@ -381,12 +381,12 @@ fn a_record_or_a_cursor_written_by_a_killed_process_is_the_old_or_the_new_one() 
         "set cursor",
         |dir| {
             registry(dir).add(&record(), WAIT).unwrap();
-            registry(dir).set_cursor("x", None, cursor(1), WAIT).unwrap();
+            registry(dir).set_cursor(None, "x", None, cursor(1), WAIT).unwrap();
         },
         |dir| {
-            let items = registry(dir).cursor("x").unwrap().unwrap().items;
+            let items = registry(dir).cursor(None, "x").unwrap().unwrap().items;
             operate("set cursor", dir);
-            assert_eq!(registry(dir).cursor("x").unwrap(), Some(cursor(2)));
+            assert_eq!(registry(dir).cursor(None, "x").unwrap(), Some(cursor(2)));
             if items == 1 { "old" } else { "new" }
         },
     );

@@ -22,6 +22,7 @@ import httpx2
 from mcp import Client, MCPError
 from mcp.client.stdio import StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
+from mcp.types import Implementation
 
 # Generous: tells "bounded" from "for ever". What the contract promises within a second has a bound of its own.
 LONG = 60
@@ -178,6 +179,8 @@ async def tools(world):
             assert set(shown) == {"ListPods", "SendToPod", "ReadPodOutput", "StopPod"}
             assert shown["ListPods"].annotations.read_only_hint is True
             assert shown["StopPod"].annotations.destructive_hint is True
+            assert shown["ReadPodOutput"].annotations.read_only_hint is False
+            assert all(tool.annotations.open_world_hint is False for tool in shown.values())
             assert "text" in shown["ReadPodOutput"].output_schema["required"]
 
             result = await client.call_tool("ListPods")
@@ -186,6 +189,7 @@ async def tools(world):
 
             result = await client.call_tool("SendToPod", {"name": "worker", "message": "hello"})
             assert text(result) == "sent message to `worker`", text(result)
+            assert result.structured_content == {"pod": "worker", "summary": text(result)}
             assert await until_idle(client, "worker") == "HELLO"
 
             # What was delivered is not given twice, however soon it is asked for again.
@@ -303,14 +307,16 @@ async def two_clients(world):
     async with world.server() as (place, connect):
         place.pod("worker", CAPITALS)
         server, connections = await place.silent_pod("silent")
-        async with connect() as one, connect() as other:
+        info = [Implementation(name=name, version="1") for name in ("one", "other")]
+        async with connect(client_info=info[0]) as one, connect(client_info=info[1]) as other:
             waiting = asyncio.ensure_future(one.call_tool("ReadPodOutput", {"name": "silent"}))
             gone = await asyncio.wait_for(connections.get(), LONG)
             await other.call_tool("SendToPod", {"name": "worker", "message": "hello"})
             assert await until_idle(other, "worker") == "HELLO"
             assert not waiting.done() and not gone.is_set()
             await one.call_tool("SendToPod", {"name": "worker", "message": "me too"})
-            assert await until_idle(one, "worker") == "ME TOO"
+            # What another client has read, this one has still to read.
+            assert await until_idle(one, "worker") == "HELLO\n\nME TOO"
             waiting.cancel()
             await asyncio.gather(waiting, return_exceptions=True)
         server.close()

@@ -3,14 +3,26 @@
 //!
 //! A call ends early by being dropped; the audit log then calls it cancelled.
 
+use std::borrow::Cow;
 use std::future::Future;
+use std::path::{Path, PathBuf};
 
-use pod_tools_host::{Answer, Authority, Document, Output, PodTools, ToolError};
+use pod_tools_host::registry::Reader;
+use pod_tools_host::{Answer, Authority, Decision, Document, Ledger, Output, PodTools, ToolError};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 use tokio::sync::watch;
 
 use crate::audit::AuditLog;
 use crate::in_force::{InForce, watched};
+use crate::operator_log::OPERATOR;
 use crate::options::{HostOptions, SetUpError};
+
+/// The tool that lists the pods there are.
+const LISTING: &str = "ListPods";
+
+/// The most denials of one call that are logged: a plugin may ask for what it likes.
+const MAX_DENIALS: usize = 8;
 
 /// The plugin, its authority and the audit log; or why there is no plugin or no authority, which every call then
 /// ends in.
@@ -18,6 +30,10 @@ use crate::options::{HostOptions, SetUpError};
 pub struct Caller {
     ready: Result<(PodTools, watch::Receiver<Authority>), ToolError>,
     audit: Option<AuditLog>,
+    /// The directory in which pods are recorded.
+    registry: PathBuf,
+    /// The file that grants are written in, where denials do not tell of it and the log has to.
+    untold_grants: Option<PathBuf>,
     /// Says what could not be done once an answer had been delivered.
     warn: fn(&ToolError),
     /// Follows the grants file for as long as it exists.
@@ -48,6 +64,10 @@ pub trait PluginCall {
 pub struct ToolCall<'a> {
     pub name: &'a str,
     pub input: &'a str,
+    /// Whose read cursors count; `None`: whose the options say.
+    pub reader: Option<&'a Reader>,
+    /// No read cursor moves.
+    pub peek: bool,
 }
 
 impl PluginCall for ToolCall<'_> {
@@ -58,7 +78,14 @@ impl PluginCall for ToolCall<'_> {
     }
 
     async fn make(&self, tools: &PodTools, authority: &Authority) -> Result<Answer, ToolError> {
-        tools.call(authority, self.name, self.input).await
+        let mut authority = Cow::Borrowed(authority);
+        if let Some(reader) = self.reader {
+            authority = Cow::Owned(authority.read_by(reader.clone()));
+        }
+        if self.peek {
+            authority = Cow::Owned(authority.peeking());
+        }
+        tools.call(&authority, self.name, self.input).await
     }
 
     fn size(answer: &Answer) -> usize {
@@ -116,7 +143,8 @@ impl Caller {
             Ok((tools, in_force)) => (Ok((tools, in_force.authority.clone())), Some(in_force)),
             Err(error) => (Err(error), None),
         };
-        Ok(Self { ready, audit, warn, _in_force: in_force })
+        let registry = host.registry_dir().to_owned();
+        Ok(Self { ready, audit, registry, untold_grants: None, warn, _in_force: in_force })
     }
 
     /// For a server, which has what it needs; what it has to say goes to its log.
@@ -124,9 +152,12 @@ impl Caller {
         tools: PodTools,
         authority: watch::Receiver<Authority>,
         audit: Option<AuditLog>,
+        host: &HostOptions,
     ) -> Self {
         let warn = |error: &ToolError| tracing::warn!("{error}");
-        Self { ready: Ok((tools, authority)), audit, warn, _in_force: None }
+        let (registry, grants) = (host.registry_dir().to_owned(), host.grants_file().map(Path::to_owned));
+        let ready = Ok((tools, authority));
+        Self { ready, audit, registry, untold_grants: grants, warn, _in_force: None }
     }
 
     /// Whether there is a plugin and an authority.
@@ -143,19 +174,37 @@ impl Caller {
     ) -> Result<C::Answer, ToolError> {
         let (tools, in_force) = self.ready.as_ref().map_err(Clone::clone)?;
         let entry = self.audit.as_ref().map(|audit| audit.begin(call.name())).transpose()?;
+        let ledger = entry.as_ref().map_or_else(Ledger::new, |entry| entry.ledger().clone());
         let asked = async {
             let _place = admission.await?;
-            let mut authority = in_force.borrow().clone();
-            if let Some(entry) = &entry {
-                authority = authority.recorded_in(entry.ledger());
-            }
+            let authority = in_force.borrow().recorded_in(&ledger);
             call.make(tools, &authority).await
         };
         let done = asked.await;
+        if let Some(file) = &self.untold_grants {
+            log_denials(file, &ledger);
+        }
         if let Some(entry) = entry {
             entry.finish(done.as_ref().map(C::size));
         }
         done
+    }
+
+    /// The summary of an answer for a person or a model: where there are no pods, with the directory that
+    /// they were looked for in. It may not be the one that was meant, which the plugin does not know and need
+    /// not know.
+    pub fn summary<'a>(&self, tool: &str, output: &'a Output) -> Cow<'a, str> {
+        #[derive(Deserialize)]
+        struct Listing {
+            pods: Vec<IgnoredAny>,
+        }
+        let lists_none = tool == LISTING
+            && serde_json::from_str(output.data.get()).is_ok_and(|Listing { pods }| pods.is_empty());
+        if lists_none {
+            let looked_in = self.registry.display().to_string();
+            return format!("{}; looked in {}", output.summary, looked_in.escape_debug()).into();
+        }
+        Cow::Borrowed(&output.summary)
     }
 
     /// Stores what the call has staged, now that its answer is out. A failure takes nothing back: the text was given,
@@ -164,5 +213,14 @@ impl Caller {
         if let Err(error) = answer.delivered().await {
             (self.warn)(&error);
         }
+    }
+}
+
+/// Tells the operator which lines of the grants file would have allowed what a call was denied.
+fn log_denials(file: &Path, ledger: &Ledger) {
+    let denied = |decision| matches!(decision, Decision::Denied);
+    for request in ledger.requests().into_iter().filter(|request| denied(request.decision)).take(MAX_DENIALS)
+    {
+        tracing::warn!(target: OPERATOR, "{}", request.denial(file));
     }
 }

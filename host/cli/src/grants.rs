@@ -64,8 +64,10 @@ pub fn run(args: GrantsArgs, host: HostArgs) -> anyhow::Result<ExitCode> {
         }
     };
     // Which pods there are is worth knowing, and not what is asked.
-    let pods = host.resolve().and_then(|host| host.recorded_pods()).map_err(|error| format!("{error:#}"));
-    let explanation = Explanation::of(&file, pods);
+    let records = host.resolve().and_then(|host| host.records()).map_err(|error| format!("{error:#}"));
+    // An agent is mostly started where its operator is.
+    let directory = std::env::current_dir().ok();
+    let explanation = Explanation::of(&file, records, directory.as_deref());
     if json {
         serde_json::to_writer_pretty(&mut out, &explanation)?;
         writeln!(out)?;

@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
 use crate::grants_file::{Content, GrantsFile, GrantsFileError};
+use crate::operator_log::OPERATOR;
 use crate::options::{HostOptions, SetUpError};
 
 /// A file is read when nothing more has happened to it for so long: a program that writes it in pieces is done.
@@ -56,6 +57,7 @@ pub fn watched(host: &HostOptions) -> Result<InForce, SetUpError> {
     let content = Content::read(path)?;
     let file = GrantsFile::understand(path, &content)?;
     file.warn();
+    host.warn_of_exposure(path);
     let (sender, authority) = watch::channel(host.authority(Some(&file), None)?);
     let follower = Follower { host: host.clone(), path: path.to_owned(), seen: Ok(content), sender };
     let task = tokio::spawn(follower.follow(watcher, changes, hangup));
@@ -109,7 +111,7 @@ impl Follower {
             .and_then(|content| GrantsFile::understand(&self.path, content))
         {
             Ok(file) => file,
-            Err(error) => return tracing::error!("{error}\n{kept}"),
+            Err(error) => return tracing::error!(target: OPERATOR, "{error}\n{kept}"),
         };
         file.warn();
         let earlier = self.sender.borrow().clone();
@@ -117,9 +119,10 @@ impl Follower {
             Ok(authority) => {
                 let grants = file.grants.map_or(0, |grants| grants.len());
                 self.sender.send_replace(authority);
-                tracing::info!("{}: read again; {grants} grant(s) are in force", self.path.display());
+                let path = self.path.display();
+                tracing::info!(target: OPERATOR, "{path}: read again; {grants} grant(s) are in force");
             }
-            Err(error) => tracing::error!("{}: {error}; {kept}", self.path.display()),
+            Err(error) => tracing::error!(target: OPERATOR, "{}: {error}; {kept}", self.path.display()),
         }
     }
 }
@@ -173,7 +176,10 @@ impl Changes {
 
     fn warn(path: &Path, error: &notify::Error) {
         let path = path.display();
-        tracing::warn!("{path}: changes are seen on SIGHUP only: its directory cannot be watched: {error}");
+        tracing::warn!(
+            target: OPERATOR,
+            "{path}: changes are seen on SIGHUP only: its directory cannot be watched: {error}"
+        );
     }
 }
 

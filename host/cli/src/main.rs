@@ -16,6 +16,7 @@ mod inspect;
 mod interrupt;
 mod limit_options;
 mod mcp;
+mod operator_log;
 mod options;
 mod pod;
 mod stdout;

@@ -1,9 +1,11 @@
 //! The ledger of a call: what its plugin asked of the gate and what the gate said, and how much has passed
 //! between it and pods. For audit logs: it holds no text but the names of pods.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::denial::Denial;
 use super::grant::Verb;
 use super::operation::Operation;
 
@@ -73,6 +75,15 @@ pub struct RecordedRequest {
     pub decision: Decision,
     /// How often.
     pub count: u64,
+}
+
+impl RecordedRequest {
+    /// What is said of the request to the operator where it was denied, with the line that would allow it: an
+    /// element of `grants` in `grants_file`.
+    pub fn denial(&self, grants_file: &Path) -> String {
+        let (operation, missing, name) = (self.operation, self.verb, self.pod.as_deref());
+        Denial { operation, missing, name, file: Some(grants_file) }.to_string()
+    }
 }
 
 impl Ledger {

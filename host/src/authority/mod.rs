@@ -21,7 +21,7 @@ use self::ledger::Ledger;
 use self::limits::Limits;
 use self::operation::Operation;
 use crate::error::{Remedy, ToolError};
-use crate::registry::{FileRegistry, MemoryRegistry, Registry, RegistryError};
+use crate::registry::{FileRegistry, MemoryRegistry, Reader, Registry, RegistryError};
 use crate::scope::ScopeLock;
 use crate::sockets::directory::{DirectoryError, GrantedDirectories};
 
@@ -34,6 +34,8 @@ use crate::sockets::directory::{DirectoryError, GrantedDirectories};
 pub struct Authority {
     parts: Arc<Parts>,
     ledger: Option<Ledger>,
+    reader: Option<Reader>,
+    peeks: bool,
 }
 
 pub(crate) struct Parts {
@@ -111,7 +113,29 @@ impl Authority {
     /// This authority, with an account of every call that is made with it kept in `ledger`.
     #[must_use]
     pub fn recorded_in(&self, ledger: &Ledger) -> Self {
-        Self { parts: self.parts.clone(), ledger: Some(ledger.clone()) }
+        Self { ledger: Some(ledger.clone()), ..self.clone() }
+    }
+
+    /// This authority for calls of that reader: they begin to read where it has stopped, and move its cursors
+    /// and no other's. The plugin neither learns of it nor can choose. Default: the reader without a name.
+    #[must_use]
+    pub fn read_by(&self, reader: Reader) -> Self {
+        Self { reader: Some(reader), ..self.clone() }
+    }
+
+    /// This authority for calls that look and move no cursor: what they read will be given again.
+    #[must_use]
+    pub fn peeking(&self) -> Self {
+        Self { peeks: true, ..self.clone() }
+    }
+
+    /// Who reads with it; `None`: the reader without a name.
+    pub fn reader(&self) -> Option<&Reader> {
+        self.reader.as_ref()
+    }
+
+    pub(crate) fn peeks(&self) -> bool {
+        self.peeks
     }
 
     pub(crate) fn parts(&self) -> &Arc<Parts> {
@@ -267,6 +291,6 @@ impl AuthorityBuilder {
             remedy: self.remedy,
             successor,
         };
-        Ok(Authority { parts: Arc::new(parts), ledger: None })
+        Ok(Authority { parts: Arc::new(parts), ledger: None, reader: None, peeks: false })
     }
 }

@@ -33,7 +33,7 @@ impl PodCtx {
             started: Instant::now(),
             host_calls: 0,
             exchanges: OpenExchanges::default(),
-            cursors: CallCursors::default(),
+            cursors: CallCursors::of(authority.reader().cloned()),
             content: String::new(),
         }
     }

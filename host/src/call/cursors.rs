@@ -10,11 +10,13 @@ use super::wait::{Wait, patiently};
 use crate::authority::Authority;
 use crate::error::ToolError;
 use crate::escape::Escaped;
-use crate::registry::{Registry, StoredCursor};
+use crate::registry::{Reader, Registry, StoredCursor};
 
 /// The cursors that a call has asked for or staged, by pod.
 #[derive(Debug, Default)]
 pub(super) struct CallCursors {
+    /// Whose they are.
+    reader: Option<Reader>,
     /// What the registry held when the call first asked for it.
     found: BTreeMap<String, Option<StoredCursor>>,
     staged: BTreeMap<String, StagedCursor>,
@@ -27,6 +29,11 @@ struct StagedCursor {
 }
 
 impl CallCursors {
+    /// Those of that reader.
+    pub(super) fn of(reader: Option<Reader>) -> Self {
+        Self { reader, ..Self::default() }
+    }
+
     /// The cursor of a pod, as the call sees it: staged, or stored.
     pub(super) fn get(&mut self, registry: &dyn Registry, pod: &str) -> HostResult<Option<StoredCursor>> {
         match self.staged.get(pod) {
@@ -48,16 +55,18 @@ impl CallCursors {
         self.staged.remove(pod);
     }
 
-    /// What was staged, to be stored with that authority.
+    /// What was staged, to be stored with that authority: nothing where that only looks.
     pub(super) fn take_staged(&mut self, authority: &Authority) -> Staged {
-        Staged { authority: authority.clone(), cursors: std::mem::take(&mut self.staged) }
+        let staged = std::mem::take(&mut self.staged);
+        let cursors = if authority.peeks() { BTreeMap::new() } else { staged };
+        Staged { authority: authority.clone(), cursors }
     }
 
     fn stored(&mut self, registry: &dyn Registry, pod: &str) -> HostResult<Option<StoredCursor>> {
         if let Some(found) = self.found.get(pod) {
             return Ok(found.clone());
         }
-        let stored = registry.cursor(pod)?;
+        let stored = registry.cursor(self.reader.as_ref(), pod)?;
         self.found.insert(pod.to_owned(), stored.clone());
         Ok(stored)
     }
@@ -91,7 +100,8 @@ impl Staged {
     fn store_within(&self, wait: Duration) -> Result<(), ToolError> {
         let parts = self.authority.parts();
         for (pod, StagedCursor { base, new }) in &self.cursors {
-            parts.registry.set_cursor(pod, base.as_ref(), new.clone(), wait).map_err(|error| {
+            let reader = self.authority.reader();
+            parts.registry.set_cursor(reader, pod, base.as_ref(), new.clone(), wait).map_err(|error| {
                 let error = parts.explain(error.into());
                 let message = format!(
                     "the read cursor of pod `{}` was not stored, its text will be given again: {}",

@@ -12,7 +12,8 @@ use rustix::fs::{AtFlags, OFlags, Stat};
 
 use super::cached::{Stamp, Unusable};
 use super::cursor::StoredCursor;
-use super::cursors::{Change, Cursors};
+use super::cursors::{Change, Cursors, Moved};
+use super::reader::Reader;
 use crate::files::state_file::{self, Fault};
 
 /// Its name in the runtime directory.
@@ -56,9 +57,9 @@ impl CursorLog {
         Ok(true)
     }
 
-    /// The cursor of that pod.
-    pub(super) fn get(&self, name: &str) -> Result<Option<StoredCursor>, String> {
-        self.0.as_ref().map_or(Ok(None), |known| Ok(known.cursors.get(name)?.cloned()))
+    /// That reader's cursor for that pod.
+    pub(super) fn get(&self, reader: Option<&Reader>, name: &str) -> Result<Option<StoredCursor>, String> {
+        self.0.as_ref().map_or(Ok(None), |known| Ok(known.cursors.get(reader, name)?.cloned()))
     }
 
     /// The pods of which something is said, readable or not.
@@ -75,7 +76,7 @@ impl CursorLog {
     /// has [refreshed](Self::refresh) what is known.
     pub(super) fn change(
         &mut self,
-        moved: Option<(&str, StoredCursor)>,
+        moved: Option<Moved<'_>>,
         forgotten: &[String],
         replace: impl FnOnce(&str) -> io::Result<()>,
     ) -> io::Result<()> {

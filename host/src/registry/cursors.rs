@@ -6,12 +6,17 @@
 //! {"pod":"other","items":1,"digest":"…"}
 //! {"pod":"child","items":4,"digest":"…"}
 //! {"forgotten":"other"}
+//! {"pod":"child","items":4,"digest":"…","reader":{"name":"NAME","items":2,"digest":"…"}}
+//! {"forgotten":"other","reader":{"name":"NAME","items":1,"digest":"…"}}
 //! ```
 //!
-//! Of the lines about a pod the last one counts. Lines are added at the end, until there are many for what they
-//! say; then the file is written anew. What follows the last line's end was begun by a process that was killed,
-//! and counts for nothing. Members that are not known are ignored; a cursor that cannot be read is an error for
-//! its pod alone.
+//! Of the lines about a pod the last one counts. A member `reader` says how far a reader with a name has
+//! read; what stands beside it is repeated, of the reader without one, who has read nothing where it is
+//! `forgotten`: so a version that does not know the member reads its own cursors, as they are. A line without
+//! the member changes no reader's cursor, but one that says `forgotten` and nothing else ends all of them.
+//! Lines are added at the end, until there are many for what they say; then the file is written anew. What
+//! follows the last line's end was begun by a process that was killed, and counts for nothing. Members that
+//! are not known are ignored; a cursor that cannot be read is an error for its pod alone.
 //!
 //! Format 1, which is still read, was one object, written anew for every change:
 //!
@@ -19,13 +24,16 @@
 //! {"version":1,"pods":{"child":{"items":3,"digest":"…"}}}
 //! ```
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::cursor::StoredCursor;
+use super::cursor::{ReaderCursors, StoredCursor};
+use super::reader::Reader;
 use crate::escape::Escaped;
+use crate::files::raw_object::RawObject;
 
 /// The format that is written, and the highest that is read.
 const VERSION: u64 = 2;
@@ -36,12 +44,20 @@ const MANY_LINES: usize = 512;
 /// The cursors, and the file that they are the content of.
 #[derive(Debug, Default)]
 pub(super) struct Cursors {
-    pods: BTreeMap<String, Entry>,
+    pods: BTreeMap<String, PodCursors>,
     /// Whether lines can be added to it: not to format 1, nor to a file that there is not.
     can_grow: bool,
     lines: usize,
     /// How long it is, in bytes, up to the end of its last line.
     length: u64,
+}
+
+/// How far one pod was read.
+#[derive(Debug, Default)]
+struct PodCursors {
+    /// By the reader without a name.
+    unnamed: Option<Entry>,
+    named: ReaderCursors,
 }
 
 #[derive(Debug)]
@@ -73,19 +89,44 @@ struct Header<'a> {
 
 /// What a line is about.
 #[derive(Deserialize)]
-struct Subject {
+struct Subject<'a> {
     pod: Option<String>,
     forgotten: Option<String>,
+    #[serde(borrow)]
+    reader: Option<&'a RawValue>,
+}
+
+/// How far a reader with a name has read, as it is written.
+#[derive(Serialize, Deserialize)]
+struct ReaderCursor<'a> {
+    name: Cow<'a, str>,
+    items: u64,
+    digest: Cow<'a, str>,
 }
 
 /// A line as it is written.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum CursorLine<'a> {
-    Version { version: u64 },
-    Moved { pod: &'a str, items: u64, digest: &'a str },
-    Unreadable { pod: &'a str, unreadable: &'a RawValue },
-    Forgotten { forgotten: &'a str },
+    Version {
+        version: u64,
+    },
+    Moved {
+        pod: &'a str,
+        items: u64,
+        digest: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reader: Option<ReaderCursor<'a>>,
+    },
+    Unreadable {
+        pod: &'a str,
+        unreadable: &'a RawValue,
+    },
+    Forgotten {
+        forgotten: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reader: Option<ReaderCursor<'a>>,
+    },
 }
 
 impl CursorLine<'_> {
@@ -132,8 +173,8 @@ impl Cursors {
                 CursorLine::Unreadable { pod: &name, unreadable: raw }.render().replace(['\n', '\r'], " ")
                     + "\n"
             };
-            let entry = Entry::read(raw.get(), line);
-            (name, entry)
+            let unnamed = Some(Entry::read(raw.get(), line));
+            (name, PodCursors { unnamed, ..PodCursors::default() })
         });
         Ok(Self { pods: pods.collect(), ..Self::default() })
     }
@@ -144,10 +185,17 @@ impl Cursors {
             self.lines += 1;
             self.length += line.len() as u64;
             match serde_json::from_str(line) {
-                Ok(Subject { pod: Some(pod), forgotten: None }) => {
-                    self.pods.insert(pod, Entry::read(line, || line.to_owned()));
+                Ok(Subject { pod: Some(pod), forgotten: None, reader }) => {
+                    let cursors = self.pods.entry(pod).or_default();
+                    cursors.unnamed = Some(Entry::read(line, || line.to_owned()));
+                    cursors.take_in(reader);
                 }
-                Ok(Subject { pod: None, forgotten: Some(pod) }) => drop(self.pods.remove(&pod)),
+                Ok(Subject { pod: None, forgotten: Some(pod), reader: None }) => drop(self.pods.remove(&pod)),
+                Ok(Subject { pod: None, forgotten: Some(pod), reader }) => {
+                    let cursors = self.pods.entry(pod).or_default();
+                    cursors.unnamed = None;
+                    cursors.take_in(reader);
+                }
                 Ok(_) => return Err(format!("its line {} is about no pod", self.lines + 1)),
                 Err(error) => return Err(format!("its line {}: {error}", self.lines + 1)),
             }
@@ -155,14 +203,16 @@ impl Cursors {
         Ok(())
     }
 
-    /// The cursor of that pod.
-    pub(super) fn get(&self, name: &str) -> Result<Option<&StoredCursor>, String> {
-        match self.pods.get(name) {
-            Some(Entry::Cursor(cursor)) => Ok(Some(cursor)),
-            Some(Entry::Unreadable { why, .. }) => {
+    /// That reader's cursor for that pod.
+    pub(super) fn get(&self, reader: Option<&Reader>, name: &str) -> Result<Option<&StoredCursor>, String> {
+        let Some(PodCursors { unnamed, named }) = self.pods.get(name) else { return Ok(None) };
+        match (reader, unnamed) {
+            (Some(reader), _) => Ok(named.get(reader)),
+            (None, Some(Entry::Cursor(cursor))) => Ok(Some(cursor)),
+            (None, Some(Entry::Unreadable { why, .. })) => {
                 Err(format!("the cursor of pod `{}`: {why}", Escaped(name)))
             }
-            None => Ok(None),
+            (None, None) => Ok(None),
         }
     }
 
@@ -182,37 +232,99 @@ impl Cursors {
     }
 
     /// Changes the cursors and gives what has to be done to the file.
-    pub(super) fn change(&mut self, moved: Option<(&str, StoredCursor)>, forgotten: &[String]) -> Change {
+    pub(super) fn change(&mut self, moved: Option<Moved<'_>>, forgotten: &[String]) -> Change {
         let mut lines = String::new();
         for pod in forgotten {
             self.pods.remove(pod);
-            lines += &CursorLine::Forgotten { forgotten: pod }.render();
+            lines += &CursorLine::Forgotten { forgotten: pod, reader: None }.render();
         }
-        if let Some((pod, cursor)) = moved {
-            lines += &CursorLine::Moved { pod, items: cursor.items, digest: &cursor.digest }.render();
-            self.pods.insert(pod.to_owned(), Entry::Cursor(cursor));
+        if let Some(Moved { pod, reader, cursor }) = moved {
+            let cursors = self.pods.entry(pod.to_owned()).or_default();
+            match reader {
+                Some(reader) => {
+                    lines += &cursors.line(pod, Some((reader, &cursor)));
+                    cursors.named.set(reader.clone(), cursor);
+                }
+                None => {
+                    cursors.unnamed = Some(Entry::Cursor(cursor));
+                    lines += &cursors.line(pod, None);
+                }
+            }
         }
         self.lines += lines.lines().count();
-        if !self.can_grow || self.lines > MANY_LINES + 4 * self.pods.len() {
+        if !self.can_grow || self.has_many_lines() {
             return Change::Replace(self.render());
         }
         self.length += lines.len() as u64;
         Change::Append(lines)
     }
 
+    fn has_many_lines(&self) -> bool {
+        let readers = || self.pods.values().map(|cursors| cursors.named.len()).sum::<usize>();
+        let few = MANY_LINES + 4 * self.pods.len();
+        self.lines > few && self.lines > few + 4 * readers()
+    }
+
     /// All of them, as a new file.
     fn render(&self) -> String {
         let mut text = CursorLine::Version { version: VERSION }.render();
-        for (pod, entry) in &self.pods {
-            match entry {
-                Entry::Cursor(StoredCursor { items, digest }) => {
-                    text += &CursorLine::Moved { pod, items: *items, digest }.render();
-                }
-                Entry::Unreadable { line, .. } => text += line,
+        for (pod, cursors) in &self.pods {
+            if cursors.named.len() == 0 {
+                text += &cursors.line(pod, None);
+            }
+            for reader in cursors.named.iter() {
+                text += &cursors.line(pod, Some(reader));
             }
         }
         text
     }
+}
+
+impl PodCursors {
+    /// Takes in how far a reader with a name has read. What says no such thing says nothing: that reader is
+    /// given the text again.
+    fn take_in(&mut self, reader: Option<&RawValue>) {
+        let Some(raw) = reader else { return };
+        if let Ok(ReaderCursor { name, items, digest }) = serde_json::from_str(raw.get())
+            && let Ok(reader) = name.parse()
+        {
+            self.named.set(reader, StoredCursor { items, digest: digest.into_owned() });
+        }
+    }
+
+    /// The line that says how far the reader without a name has read, and how far one with a name has.
+    fn line(&self, pod: &str, reader: Option<(&Reader, &StoredCursor)>) -> String {
+        let reader = reader.map(|(reader, StoredCursor { items, digest })| ReaderCursor {
+            name: reader.as_str().into(),
+            items: *items,
+            digest: digest.into(),
+        });
+        match &self.unnamed {
+            Some(Entry::Cursor(StoredCursor { items, digest })) => {
+                CursorLine::Moved { pod, items: *items, digest, reader }.render()
+            }
+            Some(Entry::Unreadable { line, .. }) => with_reader(line, reader),
+            None => CursorLine::Forgotten { forgotten: pod, reader }.render(),
+        }
+    }
+}
+
+/// The line of a cursor that cannot be read, with that reader's in place of the one that it holds.
+fn with_reader(line: &str, reader: Option<ReaderCursor<'_>>) -> String {
+    let object = serde_json::from_str::<RawObject>(line).ok();
+    let reader = reader.and_then(|reader| serde_json::value::to_raw_value(&reader).ok());
+    let (Some(mut object), Some(reader)) = (object, reader) else { return line.to_owned() };
+    object.set("reader", reader);
+    serde_json::to_string(&object).unwrap_or_default() + "\n"
+}
+
+/// A cursor that a reader moves.
+#[derive(Debug)]
+pub(super) struct Moved<'a> {
+    pub(super) pod: &'a str,
+    /// `None`: the reader without a name.
+    pub(super) reader: Option<&'a Reader>,
+    pub(super) cursor: StoredCursor,
 }
 
 /// What has to be done to the file.

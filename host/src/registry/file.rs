@@ -21,8 +21,10 @@ use serde_json::value::RawValue;
 use super::cached::{Cached, Unusable};
 use super::cursor::{StoredCursor, may_replace};
 use super::cursor_log::{self, CursorLog};
+use super::cursors::Moved;
 use super::error::RegistryError;
 use super::interface::Registry;
+use super::reader::Reader;
 use super::record::{Record, Records, Unreadable};
 use crate::files::lock_file::{LockFile, Locked};
 use crate::files::state_file::{self, Fault};
@@ -182,7 +184,7 @@ impl FileRegistry {
         &self,
         held: &Held<'_>,
         log: &mut CursorLog,
-        moved: Option<(&str, StoredCursor)>,
+        moved: Option<Moved<'_>>,
         forgotten: &[String],
     ) -> Result<(), RegistryError> {
         let replace = |text: &str| {
@@ -263,13 +265,14 @@ impl Registry for FileRegistry {
         if is_shorter { self.put_list(&held) } else { Ok(()) }
     }
 
-    fn cursor(&self, name: &str) -> Result<Option<StoredCursor>, RegistryError> {
+    fn cursor(&self, reader: Option<&Reader>, name: &str) -> Result<Option<StoredCursor>, RegistryError> {
         let cursors = self.cursors()?;
-        cursors.log.get(name).map_err(|detail| self.damaged(CURSORS, detail))
+        cursors.log.get(reader, name).map_err(|detail| self.damaged(CURSORS, detail))
     }
 
     fn set_cursor(
         &self,
+        reader: Option<&Reader>,
         name: &str,
         base: Option<&StoredCursor>,
         new: StoredCursor,
@@ -277,7 +280,7 @@ impl Registry for FileRegistry {
     ) -> Result<(), RegistryError> {
         let held = self.lock(wait)?;
         let mut cursors = self.cursors()?;
-        let stored = cursors.log.get(name).map_err(|detail| self.damaged(CURSORS, detail))?;
+        let stored = cursors.log.get(reader, name).map_err(|detail| self.damaged(CURSORS, detail))?;
         if stored.as_ref() == Some(&new) || !may_replace(stored.as_ref(), base, &new) {
             return Ok(());
         }
@@ -291,7 +294,8 @@ impl Registry for FileRegistry {
             let names: HashSet<&str> = records.names().collect();
             gone = cursors.log.names().filter(|name| !names.contains(name)).map(str::to_owned).collect();
         }
-        self.change_cursors(&held, &mut cursors.log, Some((name, new)), &gone)?;
+        let moved = Moved { pod: name, reader, cursor: new };
+        self.change_cursors(&held, &mut cursors.log, Some(moved), &gone)?;
         cursors.weeded_by = Some(records);
         Ok(())
     }

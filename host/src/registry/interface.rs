@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::cursor::StoredCursor;
 use super::error::RegistryError;
+use super::reader::Reader;
 use super::record::{Record, Records};
 
 /// A registry of pods.
@@ -27,29 +28,32 @@ pub trait Registry: Send + Sync {
         Ok(self.load()?.get(name).cloned())
     }
 
-    /// Removes every record with this one's name and socket, however its path is spelled, and the name's cursor. There
-    /// may be none.
+    /// Removes every record with this one's name and socket, however its path is spelled, and all readers' cursors for
+    /// the name. There may be none.
     ///
     /// # Errors
     /// Any; the record is still there then.
     fn remove(&self, record: &Record, wait: Duration) -> Result<(), RegistryError>;
 
-    /// The cursor of the pod of that name; `None` before the first read. Waits for no lock.
+    /// How far a reader has read the pod of that name; `None` before its first read. Readers have cursors of
+    /// their own; the one without a name is as good as any. Waits for no lock.
     ///
     /// # Errors
     /// [`RegistryError::Damaged`] and [`RegistryError::Descriptors`].
-    fn cursor(&self, name: &str) -> Result<Option<StoredCursor>, RegistryError>;
+    fn cursor(&self, reader: Option<&Reader>, name: &str) -> Result<Option<StoredCursor>, RegistryError>;
 
-    /// Stores `new` as the cursor of the pod of that name, if the stored one is still `base`.
+    /// Stores `new` as a reader's cursor for the pod of that name, if the stored one is still `base`. A
+    /// registry may bound how many readers it keeps, and forget the one that has not read for longest.
     ///
-    /// Where another reader has moved it meanwhile, the one with more items stays. Where it was removed
-    /// meanwhile, or the pod has no record any more, nothing is stored: a pod that will take the name later
-    /// must not inherit it. All of that may repeat text, and loses none.
+    /// Where another call of that reader has moved it meanwhile, the one with more items stays. Where it was
+    /// removed meanwhile, or the pod has no record any more, nothing is stored: a pod that will take the name
+    /// later must not inherit it. All of that may repeat text, and loses none.
     ///
     /// # Errors
     /// Any; the cursor is as it was then.
     fn set_cursor(
         &self,
+        reader: Option<&Reader>,
         name: &str,
         base: Option<&StoredCursor>,
         new: StoredCursor,
@@ -71,17 +75,18 @@ impl<R: Registry + ?Sized> Registry for Arc<R> {
         (**self).remove(record, wait)
     }
 
-    fn cursor(&self, name: &str) -> Result<Option<StoredCursor>, RegistryError> {
-        (**self).cursor(name)
+    fn cursor(&self, reader: Option<&Reader>, name: &str) -> Result<Option<StoredCursor>, RegistryError> {
+        (**self).cursor(reader, name)
     }
 
     fn set_cursor(
         &self,
+        reader: Option<&Reader>,
         name: &str,
         base: Option<&StoredCursor>,
         new: StoredCursor,
         wait: Duration,
     ) -> Result<(), RegistryError> {
-        (**self).set_cursor(name, base, new, wait)
+        (**self).set_cursor(reader, name, base, new, wait)
     }
 }

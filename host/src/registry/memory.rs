@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::cursor::{StoredCursor, may_replace};
+use super::cursor::{ReaderCursors, StoredCursor, may_replace};
 use super::error::RegistryError;
 use super::interface::Registry;
+use super::reader::Reader;
 use super::record::{Record, Records};
 
 /// Records and cursors that live as long as this does. No function fails or waits.
@@ -18,7 +19,24 @@ pub struct MemoryRegistry {
 #[derive(Debug, Default)]
 struct State {
     records: Vec<Record>,
-    cursors: HashMap<String, StoredCursor>,
+    /// By pods' names.
+    cursors: HashMap<String, Cursors>,
+}
+
+/// How far one pod was read.
+#[derive(Debug, Default)]
+struct Cursors {
+    unnamed: Option<StoredCursor>,
+    named: ReaderCursors,
+}
+
+impl Cursors {
+    fn get(&self, reader: Option<&Reader>) -> Option<&StoredCursor> {
+        match reader {
+            Some(reader) => self.named.get(reader),
+            None => self.unnamed.as_ref(),
+        }
+    }
 }
 
 impl MemoryRegistry {
@@ -57,12 +75,13 @@ impl Registry for MemoryRegistry {
         Ok(())
     }
 
-    fn cursor(&self, name: &str) -> Result<Option<StoredCursor>, RegistryError> {
-        Ok(self.state().cursors.get(name).cloned())
+    fn cursor(&self, reader: Option<&Reader>, name: &str) -> Result<Option<StoredCursor>, RegistryError> {
+        Ok(self.state().cursors.get(name).and_then(|cursors| cursors.get(reader)).cloned())
     }
 
     fn set_cursor(
         &self,
+        reader: Option<&Reader>,
         name: &str,
         base: Option<&StoredCursor>,
         new: StoredCursor,
@@ -70,8 +89,15 @@ impl Registry for MemoryRegistry {
     ) -> Result<(), RegistryError> {
         let mut state = self.state();
         let known = state.records.iter().any(|record| record.pod_name == name);
-        if known && may_replace(state.cursors.get(name), base, &new) {
-            state.cursors.insert(name.to_owned(), new);
+        if !known {
+            return Ok(());
+        }
+        let cursors = state.cursors.entry(name.to_owned()).or_default();
+        if may_replace(cursors.get(reader), base, &new) {
+            match reader {
+                Some(reader) => cursors.named.set(reader.clone(), new),
+                None => cursors.unnamed = Some(new),
+            }
         }
         Ok(())
     }

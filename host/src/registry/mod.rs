@@ -11,6 +11,7 @@ mod error;
 mod file;
 mod interface;
 mod memory;
+mod reader;
 mod record;
 
 pub use cursor::StoredCursor;
@@ -19,4 +20,5 @@ pub(crate) use error::unknown_pod;
 pub use file::FileRegistry;
 pub use interface::Registry;
 pub use memory::MemoryRegistry;
+pub use reader::{Reader, ReaderParseError};
 pub use record::{Record, Records, Unreadable};

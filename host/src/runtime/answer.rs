@@ -11,7 +11,7 @@ use crate::imports::bindings::exports::pod::tools::tools as wit;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Effects {
-    /// It changes nothing that another tool or program could see, but its own read cursor.
+    /// It changes nothing that another call or program could see.
     pub read_only: bool,
     /// What it does cannot be taken back.
     pub destructive: bool,

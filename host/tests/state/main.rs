@@ -7,6 +7,7 @@ mod life;
 mod lock;
 mod native;
 mod place;
+mod readers;
 mod recovery;
 mod registry;
 mod rule;

@@ -54,7 +54,7 @@ fn files(dir: &Path) -> Vec<String> {
 fn the_files_are_made_for_their_owner_alone() {
     let (dir, registry) = opened();
     registry.add(&record("x"), WAIT).unwrap();
-    registry.set_cursor("x", None, cursor(1), WAIT).unwrap();
+    registry.set_cursor(None, "x", None, cursor(1), WAIT).unwrap();
     let made = files(dir.path());
     assert_eq!(made, ["read_cursors.json", "spawned_pods.json", "spawned_pods.lock"]);
     for name in made {
@@ -67,7 +67,7 @@ fn the_files_are_made_for_their_owner_alone() {
 fn no_file_is_no_pods_and_reading_makes_none() {
     let (dir, registry) = opened();
     assert_eq!(registry.load().unwrap(), Default::default());
-    assert_eq!(registry.cursor("x").unwrap(), None);
+    assert_eq!(registry.cursor(None, "x").unwrap(), None);
     assert!(files(dir.path()).is_empty());
 }
 
@@ -204,9 +204,11 @@ fn a_held_lock_is_waited_for_so_long_and_reading_does_not_mind() {
     registry.add(&record("x"), WAIT).unwrap();
     let Some(holder) = Holder::start(&dir.path().join("spawned_pods.lock")) else { return };
     assert_eq!(names(&registry), ["x"]);
-    assert_eq!(registry.cursor("x").unwrap(), None);
+    assert_eq!(registry.cursor(None, "x").unwrap(), None);
     let short = Duration::from_millis(30);
-    for attempt in [registry.remove(&record("x"), short), registry.set_cursor("x", None, cursor(1), short)] {
+    for attempt in
+        [registry.remove(&record("x"), short), registry.set_cursor(None, "x", None, cursor(1), short)]
+    {
         let error = attempt.unwrap_err();
         assert!(matches!(&error, RegistryError::Busy { waited, .. } if *waited >= short), "{error}");
         assert!(error.to_string().contains("spawned_pods.lock"), "{error}");
@@ -250,7 +252,7 @@ fn writers_that_share_a_registry_lose_no_update() {
                 for n in 0..20 {
                     let name = format!("{writer}{n}");
                     registry.add(&record(&name), WAIT).unwrap();
-                    registry.set_cursor(&name, None, cursor(n), WAIT).unwrap();
+                    registry.set_cursor(None, &name, None, cursor(n), WAIT).unwrap();
                     if n % 2 == 1 {
                         registry.remove(&record(&name), WAIT).unwrap();
                     }
@@ -263,7 +265,7 @@ fn writers_that_share_a_registry_lose_no_update() {
     for writer in ["a", "b", "c"] {
         for n in 0..20 {
             let kept = (n % 2 == 0).then(|| cursor(n));
-            assert_eq!(registry.cursor(&format!("{writer}{n}")).unwrap(), kept);
+            assert_eq!(registry.cursor(None, &format!("{writer}{n}")).unwrap(), kept);
         }
     }
 }
@@ -271,8 +273,8 @@ fn writers_that_share_a_registry_lose_no_update() {
 /// The rules of cursors, for every kind of registry.
 fn cursors_follow_their_rules(registry: &dyn Registry) {
     let set = |base: Option<u64>, new| {
-        registry.set_cursor("x", base.map(cursor).as_ref(), cursor(new), WAIT).unwrap();
-        registry.cursor("x").unwrap().map(|cursor| cursor.items)
+        registry.set_cursor(None, "x", base.map(cursor).as_ref(), cursor(new), WAIT).unwrap();
+        registry.cursor(None, "x").unwrap().map(|cursor| cursor.items)
     };
     assert_eq!(set(None, 5), Some(5));
     assert_eq!(set(Some(5), 3), Some(3), "a history that was rewritten");
@@ -289,10 +291,10 @@ fn cursors_are_kept_on_disk_across_registries() {
     let (dir, registry) = opened();
     registry.add(&record("x"), WAIT).unwrap();
     registry.add(&record("y \u{1b}\"\n"), WAIT).unwrap();
-    registry.set_cursor("y \u{1b}\"\n", None, cursor(u64::MAX), WAIT).unwrap();
+    registry.set_cursor(None, "y \u{1b}\"\n", None, cursor(u64::MAX), WAIT).unwrap();
     cursors_follow_their_rules(&registry);
     let again = FileRegistry::open(dir.path()).unwrap();
-    assert_eq!(again.cursor("y \u{1b}\"\n").unwrap(), Some(cursor(u64::MAX)));
+    assert_eq!(again.cursor(None, "y \u{1b}\"\n").unwrap(), Some(cursor(u64::MAX)));
 }
 
 #[test]
@@ -308,11 +310,11 @@ fn cursors_are_kept_in_memory() {
 fn a_cursor_removed_meanwhile_is_not_brought_back() {
     let (_dir, registry) = opened();
     registry.add(&record("x"), WAIT).unwrap();
-    registry.set_cursor("x", None, cursor(5), WAIT).unwrap();
+    registry.set_cursor(None, "x", None, cursor(5), WAIT).unwrap();
     registry.remove(&record("x"), WAIT).unwrap();
     registry.add(&record("x"), WAIT).unwrap();
-    registry.set_cursor("x", Some(&cursor(5)), cursor(6), WAIT).unwrap();
-    assert_eq!(registry.cursor("x").unwrap(), None);
+    registry.set_cursor(None, "x", Some(&cursor(5)), cursor(6), WAIT).unwrap();
+    assert_eq!(registry.cursor(None, "x").unwrap(), None);
 }
 
 #[test]
@@ -320,22 +322,22 @@ fn cursors_are_added_to_a_file_that_stays_the_same_until_it_has_many_lines_and_i
     let (dir, registry) = opened();
     for name in ["x", "y"] {
         registry.add(&record(name), WAIT).unwrap();
-        registry.set_cursor(name, None, cursor(0), WAIT).unwrap();
+        registry.set_cursor(None, name, None, cursor(0), WAIT).unwrap();
     }
     let path = dir.path().join("read_cursors.json");
     let mut lengths = Vec::new();
     for n in 1..2000 {
         let before = fs::read_to_string(&path).unwrap();
-        registry.set_cursor("x", Some(&cursor(n - 1)), cursor(n), WAIT).unwrap();
+        registry.set_cursor(None, "x", Some(&cursor(n - 1)), cursor(n), WAIT).unwrap();
         let after = fs::read_to_string(&path).unwrap();
         assert!(after.starts_with(&before) || after.lines().count() == 3, "{after}");
-        assert_eq!(registry.cursor("x").unwrap(), Some(cursor(n)));
+        assert_eq!(registry.cursor(None, "x").unwrap(), Some(cursor(n)));
         lengths.push(after.lines().count());
     }
     assert!((500..600).contains(lengths.iter().max().unwrap()), "{:?}", lengths.iter().max());
     let again = FileRegistry::open(dir.path()).unwrap();
-    assert_eq!(again.cursor("x").unwrap(), Some(cursor(1999)));
-    assert_eq!(again.cursor("y").unwrap(), Some(cursor(0)));
+    assert_eq!(again.cursor(None, "x").unwrap(), Some(cursor(1999)));
+    assert_eq!(again.cursor(None, "y").unwrap(), Some(cursor(0)));
 }
 
 #[test]
@@ -343,7 +345,7 @@ fn a_line_that_a_killed_process_began_counts_for_nothing_and_is_in_nobodys_way()
     let (dir, registry) = opened();
     for name in ["x", "y"] {
         registry.add(&record(name), WAIT).unwrap();
-        registry.set_cursor(name, None, cursor(1), WAIT).unwrap();
+        registry.set_cursor(None, name, None, cursor(1), WAIT).unwrap();
     }
     let path = dir.path().join("read_cursors.json");
     let whole = fs::read_to_string(&path).unwrap();
@@ -351,10 +353,10 @@ fn a_line_that_a_killed_process_began_counts_for_nothing_and_is_in_nobodys_way()
     for length in 1..=line.len() {
         fs::write(&path, whole.clone() + &line[..length]).unwrap();
         for registry in [&registry, &FileRegistry::open(dir.path()).unwrap()] {
-            assert_eq!(registry.cursor("x").unwrap(), Some(cursor(1)));
-            assert_eq!(registry.cursor("y").unwrap(), Some(cursor(1)));
+            assert_eq!(registry.cursor(None, "x").unwrap(), Some(cursor(1)));
+            assert_eq!(registry.cursor(None, "y").unwrap(), Some(cursor(1)));
         }
-        registry.set_cursor("x", Some(&cursor(1)), cursor(3), WAIT).unwrap();
+        registry.set_cursor(None, "x", Some(&cursor(1)), cursor(3), WAIT).unwrap();
         let expected = whole.clone() + "{\"pod\":\"x\",\"items\":3,\"digest\":\"digest of 3\"}\n";
         assert_eq!(fs::read_to_string(&path).unwrap(), expected);
     }
@@ -369,13 +371,13 @@ fn what_another_process_adds_or_puts_in_its_place_is_seen_at_once() {
     let mut now = None;
     for n in 0..1500 {
         let (writer, reader) = if n % 3 == 0 { (&registry, &other) } else { (&other, &registry) };
-        writer.set_cursor("x", now.as_ref(), cursor(n), WAIT).unwrap();
+        writer.set_cursor(None, "x", now.as_ref(), cursor(n), WAIT).unwrap();
         now = Some(cursor(n));
-        assert_eq!(reader.cursor("x").unwrap(), now);
+        assert_eq!(reader.cursor(None, "x").unwrap(), now);
         if n % 100 == 99 {
             fs::remove_file(&path).unwrap();
             for registry in [&registry, &other] {
-                assert_eq!(registry.cursor("x").unwrap(), None);
+                assert_eq!(registry.cursor(None, "x").unwrap(), None);
             }
             now = None;
         }
@@ -391,9 +393,9 @@ fn cursors_of_format_1_are_read_and_become_lines_with_the_next_change() {
     let found = r#"{"version":1,"pods":{"gone":{},"bad":{"items":-1},"x":{"at":1e2,"items":3,"digest":"digest of 3"}}}"#;
     for found in [found.to_owned(), found.replace('{', "{\n  ")] {
         fs::write(&path, found).unwrap();
-        assert_eq!(registry.cursor("x").unwrap(), Some(cursor(3)));
-        assert!(matches!(registry.cursor("bad"), Err(RegistryError::Damaged { .. })));
-        registry.set_cursor("x", Some(&cursor(3)), cursor(4), WAIT).unwrap();
+        assert_eq!(registry.cursor(None, "x").unwrap(), Some(cursor(3)));
+        assert!(matches!(registry.cursor(None, "bad"), Err(RegistryError::Damaged { .. })));
+        registry.set_cursor(None, "x", Some(&cursor(3)), cursor(4), WAIT).unwrap();
         let written = fs::read_to_string(&path).unwrap();
         let lines: Vec<&str> = written.lines().collect();
         assert_eq!(lines.len(), 3, "{written}");
@@ -401,8 +403,8 @@ fn cursors_of_format_1_are_read_and_become_lines_with_the_next_change() {
         assert!(lines[1].starts_with(r#"{"pod":"bad","#), "{written}");
         assert_eq!(lines[2], r#"{"pod":"x","items":4,"digest":"digest of 4"}"#);
         for registry in [&registry, &FileRegistry::open(dir.path()).unwrap()] {
-            assert_eq!(registry.cursor("x").unwrap(), Some(cursor(4)));
-            assert!(matches!(registry.cursor("bad"), Err(RegistryError::Damaged { .. })));
+            assert_eq!(registry.cursor(None, "x").unwrap(), Some(cursor(4)));
+            assert!(matches!(registry.cursor(None, "bad"), Err(RegistryError::Damaged { .. })));
         }
     }
 }
@@ -421,8 +423,8 @@ fn a_pod_is_removed_with_its_cursor_also_where_the_cursors_are_written_anew() {
         fs::write(&path, found).unwrap();
         registry.remove(&record("x"), WAIT).unwrap();
         assert_eq!(names(&registry), ["y"]);
-        assert_eq!(registry.cursor("x").unwrap(), None);
-        assert!(registry.cursor("y").unwrap().is_some());
+        assert_eq!(registry.cursor(None, "x").unwrap(), None);
+        assert!(registry.cursor(None, "y").unwrap().is_some());
         assert_eq!(files(dir.path()), ["read_cursors.json", "spawned_pods.json", "spawned_pods.lock"]);
         registry.remove(&record("y"), WAIT).unwrap();
     }
@@ -433,7 +435,7 @@ fn the_cursor_of_a_removed_pod_is_forgotten_by_a_line_behind_it() {
     let (dir, registry) = opened();
     for name in ["x", "y"] {
         registry.add(&record(name), WAIT).unwrap();
-        registry.set_cursor(name, None, cursor(1), WAIT).unwrap();
+        registry.set_cursor(None, name, None, cursor(1), WAIT).unwrap();
     }
     let path = dir.path().join("read_cursors.json");
     let before = fs::read_to_string(&path).unwrap();
@@ -451,9 +453,9 @@ fn a_cursor_that_cannot_be_read_is_an_error_for_its_pod_alone_and_stays() {
     fs::write(&path, format!("{{\"version\":2}}\n{bad}")).unwrap();
     for n in 0..1200_u64 {
         let base = n.checked_sub(1).map(cursor);
-        registry.set_cursor("x", base.as_ref(), cursor(n), WAIT).unwrap();
+        registry.set_cursor(None, "x", base.as_ref(), cursor(n), WAIT).unwrap();
     }
-    assert!(matches!(registry.cursor("bad"), Err(RegistryError::Damaged { .. })));
+    assert!(matches!(registry.cursor(None, "bad"), Err(RegistryError::Damaged { .. })));
     assert!(fs::read_to_string(&path).unwrap().contains(bad));
 }
 
@@ -462,14 +464,14 @@ fn cursors_of_pods_that_a_native_spawner_forgot_are_dropped() {
     let (dir, registry) = opened();
     for name in ["x", "y"] {
         registry.add(&record(name), WAIT).unwrap();
-        registry.set_cursor(name, None, cursor(1), WAIT).unwrap();
+        registry.set_cursor(None, name, None, cursor(1), WAIT).unwrap();
     }
     let list = serde_json::to_string(&[record("x")]).unwrap();
     fs::write(dir.path().join("spawned_pods.json"), list).unwrap();
-    registry.set_cursor("x", Some(&cursor(1)), cursor(2), WAIT).unwrap();
+    registry.set_cursor(None, "x", Some(&cursor(1)), cursor(2), WAIT).unwrap();
     for registry in [&registry, &FileRegistry::open(dir.path()).unwrap()] {
-        assert_eq!(registry.cursor("x").unwrap(), Some(cursor(2)));
-        assert_eq!(registry.cursor("y").unwrap(), None);
+        assert_eq!(registry.cursor(None, "x").unwrap(), Some(cursor(2)));
+        assert_eq!(registry.cursor(None, "y").unwrap(), None);
     }
 }
 
@@ -478,12 +480,12 @@ fn a_file_that_may_not_be_written_to_is_replaced_all_the_same() {
     if !rustix::process::geteuid().is_root() {
         let (dir, registry) = opened();
         registry.add(&record("x"), WAIT).unwrap();
-        registry.set_cursor("x", None, cursor(1), WAIT).unwrap();
+        registry.set_cursor(None, "x", None, cursor(1), WAIT).unwrap();
         let path = dir.path().join("read_cursors.json");
         fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o400)).unwrap();
         let registry = FileRegistry::open(dir.path()).unwrap();
-        registry.set_cursor("x", Some(&cursor(1)), cursor(2), WAIT).unwrap();
-        assert_eq!(registry.cursor("x").unwrap(), Some(cursor(2)));
+        registry.set_cursor(None, "x", Some(&cursor(1)), cursor(2), WAIT).unwrap();
+        assert_eq!(registry.cursor(None, "x").unwrap(), Some(cursor(2)));
     } else {
         println!("not run: root may write to any file");
     }
@@ -512,9 +514,10 @@ fn garbled_cursors_are_an_error_and_keep_no_record_alive() {
     ] {
         registry.add(&record("x"), WAIT).unwrap();
         fs::write(&path, garbage).unwrap();
-        for error in
-            [registry.cursor("x").unwrap_err(), registry.set_cursor("x", None, cursor(1), WAIT).unwrap_err()]
-        {
+        for error in [
+            registry.cursor(None, "x").unwrap_err(),
+            registry.set_cursor(None, "x", None, cursor(1), WAIT).unwrap_err(),
+        ] {
             assert!(matches!(&error, RegistryError::Damaged { .. }), "{error}");
             let message = error.to_string();
             let beginning = format!("the registry file `{}` is damaged: ", path.display());
@@ -533,7 +536,7 @@ fn a_full_disk_changes_nothing() {
     let Some(disk) = SmallDisk::mount(16) else { return };
     let registry = FileRegistry::open(disk.path()).unwrap();
     registry.add(&record("x"), WAIT).unwrap();
-    registry.set_cursor("x", None, cursor(1), WAIT).unwrap();
+    registry.set_cursor(None, "x", None, cursor(1), WAIT).unwrap();
     registry.add(&record("y"), WAIT).unwrap();
     disk.fill(0);
     for attempt in [
@@ -550,8 +553,8 @@ fn a_full_disk_changes_nothing() {
     // There is room for a few lines where there are lines already.
     let mut stored = 1;
     let error = loop {
-        assert_eq!(registry.cursor("x").unwrap(), Some(cursor(stored)));
-        match registry.set_cursor("x", Some(&cursor(stored)), cursor(stored + 1), WAIT) {
+        assert_eq!(registry.cursor(None, "x").unwrap(), Some(cursor(stored)));
+        match registry.set_cursor(None, "x", Some(&cursor(stored)), cursor(stored + 1), WAIT) {
             Ok(()) => stored += 1,
             Err(error) => break error,
         }
@@ -559,7 +562,7 @@ fn a_full_disk_changes_nothing() {
     };
     assert!(matches!(&error, RegistryError::Unwritable { .. }), "{error}");
     for registry in [&registry, &FileRegistry::open(disk.path()).unwrap()] {
-        assert_eq!(registry.cursor("x").unwrap(), Some(cursor(stored)));
+        assert_eq!(registry.cursor(None, "x").unwrap(), Some(cursor(stored)));
     }
     let left = ["filler", "read_cursors.json", "spawned_pods.json", "spawned_pods.lock"];
     assert_eq!(files(disk.path()), left);

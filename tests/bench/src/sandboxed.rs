@@ -47,9 +47,9 @@ impl Side for Sandboxed {
         let start = || StoredCursor { items: 0, digest: String::new() };
         let forget = || -> Result<(), RegistryError> {
             for record in self.registry.load()?.records {
-                if let Some(stored) = self.registry.cursor(&record.pod_name)? {
+                if let Some(stored) = self.registry.cursor(None, &record.pod_name)? {
                     let wait = Duration::from_secs(5);
-                    self.registry.set_cursor(&record.pod_name, Some(&stored), start(), wait)?;
+                    self.registry.set_cursor(None, &record.pod_name, Some(&stored), start(), wait)?;
                 }
             }
             Ok(())

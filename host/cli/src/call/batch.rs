@@ -27,12 +27,12 @@ struct BatchCall {
 
 /// Answers until the end of input. Exit status 0, whatever the answers were; 1 if no tool could be called at
 /// all, which each answer then says.
-pub async fn run(caller: &Caller, mut interrupt: Interrupt) -> anyhow::Result<ExitCode> {
+pub async fn run(caller: &Caller, peek: bool, mut interrupt: Interrupt) -> anyhow::Result<ExitCode> {
     let mut lines = read_lines(MAX_LINE)?;
     loop {
         let next = async {
             let line = lines.recv().await?;
-            Some(answer(caller, line).await)
+            Some(answer(caller, peek, line).await)
         };
         let Some(outcome) = interrupt.or(next).await else {
             return Ok(ExitCode::from(INTERRUPTED));
@@ -50,7 +50,7 @@ pub async fn run(caller: &Caller, mut interrupt: Interrupt) -> anyhow::Result<Ex
     }
 }
 
-async fn answer(caller: &Caller, line: Input) -> Result<Answer, ToolError> {
+async fn answer(caller: &Caller, peek: bool, line: Input) -> Result<Answer, ToolError> {
     let bad =
         |why: String| ToolError::new(ErrorKind::InvalidArgument, None, format!("invalid batch line: {why}"));
     let line = match line {
@@ -65,5 +65,5 @@ async fn answer(caller: &Caller, line: Input) -> Result<Answer, ToolError> {
         (None, Some(text)) => text,
         (None, None) => "",
     };
-    caller.call(&ToolCall { name: &call.tool, input }, admitted()).await
+    caller.call(&ToolCall { name: &call.tool, input, reader: None, peek }, admitted()).await
 }

@@ -20,6 +20,7 @@ use crate::stdout::{for_people, print, words};
     pod-tools call ListPods\n  \
     pod-tools call SendToPod '{\"name\":\"worker\",\"message\":\"hello\"}'\n  \
     pod-tools call ReadPodOutput '{\"name\":\"worker\"}' --json\n  \
+    pod-tools call ReadPodOutput '{\"name\":\"worker\"}' --peek     look, and leave it to be read\n  \
     echo '{\"tool\":\"ListPods\"}' | pod-tools call --batch\n\n\
     Exit status: 0 done, 1 the tool failed, 2 used wrongly, 130 interrupted.")]
 pub struct CallArgs {
@@ -35,6 +36,10 @@ pub struct CallArgs {
     #[arg(long)]
     json: bool,
 
+    /// Look and move no read cursor: what is read will be given again
+    #[arg(long)]
+    peek: bool,
+
     /// Read calls from standard input, one JSON line each ({"tool":NAME,"input":{…}}), and answer each with
     /// one line, in order
     #[arg(long, conflicts_with_all = ["tool", "input", "json"])]
@@ -45,16 +50,16 @@ pub async fn run(args: CallArgs, host: &HostOptions) -> anyhow::Result<ExitCode>
     let caller = Caller::set_up(host)?;
     let mut interrupt = Interrupt::catch()?;
     let Some(tool) = args.tool else {
-        return batch::run(&caller, interrupt).await;
+        return batch::run(&caller, args.peek, interrupt).await;
     };
-    let call = ToolCall { name: &tool, input: &args.input };
+    let call = ToolCall { name: &tool, input: &args.input, reader: None, peek: args.peek };
     let Some(outcome) = interrupt.or(caller.call(&call, admitted())).await else {
         return Ok(ExitCode::from(INTERRUPTED));
     };
 
     let answer = match &outcome {
         _ if args.json => AnswerLine::from(&outcome).to_bytes()?,
-        Ok(answer) => shown(answer).into_bytes(),
+        Ok(answer) => shown(&caller.summary(&tool, answer.output()), answer).into_bytes(),
         Err(error) => {
             eprintln!("pod-tools: {} [{}]", for_people(&error.message), words(error));
             return Ok(ExitCode::from(1));
@@ -73,10 +78,9 @@ pub async fn run(args: CallArgs, host: &HostOptions) -> anyhow::Result<ExitCode>
     }
 }
 
-fn shown(answer: &Answer) -> String {
-    let output = answer.output();
-    let summary = for_people(&output.summary);
-    match &output.content {
+fn shown(summary: &str, answer: &Answer) -> String {
+    let summary = for_people(summary);
+    match &answer.output().content {
         Some(content) => format!("{summary}\n\n{}\n", for_people(content)),
         None => format!("{summary}\n"),
     }

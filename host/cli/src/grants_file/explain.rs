@@ -3,9 +3,11 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use pod_tools_host::registry::Record;
 use pod_tools_host::{Grant, Limits, Verb};
 use serde::Serialize;
 
+use super::exposure::exposures;
 use super::fault::{Fault, Position, fault};
 use super::file::{GrantsFile, Placed};
 use crate::limit_options::{GivenLimit, GivenLimits};
@@ -51,12 +53,22 @@ struct ChangedLimit {
 }
 
 impl Explanation {
-    /// `pods` are the names of those that are recorded now, or why they are not known.
-    pub fn of(file: &GrantsFile, pods: Result<Vec<String>, String>) -> Self {
-        let (pods, registry_error) = match pods {
-            Ok(pods) => (Some(pods), None),
+    /// `records` are the pods that are recorded now, or why they are not known; `directory` is where an agent
+    /// works that is granted this, as far as that can be told.
+    pub fn of(file: &GrantsFile, records: Result<Vec<Record>, String>, directory: Option<&Path>) -> Self {
+        let (records, registry_error) = match records {
+            Ok(records) => (Some(records), None),
             Err(error) => (None, Some(error)),
         };
+        let pods = records.as_deref().map(|records| {
+            let mut names: Vec<String> = records.iter().map(|record| record.pod_name.clone()).collect();
+            names.sort();
+            names.dedup();
+            names
+        });
+        let mut warnings = warnings(file);
+        let exposed = exposures(&file.path, directory, records.as_deref().unwrap_or_default());
+        warnings.extend(exposed.into_iter().map(|why| fault(None, why)));
         let grants = file.grants.as_deref().unwrap_or_default();
         let is_granted = |verb: &Verb| grants.iter().any(|grant| grant.value.verbs().contains(verb));
         let changed = |limits: &&Placed<GivenLimit>| {
@@ -83,7 +95,7 @@ impl Explanation {
             allow_sockets: directories
                 .map(|all| all.iter().map(|directory| directory.value.clone()).collect()),
             registry_error,
-            warnings: warnings(file),
+            warnings,
         }
     }
 }

@@ -10,6 +10,7 @@ use rustix::fs::OFlags;
 
 use super::fault::{GrantsFileError, Position, fault};
 use crate::limit_options::{GivenLimit, GivenLimits};
+use crate::operator_log::OPERATOR;
 
 /// A file of grants has some dozens of lines; more than this is not one.
 const MAX_BYTES: u64 = 256 << 10;
@@ -46,10 +47,10 @@ impl GrantsFile {
         GivenLimits(self.limits.iter().map(|limit| limit.value.clone()).collect())
     }
 
-    /// Says in the log what is wrong around the file, if anything is.
+    /// Says in the operator's log what is wrong around the file, if anything is.
     pub fn warn(&self) {
         if let Some(why) = &self.open_to_others {
-            tracing::warn!("{}: {why}", self.path.display());
+            tracing::warn!(target: OPERATOR, "{}: {why}", self.path.display());
         }
     }
 }

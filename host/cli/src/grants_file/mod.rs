@@ -12,9 +12,11 @@
 //! ```
 
 pub mod explain;
+mod exposure;
 mod fault;
 mod file;
 mod parse;
 
+pub use self::exposure::{REMEDY, exposures};
 pub use self::fault::GrantsFileError;
 pub use self::file::{Content, GrantsFile};

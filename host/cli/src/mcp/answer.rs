@@ -1,28 +1,36 @@
-//! Outcomes of calls in the protocol's terms: text for the model, structure for programs.
+//! Outcomes of calls in the protocol's terms: text, and structure as far as the client's model can read it.
 
 use pod_tools_host::{ErrorKind, Output, Reason, ToolError};
 use rmcp::model::{CallToolResult, ContentBlock, ErrorCode, ErrorData, MetaObject};
 use serde_json::{Value, json};
 
-use super::catalogue::Entry;
+use super::catalogue::{Entry, SUMMARY};
+use super::client::Form;
 use crate::stdout::words;
 
 /// Where a failed result tells programs the error's kind and reason: clients check structured content
 /// against the tool's output schema even where the result is an error.
 const ERROR_KEY: &str = "pod-tools/error";
 
-/// A tool's answer.
-pub fn success(entry: &Entry, output: &Output) -> Result<CallToolResult, ToolError> {
+/// A tool's answer, with its summary as it is shown.
+pub fn success(
+    entry: &Entry,
+    output: &Output,
+    summary: &str,
+    form: Form,
+) -> Result<CallToolResult, ToolError> {
     let text = match &output.content {
-        Some(content) => format!("{}\n\n{content}", output.summary),
-        None => output.summary.clone(),
+        Some(content) => format!("{summary}\n\n{content}"),
+        None => summary.to_owned(),
     };
     let mut result = CallToolResult::success(vec![ContentBlock::text(text)]);
-    if let Some(content_property) = entry.structured() {
+    if let Some(content_property) = entry.structure(form) {
         let Ok(Value::Object(mut data)) = serde_json::from_str(output.data.get()) else {
             let message = "the plugin's data is not the object that its schema promises";
             return Err(ToolError::new(ErrorKind::Internal, None, message));
         };
+        // First, as it is in the text.
+        data.shift_insert(0, SUMMARY.to_owned(), Value::from(summary));
         if let Some(property) = content_property {
             data.insert(property.to_owned(), Value::from(output.content.clone().unwrap_or_default()));
         }

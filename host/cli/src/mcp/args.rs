@@ -13,7 +13,7 @@ use crate::units::bytes_in_memory;
 /// in a file (--grants), which may change meanwhile: no tool can change that.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "What an agent's configuration takes:\n  \
-    pod-tools mcp --print-config claude --grants grants.toml\n\n\
+    pod-tools mcp --print-config claude --grants ~/.config/pod-tools/grants.toml\n\n\
     Over HTTP (anybody on this machine can connect to a port of it; a token tells who may):\n  \
     pod-tools mcp --http 8080                                   http://127.0.0.1:8080/mcp, this machine only\n  \
     pod-tools mcp --http 0.0.0.0:8080 --token-file token \\\n            \

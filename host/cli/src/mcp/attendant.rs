@@ -199,7 +199,9 @@ mod tests {
     use tokio_util::sync::CancellationToken;
 
     use super::*;
+    use crate::mcp::reader::Readers;
     use crate::mcp::session::Session;
+    use crate::options::HostOptions;
 
     /// A client in this process, and the authority of its server to change.
     struct Client {
@@ -223,8 +225,10 @@ mod tests {
             let (authority, changes) = watch::channel(authority(place, "list,read"));
             let cache = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/tmp/cache");
             let tools = PodTools::builder().cache_dir(Some(cache)).load().unwrap();
+            let host = HostOptions::parsed(&["--base-dir", place.base().to_str().unwrap()]);
             let stopping = CancellationToken::new();
-            let server = McpServer::new(tools, changes, None, stopping.clone()).await.unwrap();
+            let server =
+                McpServer::new(tools, changes, None, &host, Readers::Given, stopping.clone()).await.unwrap();
             let (ours, theirs) = tokio::io::duplex(1 << 20);
             tokio::spawn(async move {
                 let (input, output) = split(theirs);

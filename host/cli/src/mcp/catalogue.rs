@@ -6,9 +6,15 @@ use std::sync::Arc;
 use anyhow::Context;
 use jsonschema::Validator;
 use pod_tools_host::Definition;
-use rmcp::model::{JsonObject, Tool, ToolAnnotations};
+use rmcp::model::{JsonObject, MetaObject, Tool, ToolAnnotations};
 use serde_json::{Value, json};
 
+use super::client::Form;
+
+/// The member of structured content that is the answer's summary.
+pub const SUMMARY: &str = "summary";
+/// Asks Claude Code to show the tool to its model at once, and not only behind a search.
+const ALWAYS_LOAD: &str = "anthropic/alwaysLoad";
 /// How many of the things that are wrong with a call's arguments are told.
 const MAX_COMPLAINTS: usize = 8;
 
@@ -16,6 +22,9 @@ const MAX_COMPLAINTS: usize = 8;
 #[derive(Debug)]
 pub struct Catalogue {
     shown: Vec<Tool>,
+    /// The same for clients that get long text without structure: what answers without structure promises
+    /// none.
+    shown_for_text: Vec<Tool>,
     entries: HashMap<String, Entry>,
 }
 
@@ -32,20 +41,28 @@ pub struct Entry {
 impl Catalogue {
     /// Fails where a schema is none, which is the component's fault.
     pub fn new(definitions: Vec<Definition>) -> anyhow::Result<Self> {
-        let mut catalogue = Self { shown: Vec::new(), entries: HashMap::new() };
+        let mut catalogue = Self { shown: Vec::new(), shown_for_text: Vec::new(), entries: HashMap::new() };
         for definition in definitions {
             let name = definition.name.clone();
             let (tool, entry) = entry(definition, catalogue.shown.len())
                 .with_context(|| format!("the component's tool `{name}` cannot be offered"))?;
+            let mut for_text = tool.clone();
+            if entry.structure(Form::Text).is_none() {
+                for_text.output_schema = None;
+            }
             catalogue.shown.push(tool);
+            catalogue.shown_for_text.push(for_text);
             catalogue.entries.insert(name, entry);
         }
         Ok(catalogue)
     }
 
-    /// The tools as they are shown to a client.
-    pub fn shown(&self) -> &[Tool] {
-        &self.shown
+    /// The tools as they are shown to a client that gets answers in that form.
+    pub fn shown(&self, form: Form) -> &[Tool] {
+        match form {
+            Form::Text => &self.shown_for_text,
+            Form::TextAndStructure => &self.shown,
+        }
     }
 
     /// The tool of that name, as it is shown.
@@ -60,9 +77,11 @@ impl Catalogue {
 }
 
 impl Entry {
-    /// Whether results have a structured form; under which property it holds the content, if any.
-    pub fn structured(&self) -> Option<Option<&str>> {
-        self.structured.then_some(self.content_property.as_deref())
+    /// Whether results in that form have structured content; under which property it holds the text, if any.
+    pub fn structure(&self, form: Form) -> Option<Option<&str>> {
+        let property = self.content_property.as_deref();
+        let left_out = form == Form::Text && property.is_some();
+        (self.structured && !left_out).then_some(property)
     }
 
     /// What is wrong with these arguments, in words for a model; `None`: nothing.
@@ -92,32 +111,35 @@ fn entry(definition: Definition, position: usize) -> anyhow::Result<(Tool, Entry
         .read_only(effects.read_only)
         .destructive(effects.destructive)
         .idempotent(effects.idempotent)
-        // Pods are this machine's own, but what they say is anybody's.
-        .open_world(true);
+        // The tools' world is the pods of this machine that were granted; what they say, they say anyway.
+        .open_world(false);
     let content_property = definition.content_property;
     let data: JsonObject =
         serde_json::from_str(definition.data_schema.get()).context("its data schema is not an object")?;
     let structured = data.get("type") == Some(&json!("object"));
     let mut tool =
         Tool::new(definition.name, definition.description, Arc::new(input)).with_annotations(annotations);
+    let mut meta = MetaObject::new();
+    meta.insert(ALWAYS_LOAD.to_owned(), Value::Bool(true));
+    tool = tool.with_meta(meta);
     if structured {
-        tool = tool.with_raw_output_schema(Arc::new(with_content(data, content_property.as_deref())));
+        tool = tool.with_raw_output_schema(Arc::new(completed(data, content_property.as_deref())));
     }
     Ok((tool, Entry { position, input: validator, content_property, structured }))
 }
 
-/// The schema of a structured result: that of the data, and the content as one more property.
-fn with_content(mut data: JsonObject, property: Option<&str>) -> JsonObject {
-    let Some(property) = property else {
-        return data;
-    };
-    let schema =
-        json!({ "type": "string", "description": "The text that was asked for; empty: there is none." });
-    if let Value::Object(properties) = data.entry("properties").or_insert_with(|| json!({})) {
-        properties.insert(property.to_owned(), schema);
-    }
-    if let Value::Array(required) = data.entry("required").or_insert_with(|| json!([])) {
-        required.push(Value::from(property));
+/// The schema of a structured result: that of the data, and the summary and the text as further properties.
+fn completed(mut data: JsonObject, text: Option<&str>) -> JsonObject {
+    let summary = (SUMMARY, "What came of the call, in a line.");
+    let text = text.map(|property| (property, "The text that was asked for; empty: there is none."));
+    for (property, description) in std::iter::once(summary).chain(text) {
+        if let Value::Object(properties) = data.entry("properties").or_insert_with(|| json!({})) {
+            let schema = json!({ "type": "string", "description": description });
+            properties.insert(property.to_owned(), schema);
+        }
+        if let Value::Array(required) = data.entry("required").or_insert_with(|| json!([])) {
+            required.push(Value::from(property));
+        }
     }
     data
 }

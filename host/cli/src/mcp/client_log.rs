@@ -11,6 +11,8 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
 
+use crate::operator_log::OPERATOR;
+
 /// Lines that wait for a client; more are dropped, as a client that does not read needs no log.
 const WAITING: usize = 256;
 /// A line is cut after so many bytes.
@@ -56,14 +58,15 @@ pub fn passes(level: LoggingLevel, wanted: LoggingLevel) -> bool {
 }
 
 /// The layer that takes this program's events to clients. Other crates' events stay here: what the protocol's
-/// own machinery logs holds messages, and would go round in circles.
+/// own machinery logs holds messages, and would go round in circles. Nor do lines that are the operator's
+/// alone.
 #[derive(Debug)]
 pub struct ClientLog;
 
 impl<S: Subscriber> Layer<S> for ClientLog {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let metadata = event.metadata();
-        let ours = metadata.target().starts_with("pod_tools");
+        let ours = metadata.target().starts_with("pod_tools") && metadata.target() != OPERATOR;
         if !ours || *metadata.level() > Level::DEBUG {
             return;
         }

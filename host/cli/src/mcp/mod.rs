@@ -1,21 +1,23 @@
 //! `pod-tools mcp`: the plugin's tools for any agent that speaks the Model Context Protocol.
 //!
 //! From the client inwards: a transport ([`stdio`] or [`http`]) turns bytes into messages within bounds and
-//! knows when an answer is out ([`delivery`]); [`session`] answers the protocol's requests; [`server`] is what
-//! all sessions share, and the one place through which every call passes. [`catalogue`] shows the component's
-//! tools in the protocol's terms, [`answer`] their outcomes, [`transcripts`] the pods' conversations as
-//! resources, [`watcher`] and [`attendant`] tell subscribers when one has changed, [`client_log`] takes log
-//! lines to clients.
+//! knows when an answer is out ([`delivery`]); [`session`] answers the protocol's requests; [`server`] is
+//! what all sessions share, and the one place through which every call passes. [`catalogue`] shows the
+//! component's tools in the protocol's terms, [`answer`] their outcomes, both in the [`client`]'s form,
+//! [`reader`] whose read cursors it moves, [`transcripts`] the pods' conversations as resources, [`watcher`]
+//! and [`attendant`] tell subscribers when one has changed, [`client_log`] takes log lines to clients.
 
 mod answer;
 mod args;
 mod attendant;
 mod catalogue;
+mod client;
 mod client_log;
 mod delivery;
 mod frame;
 mod http;
 mod print_config;
+mod reader;
 mod server;
 mod session;
 mod stdio;
@@ -29,6 +31,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::args::McpArgs;
 pub use self::client_log::ClientLog;
+use self::reader::{InUse, Readers};
 use self::server::McpServer;
 use crate::exit::INTERRUPTED;
 use crate::in_force::watched;
@@ -41,7 +44,14 @@ pub async fn run(args: McpArgs, host: &HostOptions) -> anyhow::Result<ExitCode> 
     if let Some(client) = args.print_config {
         return print_config::run(client, host).await;
     }
-    let mut host = host.clone();
+    // A client on a pipe has started this process where it works itself; one over HTTP is anywhere.
+    let directory = args.http.is_none().then(|| std::env::current_dir().ok()).flatten();
+    let readers = match args.http {
+        _ if host.reader.is_some() => Readers::Given,
+        Some(_) => Readers::OverHttp(InUse::default()),
+        None => Readers::In(directory.clone().unwrap_or_default()),
+    };
+    let mut host = host.for_a_model(directory);
     host.default_output = Some(MODEL_OUTPUT);
     let host = &host;
     // Kept to the end: it follows the grants file.
@@ -59,7 +69,8 @@ pub async fn run(args: McpArgs, host: &HostOptions) -> anyhow::Result<ExitCode> 
     let tools = host.load()?;
     let audit = host.audit_log(Some(tools.component_sha256()))?;
     let stopping = CancellationToken::new();
-    let server = McpServer::new(tools, in_force.authority.clone(), audit, stopping.clone()).await?;
+    let server =
+        McpServer::new(tools, in_force.authority.clone(), audit, host, readers, stopping.clone()).await?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let serving = async {

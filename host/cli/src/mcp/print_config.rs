@@ -7,6 +7,7 @@ use anyhow::Context;
 use clap::ValueEnum;
 use serde_json::{Value, json};
 
+use crate::grants_file::REMEDY;
 use crate::options::HostOptions;
 use crate::stdout::print;
 
@@ -42,8 +43,13 @@ pub async fn run(client: Client, host: &HostOptions) -> anyhow::Result<ExitCode>
     print(snippet(client, &executable, &host.arguments()?).into_bytes()).await?;
     eprintln!("{}", client.place());
     if host.grants_everything() {
-        eprintln!("It grants everything, on all pods. To grant less, add --grants FILE or --grant GRANT.");
+        eprintln!(
+            "It grants everything, on all pods. To grant less, add --grants FILE or --grant GRANT; a file: \
+             {REMEDY}."
+        );
     }
+    let model = host.for_a_model(std::env::current_dir().ok());
+    model.grants_file().into_iter().for_each(|file| model.warn_of_exposure(file));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -162,10 +168,7 @@ mod tests {
 
     #[tokio::test]
     async fn every_client_gets_its_snippet_and_is_told_where_it_goes() {
-        use clap::{Args, FromArgMatches};
-        let command = crate::options::HostArgs::augment_args(clap::Command::new("pod-tools"));
-        let matches = command.get_matches_from(["pod-tools", "--base-dir", "/base"]);
-        let host = crate::options::HostArgs::from_arg_matches(&matches).unwrap().resolve().unwrap();
+        let host = HostOptions::parsed(&["--base-dir", "/base"]);
         for client in Client::value_variants() {
             run(*client, &host).await.unwrap();
             assert!(!client.place().is_empty());

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use pod_tools_host::registry::Reader;
 use pod_tools_host::{Answer, Authority, Document, ErrorKind, PodTools, ToolError};
 use rmcp::model::ProgressNotificationParam;
 use rmcp::service::{Peer, RequestContext, RoleServer};
@@ -17,9 +18,11 @@ use tokio_util::sync::CancellationToken;
 use super::catalogue::Catalogue;
 use super::client_log::{self, LogSender};
 use super::delivery::Delivery;
+use super::reader::Readers;
 use super::watcher::Watcher;
 use crate::audit::AuditLog;
 use crate::caller::{Caller, PluginCall, ToolCall, TranscriptCall};
+use crate::options::HostOptions;
 use crate::options::remedy::explained;
 
 /// Calls of all clients that run at once; further ones wait. Half of what [`PodTools`] has places for.
@@ -40,6 +43,7 @@ pub struct McpServer {
     pub caller: Arc<Caller>,
     authority: watch::Receiver<Authority>,
     pub catalogue: Catalogue,
+    pub readers: Readers,
     pub watcher: Watcher,
     /// The server ends.
     pub stopping: CancellationToken,
@@ -99,14 +103,17 @@ impl McpServer {
         tools: PodTools,
         authority: watch::Receiver<Authority>,
         audit: Option<AuditLog>,
+        host: &HostOptions,
+        readers: Readers,
         stopping: CancellationToken,
     ) -> anyhow::Result<Arc<Self>> {
         let catalogue = Catalogue::new(tools.definitions().await.map_err(explained)?)?;
         let watcher = Watcher::start(authority.clone(), &stopping)?;
         Ok(Arc::new(Self {
-            caller: Arc::new(Caller::of_server(tools, authority.clone(), audit)),
+            caller: Arc::new(Caller::of_server(tools, authority.clone(), audit, host)),
             authority,
             catalogue,
+            readers,
             watcher,
             stopping,
             running: Semaphore::new(RUNNING),
@@ -132,6 +139,7 @@ impl McpServer {
         &self,
         name: &str,
         arguments: Value,
+        reader: Option<&Reader>,
         client: &Client,
         asked: Asked<'_>,
     ) -> Result<Answer, Ended> {
@@ -140,7 +148,8 @@ impl McpServer {
         let input = arguments.to_string();
         drop(arguments);
         let waiting = format!("{name} is waiting for its pod");
-        self.carry_out(&ToolCall { name, input: &input }, checked, waiting, client, asked).await
+        let call = ToolCall { name, input: &input, reader, peek: false };
+        self.carry_out(&call, checked, waiting, client, asked).await
     }
 
     /// Reads the whole conversation of the pod of that name.

@@ -39,6 +39,9 @@ impl HostOptions {
         if let Some(file) = &self.audit {
             add("audit", text(file)?);
         }
+        if let Some(reader) = &self.reader {
+            add("reader", reader.to_string());
+        }
         for setting in &self.limits.0 {
             add(setting.limit.name, setting.text.clone());
         }
@@ -66,14 +69,10 @@ fn text(path: &Path) -> anyhow::Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use clap::{Args, Command, FromArgMatches};
-
-    use crate::options::HostArgs;
+    use crate::options::HostOptions;
 
     fn arguments(given: &[&str]) -> Vec<String> {
-        let command = HostArgs::augment_args(Command::new("pod-tools"));
-        let matches = command.get_matches_from([&["pod-tools", "--base-dir", "/base"], given].concat());
-        HostArgs::from_arg_matches(&matches).unwrap().resolve().unwrap().arguments().unwrap()
+        HostOptions::parsed(&[&["--base-dir", "/base"], given].concat()).arguments().unwrap()
     }
 
     #[test]
@@ -99,6 +98,8 @@ mod tests {
             "/b",
             "--audit",
             "/audit.jsonl",
+            "--reader",
+            "the reviewer",
             "--op-timeout",
             "250ms",
             "--max-output",

@@ -2,28 +2,34 @@
 
 use std::path::Path;
 
-use pod_tools_host::registry::{FileRegistry, Registry};
-use pod_tools_host::{Authority, Grant, Limits, ToolError};
+use pod_tools_host::registry::{FileRegistry, Record, Registry};
+use pod_tools_host::{Authority, Grant, Limits, Setting, ToolError};
 
 use super::remedy::{explained, remedy};
-use super::{Granted, HostOptions};
+use super::{Audience, Granted, HostOptions};
 use crate::audit::{AuditError, AuditLog};
-use crate::grants_file::GrantsFile;
+use crate::grants_file::{GrantsFile, exposures};
+use crate::operator_log::OPERATOR;
 
 impl HostOptions {
-    /// The names of the pods that are recorded now, each once. Makes no directory.
-    pub fn recorded_pods(&self) -> anyhow::Result<Vec<String>> {
+    /// The pods that are recorded now. Makes no directory.
+    pub fn records(&self) -> anyhow::Result<Vec<Record>> {
         if self.operators && !self.spawner_dir.exists() {
             return Ok(Vec::new());
         }
-        let records = FileRegistry::open(&self.spawner_dir)
-            .and_then(|registry| registry.load())
-            .map_err(explained)?
-            .records;
-        let mut names: Vec<String> = records.into_iter().map(|record| record.pod_name).collect();
-        names.sort();
-        names.dedup();
-        Ok(names)
+        let registry = FileRegistry::open(&self.spawner_dir).map_err(explained)?;
+        Ok(registry.load().map_err(explained)?.records)
+    }
+
+    /// Warns in the operator's log where a model that is served could change what it is granted: itself, or
+    /// through a pod.
+    pub fn warn_of_exposure(&self, grants_file: &Path) {
+        let Audience::Model { directory } = &self.audience else { return };
+        // A registry that cannot be read is told of by the calls.
+        let records = self.records().unwrap_or_default();
+        for why in exposures(grants_file, directory.as_deref(), &records) {
+            tracing::warn!(target: OPERATOR, "{}: {why}", grants_file.display());
+        }
     }
 
     /// Where grants are written, if that is a file.
@@ -44,8 +50,11 @@ impl HostOptions {
         let spawner_dir = self.spawner_dir()?;
         let mut limits = Limits::default();
         limits.output = self.default_output;
-        let mut builder =
-            Authority::builder().remedy(remedy).runtime_dir(spawner_dir).scope_lock(&self.scope_lock);
+        let is_operator = matches!(self.audience, Audience::Operator);
+        let mut builder = Authority::builder()
+            .remedy(if is_operator { remedy } else { remedy_for_a_model })
+            .runtime_dir(spawner_dir)
+            .scope_lock(&self.scope_lock);
         match &self.granted {
             Granted::Everything => builder = builder.grant(Grant::all()),
             Granted::These(grants) => {
@@ -54,7 +63,8 @@ impl HostOptions {
                 }
             }
             // What has not been read grants nothing.
-            Granted::InFile(path) => builder = builder.grants_file(path),
+            Granted::InFile(path) if is_operator => builder = builder.grants_file(path),
+            Granted::InFile(_) => {}
         }
         if let Some(file) = file {
             for grant in file.grants.iter().flatten() {
@@ -75,11 +85,20 @@ impl HostOptions {
         if let Some(earlier) = earlier {
             builder = builder.replaces(earlier);
         }
-        builder.limits(limits).build().map_err(explained)
+        let authority = builder.limits(limits).build().map_err(explained)?;
+        Ok(match &self.reader {
+            Some(reader) => authority.read_by(reader.clone()),
+            None => authority,
+        })
     }
 
     /// The audit log, if there is to be one. `component` is what calls are made of, in its SHA-256.
     pub fn audit_log(&self, component: Option<&str>) -> Result<Option<AuditLog>, AuditError> {
         self.audit.as_deref().map(|file| AuditLog::open(file, component)).transpose()
     }
+}
+
+/// The remedy as a model is told it: what it may reach is not its to change, so that is left out.
+fn remedy_for_a_model(setting: Setting) -> &'static str {
+    if setting == Setting::AllowedSockets { "" } else { remedy(setting) }
 }

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod authority;
+mod base;
 pub mod remedy;
 
 use std::ffi::OsStr;
@@ -9,6 +10,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::Context;
+use pod_tools_host::registry::Reader;
 use pod_tools_host::{ErrorKind, Grant, PodTools, Reason, ToolError};
 
 use crate::audit::AuditError;
@@ -22,7 +24,8 @@ const OPERATOR: &str = "pod-tools";
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Where things are")]
 pub struct HostArgs {
-    /// Where pods have their directories [default: $XDG_RUNTIME_DIR/insomnia, else ~/.insomnia/run]
+    /// Where pods have their directories [default: $XDG_RUNTIME_DIR/insomnia, without that variable
+    /// /run/user/UID/insomnia where /run/user/UID is yours, else ~/.insomnia/run]
     #[arg(long, global = true, env = "POD_TOOLS_BASE_DIR", value_name = "DIR")]
     base_dir: Option<PathBuf>,
 
@@ -80,6 +83,17 @@ pub struct HostArgs {
     )]
     audit: Option<PathBuf>,
 
+    /// Who reads: a reader has read cursors of its own, so that nobody takes text from another. Default: the
+    /// command line's; for `mcp`, one for each client, by its name and its working directory
+    #[arg(
+        long,
+        global = true,
+        env = "POD_TOOLS_READER",
+        value_name = "NAME",
+        help_heading = "Where things are"
+    )]
+    reader: Option<Reader>,
+
     #[command(flatten)]
     limits: GivenLimits,
 }
@@ -131,6 +145,18 @@ pub struct HostOptions {
     allow_sockets: Vec<PathBuf>,
     limits: GivenLimits,
     audit: Option<PathBuf>,
+    /// Whose read cursors count, where somebody said so.
+    pub reader: Option<Reader>,
+    audience: Audience,
+}
+
+/// Who reads the errors of calls, and the answers.
+#[derive(Debug, Clone)]
+enum Audience {
+    /// The operator, who may change what is granted, and is told how.
+    Operator,
+    /// A model, which may not. It works in that directory, where that is known.
+    Model { directory: Option<PathBuf> },
 }
 
 impl HostArgs {
@@ -147,11 +173,9 @@ impl HostArgs {
             let text = var(name).map(std::ffi::OsString::into_string).transpose();
             text.map_err(|_| anyhow::anyhow!("{name} is not UTF-8"))
         };
-        let base_dir = match (self.base_dir, path_var("XDG_RUNTIME_DIR"), path_var("HOME")) {
-            (Some(base), ..) => base,
-            (None, Some(runtime), _) => runtime.join("insomnia"),
-            (None, None, Some(home)) => home.join(".insomnia/run"),
-            (None, None, None) => anyhow::bail!("there is no base directory; name one with --base-dir"),
+        let base_dir = match self.base_dir.or_else(|| base::default(path_var)) {
+            Some(base) => base,
+            None => anyhow::bail!("there is no base directory; name one with --base-dir"),
         };
         let base_dir = std::path::absolute(&base_dir).context("the base directory has no absolute path")?;
         let scope_lock = self.scope_lock.or_else(|| path_var("INSOMNIA_SCOPE_LOCK"));
@@ -217,6 +241,8 @@ impl HostArgs {
             allow_sockets,
             limits,
             audit,
+            reader: self.reader,
+            audience: Audience::Operator,
         })
     }
 }
@@ -229,6 +255,21 @@ impl Granted {
 }
 
 impl HostOptions {
+    /// Of a command line with these arguments.
+    #[cfg(test)]
+    pub fn parsed(arguments: &[&str]) -> Self {
+        use clap::{Args, FromArgMatches};
+        let command = HostArgs::augment_args(clap::Command::new("pod-tools"));
+        let matches = command.get_matches_from([&["pod-tools"], arguments].concat());
+        HostArgs::from_arg_matches(&matches).unwrap().resolve().unwrap()
+    }
+
+    /// The same for calls of an agent's model that works in `directory`, if that is known: a denial names the
+    /// missing grant to it, and neither file nor option.
+    pub fn for_a_model(&self, directory: Option<PathBuf>) -> Self {
+        Self { audience: Audience::Model { directory }, ..self.clone() }
+    }
+
     /// The spawner's directory. The operator's own is made when it is missing; any other must exist.
     pub fn spawner_dir(&self) -> Result<&Path, ToolError> {
         if self.operators {
@@ -241,6 +282,11 @@ impl HostOptions {
             )?;
         }
         Ok(&self.spawner_dir)
+    }
+
+    /// The directory in which the spawner's pods are recorded. It need not exist.
+    pub fn registry_dir(&self) -> &Path {
+        &self.spawner_dir
     }
 
     /// The plugin that these options name.

@@ -3,7 +3,8 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::process::{Child, ChildStderr, ChildStdin, Stdio};
+use std::path::Path;
+use std::process::{Child, ChildStderr, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
@@ -20,13 +21,18 @@ pub const PATIENT: [&str; 4] = ["--op-timeout", "100s", "--call-timeout", "100s"
 
 /// The request that begins a session.
 pub fn initialize() -> Value {
+    initialize_as("test")
+}
+
+/// The same by a client of that name.
+pub fn initialize_as(name: &str) -> Value {
     request(
         0,
         "initialize",
         json!({
             "protocolVersion": "2025-11-25",
             "capabilities": {},
-            "clientInfo": { "name": "test", "version": "1" },
+            "clientInfo": { "name": name, "version": "1" },
         }),
     )
 }
@@ -56,15 +62,50 @@ pub struct Piped {
     messages: Option<Receiver<Value>>,
     /// What came while something else was waited for.
     passed: Vec<Value>,
+    log: Receiver<String>,
 }
 
 impl Piped {
     /// A server whose client has not said a word yet, and does not read.
     pub fn unread(place: &Place, options: &[&str]) -> Self {
+        Self::run(cli::at(place, [&["mcp"], options].concat()))
+    }
+
+    /// A server for a client of that name, which works in that directory.
+    pub fn start_as(name: &str, directory: &Path, place: &Place, options: &[&str]) -> Self {
         let mut command = cli::at(place, [&["mcp"], options].concat());
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        command.current_dir(directory);
+        let mut piped = Self::run(command);
+        piped.read();
+        piped.send(&initialize_as(name));
+        piped.answer(0);
+        piped.send(&notification("notifications/initialized", json!({})));
+        piped
+    }
+
+    fn run(mut command: Command) -> Self {
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
         let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
-        Self { child, stdin, stdout, messages: None, passed: Vec::new() }
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let (sender, log) = channel();
+        std::thread::spawn(move || {
+            for line in stderr.lines().map_while(Result::ok) {
+                eprintln!("{line}");
+                let _ = sender.send(line);
+            }
+        });
+        Self { child, stdin, stdout, messages: None, passed: Vec::new(), log }
+    }
+
+    /// The next line of the operator's log that says this.
+    pub fn await_log(&self, part: &str) -> String {
+        loop {
+            let line = self.log.recv_timeout(LIMIT).unwrap_or_else(|_| panic!("the log never says {part:?}"));
+            if line.contains(part) {
+                return line;
+            }
+        }
     }
 
     /// A server and a client that has said who it is.
@@ -190,6 +231,8 @@ pub struct Served {
     /// Held: what it says has somewhere to go.
     _stderr: BufReader<ChildStderr>,
     pub address: String,
+    /// What is behind the path of requests.
+    pub query: &'static str,
 }
 
 /// What came back over HTTP.
@@ -226,7 +269,7 @@ impl Served {
         stderr.read_line(&mut line).unwrap();
         let address = line.split("http://").nth(1).and_then(|url| url.split('/').next());
         let address = address.unwrap_or_else(|| panic!("no URL: {line}")).to_owned();
-        Self { child, _stderr: stderr, address }
+        Self { child, _stderr: stderr, address, query: "" }
     }
 
     pub fn connect(&self) -> TcpStream {
@@ -238,7 +281,7 @@ impl Served {
 
     /// The head of a request with the headers that every client sends, and these.
     pub fn head(&self, headers: &[(&str, &str)], length: usize) -> String {
-        let mut head = "POST /mcp HTTP/1.1\r\n".to_owned();
+        let mut head = format!("POST /mcp{} HTTP/1.1\r\n", self.query);
         let host = headers.iter().any(|(name, _)| *name == "Host");
         if !host {
             head += &format!("Host: {}\r\n", self.address);
@@ -264,7 +307,12 @@ impl Served {
 
     /// Begins a session, and gives its id.
     pub fn session(&self) -> Result<String, Response> {
-        let response = self.post(&[], initialize().to_string().as_bytes());
+        self.session_of("test")
+    }
+
+    /// Begins a session of a client of that name.
+    pub fn session_of(&self, name: &str) -> Result<String, Response> {
+        let response = self.post(&[], initialize_as(name).to_string().as_bytes());
         response.session.clone().ok_or(response)
     }
 

@@ -29,20 +29,92 @@ fn a_changed_grants_file_is_told_to_the_client_and_counts_from_then_on() {
     fs::write(&file, "grants = [\"list\"]\n").unwrap();
     let mut client = Piped::start(&place, &["--grants", file.to_str().unwrap()]);
     let denied = client.ask(1, "ReadPodOutput", json!({ "name": "child" }));
-    assert!(text(&denied).contains("\"read:child\","), "{}", text(&denied));
+    assert!(text(&denied).contains("it takes the grant `read:child`"), "{}", text(&denied));
 
-    // What cannot be understood changes nothing, and the client hears of that.
+    // What cannot be understood changes nothing, and the operator hears of that.
     replace(&file, "grants = [\"lst\"]\n");
-    client.await_message(|message| {
-        message["method"] == "notifications/message"
-            && message["params"]["level"] == "error"
-            && message["params"]["data"].as_str().unwrap().contains("grants.toml:1:")
-    });
+    client.await_log("grants.toml:1:");
     replace(&file, "grants = [\"list\", \"read\"]\n");
     changed(&mut client, "tools");
     changed(&mut client, "resources");
     let answer = client.ask(2, "ReadPodOutput", json!({ "name": "child" }));
     assert_eq!(answer["result"]["structuredContent"]["text"], "hello");
+}
+
+#[test]
+fn a_model_is_told_the_missing_grant_and_the_operators_log_where_to_add_it() {
+    let place = Place::new().unwrap();
+    let _pod = FakePod::start(&place, "child", Script::new()).unwrap();
+    let file = place.root().join("grants.toml");
+    fs::write(&file, "grants = [\"list\"]\n").unwrap();
+    let mut client = Piped::start(&place, &["--grants", file.to_str().unwrap()]);
+    client.send(&request(1, "logging/setLevel", json!({ "level": "debug" })));
+    client.answer(1);
+    let mut told = vec![client.ask(2, "StopPod", json!({ "name": "child" }))];
+    for (id, method) in [(3, "resources/read"), (4, "resources/subscribe")] {
+        client.send(&request(id, method, json!({ "uri": "pod://child/transcript" })));
+        told.push(client.answer(id));
+    }
+    assert!(
+        text(&told[0]).contains("pod `child`: stopping it is not granted; it takes the grant `stop:child`"),
+        "{}",
+        text(&told[0])
+    );
+    for line in ["\"stop:child\",", "\"read:child\","] {
+        let logged = client.await_log(line);
+        let expected = format!("add the line `{line}` to `grants` in {}", file.display());
+        assert!(logged.contains(&expected), "{logged}");
+    }
+    // What is wrong with the file is the operator's as well. The line about the good one comes behind it.
+    replace(&file, "grants = 7\n");
+    client.await_log("what was granted before stays in force");
+    replace(&file, "grants = []\n");
+    loop {
+        let message = client.receive();
+        let is_last = message["method"] == "notifications/tools/list_changed";
+        told.push(message);
+        if is_last {
+            break;
+        }
+    }
+    for message in &told {
+        assert!(!message.to_string().contains("grants.toml"), "{message}");
+    }
+}
+
+/// What a server says before its client has left, which it has at once, started in that directory.
+fn said_at_the_start(place: &Place, directory: &Path, options: &[&str]) -> String {
+    let mut command = cli::at(place, [&["mcp"], options].concat());
+    command.current_dir(directory);
+    let outcome = cli::run(command);
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    outcome.stderr
+}
+
+#[test]
+fn a_grants_file_that_the_agent_or_a_pod_can_change_is_warned_of_at_the_start() {
+    let place = Place::new().unwrap();
+    let (project, config) = (place.root().join("project"), place.root().join("config"));
+    fs::create_dir(&project).unwrap();
+    fs::create_dir(&config).unwrap();
+    let write = |directory: &Path| {
+        let file = directory.join("grants.toml");
+        fs::write(&file, "grants = [\"list\"]\n").unwrap();
+        file.to_str().unwrap().to_owned()
+    };
+    let (within, without) = (write(&project), write(&config));
+    let warned = said_at_the_start(&place, &project, &["--grants", &within]);
+    assert!(warned.contains("an agent that works there") && warned.contains("$XDG_CONFIG_HOME"), "{warned}");
+    let printed = said_at_the_start(&place, &project, &["--print-config", "claude", "--grants", &within]);
+    assert!(printed.contains("an agent that works there"), "{printed}");
+    assert_eq!(said_at_the_start(&place, &project, &["--grants", &without]), "");
+
+    let mut record = place.native_record("worker");
+    record["scope_delegated"] = json!([{ "target": config, "permission": "write", "recursive": true }]);
+    place.record(record).unwrap();
+    let warned = said_at_the_start(&place, &project, &["--grants", &without]);
+    assert!(warned.contains("in the scope of pod `worker`"), "{warned}");
+    assert!(!warned.contains("an agent that works there"), "{warned}");
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod bounds;
 mod client;
 mod grants;
 mod http;
+mod readers;
 mod resources;
 mod stdio;
 mod tools;

@@ -24,8 +24,11 @@ fn tools_are_shown_with_the_components_schemas_and_effects() {
         assert_eq!(hints["readOnlyHint"], effects["read_only"]);
         assert_eq!(hints["destructiveHint"], effects["destructive"]);
         assert_eq!(hints["idempotentHint"], effects["idempotent"]);
+        // The tools reach pods of this machine, and nothing else.
+        assert_eq!(hints["openWorldHint"], false);
+        assert_eq!(shown["_meta"]["anthropic/alwaysLoad"], true);
         let mut data = shown["outputSchema"].clone();
-        if let Some(property) = defined["content_property"].as_str() {
+        for property in ["summary"].into_iter().chain(defined["content_property"].as_str()) {
             assert_eq!(data["properties"][property]["type"], "string");
             data["properties"].as_object_mut().unwrap().remove(property);
             data["required"].as_array_mut().unwrap().retain(|name| name != property);
@@ -67,6 +70,79 @@ fn the_text_is_for_the_model_and_the_structure_for_programs() {
     assert_eq!(structure["text"], "one\ntwo");
     assert_eq!((&structure["state"], &structure["new_items"]), (&json!("idle"), &json!(1)));
     assert_eq!((&structure["remaining_items"], &structure["rewritten"]), (&json!(0), &json!(false)));
+    assert_eq!(structure["summary"], "pod `child`: 2 new line(s) of assistant text; now idle");
+}
+
+/// What the models of these clients are shown of a result: the structure, where there is any, or the text.
+fn shown_in_place_of_text(answer: &Value) -> String {
+    match answer["result"].get("structuredContent") {
+        Some(structure) => structure.to_string(),
+        None => text(answer).to_owned(),
+    }
+}
+
+#[test]
+fn clients_that_show_the_structure_in_place_of_the_text_get_long_text_readable_and_once() {
+    for (name, since) in [("claude-code", 2025), ("codex-mcp-client", 2025), ("claude-code", 2026)] {
+        let place = Place::new().unwrap();
+        let said = history(&[assistant("one\n\"two\"")]);
+        let _pod =
+            FakePod::start(&place, "child", Script::new().on("get_history", [Step::line(said)])).unwrap();
+        let mut client = Piped::unread(&place, &[]);
+        client.read();
+        let info = json!({ "name": name, "version": "1" });
+        let mut meta = json!({});
+        if since == 2026 {
+            meta = json!({
+                "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+                "io.modelcontextprotocol/clientInfo": info,
+                "io.modelcontextprotocol/clientCapabilities": {},
+            });
+        } else {
+            let hello = json!({ "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": info });
+            client.send(&request(0, "initialize", hello));
+            client.answer(0);
+        }
+        client.send(&request(1, "tools/list", json!({ "_meta": meta })));
+        // A tool that promises a structure has to give one.
+        let tools = client.answer(1);
+        let promises: Vec<bool> = tools["result"]["tools"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|tool| tool.get("outputSchema").is_some())
+            .collect();
+        assert_eq!(promises, [true, true, false, true], "{name}");
+        let mut ask = |id, tool| {
+            let mut asked = call(id, tool, json!({ "name": "child" }));
+            asked["params"]["_meta"] = meta.clone();
+            client.send(&asked);
+            client.answer(id)
+        };
+        let read = ask(2, "ReadPodOutput");
+        let expected = "pod `child`: 2 new line(s) of assistant text; now idle\n\none\n\"two\"";
+        assert_eq!(shown_in_place_of_text(&read), expected, "{name}: {read}");
+        assert_eq!(read.to_string().matches("two").count(), 1, "{name}: {read}");
+        let nothing = ask(3, "ReadPodOutput");
+        assert_eq!(shown_in_place_of_text(&nothing), "pod `child` idle; no new assistant text", "{name}");
+        let listed = shown_in_place_of_text(&ask(4, "ListPods"));
+        assert!(listed.contains(r#""summary":"1 pod(s) known""#) && listed.contains("child"), "{listed}");
+    }
+}
+
+#[test]
+fn an_empty_listing_names_the_directory_that_was_looked_in() {
+    let place = Place::new().unwrap();
+    let mut client = Piped::start(&place, &[]);
+    let answer = client.ask(1, "ListPods", json!({}));
+    let expected = format!("no spawned pods; looked in {}", place.runtime_dir().display());
+    assert_eq!(text(&answer), expected);
+    assert_eq!(answer["result"]["structuredContent"]["summary"], expected);
+    let people = cli::run(cli::at(&place, ["call", "ListPods"]));
+    assert_eq!(people.stdout.trim_end(), expected);
+    // Programs get the tool's own words, and know their own options.
+    let programs = cli::run(cli::at(&place, ["call", "ListPods", "--json"]));
+    assert_eq!(programs.ok()["summary"], "no spawned pods");
 }
 
 #[test]

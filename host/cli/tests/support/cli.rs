@@ -30,6 +30,11 @@ pub fn bare() -> Command {
     command
 }
 
+/// Whether the system has a runtime directory for this user: where nothing else is said, pods are there.
+pub fn user_has_runtime_directory() -> bool {
+    Path::new("/run/user").join(rustix::process::geteuid().as_raw().to_string()).is_dir()
+}
+
 /// The binary with those arguments, led to a place.
 pub fn at<S: AsRef<OsStr>>(place: &Place, arguments: impl IntoIterator<Item = S>) -> Command {
     let mut command = bare();
