@@ -134,10 +134,11 @@ pub(super) fn find_holder(of: LifeByte) -> Option<i64> {
     })
 }
 
-/// A place for a lock, below the largest offset that a lock may have.
+/// A place for a lock: below the largest offset that a lock may have, and below 2^53, so that every reader of JSON reads
+/// the same number.
 fn random_byte() -> u64 {
     use std::hash::{BuildHasher, RandomState};
-    RandomState::new().hash_one(std::process::id()) >> 2
+    RandomState::new().hash_one(std::process::id()) >> 11
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]

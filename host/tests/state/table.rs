@@ -253,3 +253,13 @@ fn nothing_is_given_for_writing_beside_what_cannot_be_understood() {
     assert_eq!(refused, Err(RegisterError::Unreadable { index: 1 }));
     table.register(allocation("x", None, &[])).unwrap();
 }
+
+#[test]
+fn a_name_that_cannot_be_understood_is_not_given() {
+    let text = r#"{"allocations":[{"pod_name":"x","pid":"soon"},{"pod_name":7},"x"]}"#;
+    let mut table = Table::parse(text.as_bytes()).unwrap();
+    assert_eq!((table.unreadable("x"), table.unreadable("y")), (Some(1), None));
+    let refused = table.register(allocation("x", None, &[])).unwrap_err();
+    assert!(refused.to_string().starts_with("entry 1 of the table cannot be understood"), "{refused}");
+    table.register(allocation("y", None, &[])).unwrap();
+}

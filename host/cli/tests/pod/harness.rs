@@ -165,6 +165,15 @@ impl Pod {
         fs::read_dir(format!("/proc/{}/fd", self.id())).unwrap().count()
     }
 
+    /// Waits until a file is in the pod's directory.
+    pub fn await_file(&self, file: &str) {
+        let deadline = Instant::now() + LIMIT;
+        while !self.dir.join(file).exists() {
+            assert!(Instant::now() < deadline, "`{file}` is not there");
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     pub fn json(&self, file: &str) -> Value {
         serde_json::from_slice(&fs::read(self.dir.join(file)).unwrap()).unwrap()
     }

@@ -41,11 +41,13 @@ fn a_ready_pod_has_its_files_its_allocation_and_its_record() {
     assert_eq!((&status["pod_name"], &status["state"]), (&json!("x"), &json!("idle")));
     assert!(!status["session_id"].as_str().unwrap().is_empty());
     let rules = json!([{"target": work, "permission": "write", "recursive": true}]);
+    // What it says of itself is the same in both places.
+    assert_eq!(status["holder"]["pid"], pod.id());
     assert_eq!(
         world.allocations(),
         [json!({
             "pod_name": "x", "pid": pod.id(), "socket": pod.dir.join("sock"), "scope_allow": rules,
-            "delegated_from": null,
+            "delegated_from": null, "holder": status["holder"],
         })]
     );
     assert_eq!(
@@ -208,7 +210,7 @@ fn the_directory_of_a_living_pod_of_another_make_is_not_touched() {
     fs::write(dir.join("pid"), std::process::id().to_string()).unwrap();
     let (code, said) = world.refused("x", &[], &["cat"]);
     assert_eq!(code, 1);
-    assert!(said.contains(&format!("process {} runs it", std::process::id())), "{said}");
+    assert!(said.contains(&format!("process {} (`", std::process::id())), "{said}");
 
     fs::write(dir.join("pid"), "0").unwrap();
     let listener = UnixListener::bind(dir.join("sock")).unwrap();
@@ -219,6 +221,140 @@ fn the_directory_of_a_living_pod_of_another_make_is_not_touched() {
 
     drop(listener);
     world.pod("x", &[], &["cat"]).connect().history();
+}
+
+#[test]
+fn a_directory_whose_pod_was_killed_is_taken_over_whoever_has_its_number_now() {
+    let world = World::new();
+    let mut killed = world.pod("x", &[], &["cat"]);
+    killed.kill();
+    fs::write(killed.dir.join("pid"), std::process::id().to_string()).unwrap();
+    world.pod("x", &[], &["cat"]).connect().history();
+}
+
+#[test]
+fn a_start_that_is_refused_leaves_what_a_dead_pod_left() {
+    let world = World::new();
+    let mut killed = world.pod("x", &[], &["cat"]);
+    killed.kill();
+    let left = names(&killed.dir);
+    // Somebody else holds the name by now, as the table says.
+    let mut entry = world.allocations()[0].clone();
+    entry["pid"] = json!(std::process::id());
+    entry.as_object_mut().unwrap().remove("holder");
+    fs::write(world.base().join("scope.lock"), json!({ "allocations": [entry] }).to_string()).unwrap();
+    let (code, said) = world.refused("x", &[], &["cat"]);
+    assert_eq!(code, 1);
+    assert!(said.contains("a pod named `x` holds an allocation already"), "{said}");
+    assert_eq!(names(&killed.dir), left);
+}
+
+/// The table as a program rewrites it that keeps what it knows, and nothing else.
+fn rewritten_by_a_native_program(world: &World) {
+    let mut entries = world.allocations();
+    for entry in &mut entries {
+        let known = ["pod_name", "pid", "socket", "scope_allow", "delegated_from"];
+        entry.as_object_mut().unwrap().retain(|member, _| known.contains(&member.as_str()));
+    }
+    let table = serde_json::to_string_pretty(&json!({ "allocations": entries })).unwrap();
+    fs::write(world.base().join("scope.lock"), table).unwrap();
+}
+
+#[test]
+fn a_pod_is_protected_and_can_be_stopped_though_another_program_dropped_what_it_wrote_beside_its_number() {
+    let world = World::new();
+    let scope = format!("write:{}", world.work_dir("w").display());
+    let mut pod = world.pod("x", &["--scope", &scope], &["cat"]);
+    rewritten_by_a_native_program(&world);
+    let (_, said) = world.refused("y", &["--scope", &scope], &["cat"]);
+    assert!(said.contains("conflicts with") && said.contains("which `x` holds"), "{said}");
+    let mut stop = world.command(&world.base());
+    let stopped = stop.args(["call", "StopPod", r#"{"name":"x"}"#]).output().unwrap();
+    assert!(stopped.status.success(), "{stopped:?}");
+    assert_eq!(pod.ended().0.code(), Some(0));
+    assert_eq!(world.traces("x"), NOTHING);
+
+    // The same of a pod that was killed.
+    let mut pod = world.pod("x", &["--scope", &scope], &["cat"]);
+    rewritten_by_a_native_program(&world);
+    pod.kill();
+    world.pod("y", &["--scope", &scope], &["cat"]);
+}
+
+#[test]
+fn what_a_pod_of_the_version_before_left_is_understood() {
+    let world = World::new();
+    let work = world.work_dir("w");
+    let dir = world.base().join("x");
+    fs::create_dir_all(&dir).unwrap();
+    let mut gone = Command::new("true").spawn().unwrap();
+    gone.wait().unwrap();
+    let table = |pid: u32| {
+        format!(
+            r#"{{
+  "allocations": [
+    {{
+      "pod_name": "x",
+      "pid": {pid},
+      "socket": "{}/sock",
+      "scope_allow": [
+        {{
+          "target": "{}",
+          "permission": "write",
+          "recursive": true
+        }}
+      ],
+      "delegated_from": null
+    }}
+  ]
+}}"#,
+            dir.display(),
+            work.display()
+        )
+    };
+    let status = r#"{"pod_name":"x","session_id":"8f14e45fceea167a5a36dedd4bea2543","state":"idle"}"#;
+    fs::write(dir.join("status.json"), status).unwrap();
+    fs::write(dir.join("history.json"), "[]").unwrap();
+    let scope = format!("write:{}", work.display());
+    for (pid, lives) in [(std::process::id(), true), (gone.id(), false)] {
+        fs::write(dir.join("pid"), pid.to_string()).unwrap();
+        fs::write(world.base().join("scope.lock"), table(pid)).unwrap();
+        for name in ["x", "y"] {
+            let started = world.start(&world.base(), name, &["--scope", &scope], &["cat"]);
+            assert_eq!(started.is_err(), lives, "{name}, {pid}: {:?}", started.err());
+        }
+    }
+}
+
+#[test]
+fn a_pod_whose_socket_is_removed_listens_again() {
+    let world = World::new();
+    let pod = world.pod("x", &[], &["cat"]);
+    let mut old = pod.connect();
+    fs::remove_file(pod.dir.join("sock")).unwrap();
+    pod.await_file("sock");
+    pod.connect().history();
+    old.history();
+}
+
+#[test]
+fn a_pod_whose_directory_is_taken_away_says_so_ends_and_leaves_nothing() {
+    for replaced in [false, true] {
+        let world = World::new();
+        let mut pod =
+            world.pod("x", &["--scope", &format!("write:{}", world.work_dir("w").display())], &["cat"]);
+        fs::remove_dir_all(&pod.dir).unwrap();
+        if replaced {
+            fs::create_dir(&pod.dir).unwrap();
+            fs::write(pod.dir.join("precious"), "").unwrap();
+        }
+        let (status, said) = pod.ended();
+        assert_eq!(status.code(), Some(1));
+        assert!(said.contains("pod `x` ends: its directory `") && said.contains("was taken away"), "{said}");
+        let left: &[String] = if replaced { &["directory".into()] } else { NOTHING };
+        assert_eq!(world.traces("x"), left);
+        assert_eq!(pod.dir.join("precious").exists(), replaced);
+    }
 }
 
 #[test]

@@ -5,5 +5,6 @@
 mod clients;
 mod harness;
 mod life;
+mod namespaces;
 mod scope;
 mod turns;
