@@ -247,7 +247,7 @@ function nameHolder(holder) {
   const child = holderOfLock(holder.lock.byte);
   return child === null
     ? `a process of another pid namespace runs it, ${holder.pid} there`
-    : `${named(child)}, which it has started, lives on`;
+    : `${named(child)}, which is it or was started by it, holds its lock`;
 }
 
 const runsIt = (pid) => `${named(pid)} runs it`;

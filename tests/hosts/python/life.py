@@ -218,7 +218,7 @@ def _name_holder(holder):
     child = process.holder_of_lock(holder.lock[-1])
     if child is None:
         return f"a process of another pid namespace runs it, {holder.pid} there"
-    return f"{_named(child)}, which it has started, lives on"
+    return f"{_named(child)}, which is it or was started by it, holds its lock"
 
 
 def _runs(pid):
