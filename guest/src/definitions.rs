@@ -61,8 +61,8 @@ const DEFINITIONS: [Definition; 4] = [
         description: "Returns what the assistant of a spawned Pod has said since the last read, and the Pod's state \
              (`idle`, `running` or `paused`, where it is known). A cursor per Pod remembers what was read, so each \
              call gives new text only; if the Pod's history was rewritten meanwhile, all of it is given again and \
-             the summary says so. It also says when the last message has no answer, when more is left to read, \
-             and `stopped` when the Pod can no longer be reached.",
+             the summary says so. It also says when the last message has no answer, why the last turn failed if \
+             it did, when more is left to read, and `stopped` when the Pod can no longer be reached.",
         input_schema: include_str!("../schemas/read-pod-output.input.json"),
         data_schema: include_str!("../schemas/read-pod-output.data.json"),
         content_property: Some("text"),

@@ -27,6 +27,7 @@ const DATA: Word = Word::of("data");
 const ITEMS: Word = Word::of("items");
 const CODE: Word = Word::of("code");
 const ALREADY_RUNNING: Word = Word::of("already_running");
+const PROVIDER_ERROR: Word = Word::of("provider_error");
 const INTERNAL: Word = Word::of("internal");
 const MESSAGE: Word = Word::of("message");
 
@@ -326,6 +327,7 @@ impl Decoder {
                 DataKey::Code => {
                     members.code = Some(match tokenizer.word() {
                         ALREADY_RUNNING => ErrorCode::AlreadyRunning,
+                        PROVIDER_ERROR => ErrorCode::ProviderError,
                         INTERNAL => ErrorCode::Internal,
                         _ => ErrorCode::Other,
                     });

@@ -32,6 +32,7 @@ pub(crate) struct PodError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ErrorCode {
     AlreadyRunning,
+    ProviderError,
     Internal,
     Other,
 }
@@ -41,6 +42,15 @@ impl PodError {
     /// error of code `internal` can be told from the answer to another client.
     pub(crate) fn is_invalid_method(&self) -> bool {
         self.code == ErrorCode::Internal && self.message.starts_with("invalid method")
+    }
+
+    /// Why a turn failed, where the error says that one did. Native pods tell it so, and nowhere else.
+    pub(crate) fn failed_turn(&self) -> Option<&str> {
+        match (self.code, self.message.as_str()) {
+            (ErrorCode::ProviderError, message) => Some(message),
+            (ErrorCode::Internal, "Cancelled") => Some("cancelled"),
+            _ => None,
+        }
     }
 
     /// The message as an error of ours quotes it: on one line, and not longer than an excerpt.

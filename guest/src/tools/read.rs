@@ -6,12 +6,15 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use crate::escape::Shown;
+use crate::escape::{Shown, excerpt};
 use crate::host::{Error, Host, Reason, State, Verb};
-use crate::protocol::history::{Position, Unread};
-use crate::tools::get_history::get_history;
+use crate::protocol::history::{Failure, Position, Unread};
+use crate::tools::get_history::{Told, get_history};
 use crate::tools::input::{self, NameInput};
 use crate::tools::output::Output;
+
+/// How much of the reason of a failure is told, in characters.
+const REASON_CHARACTERS: usize = 1200;
 
 /// Data of ReadPodOutput.
 #[derive(Serialize)]
@@ -29,6 +32,19 @@ pub(crate) struct ReadData<'a> {
     rewritten: bool,
     /// The Pod is idle, and the newest item is a user message.
     unanswered: bool,
+    /// The turn that failed, if one did: the last one, or one before it that is read now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failed: Option<Failed>,
+}
+
+/// A turn that failed.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Failed {
+    /// Why, in the Pod's words: how its command ended, and the end of what that wrote to standard error.
+    reason: String,
+    /// No turn came behind it.
+    last: bool,
 }
 
 /// How a Pod is.
@@ -53,8 +69,8 @@ fn read<H: Host>(host: &H, name: &str) -> Result<Output, Error> {
     let stored = host.cursor(&pod)?.unwrap_or_else(|| Position::START.cursor());
     let hand_over = |text: &str| host.append(text);
     let mut unread = Unread::behind(&stored, host.bounds().max_output, &hand_over);
-    let state = match get_unread(host, &pod, &mut unread) {
-        Ok(state) => state,
+    let told = match get_unread(host, &pod, &mut unread) {
+        Ok(told) => told,
         Err(error) if error.is(Reason::Unreachable) => return stopped(name),
         Err(error) => return Err(error),
     };
@@ -63,20 +79,37 @@ fn read<H: Host>(host: &H, name: &str) -> Result<Output, Error> {
     if cursor.items != stored.items || (cursor.items > 0 && cursor != stored) {
         host.set_cursor(&pod, cursor)?;
     }
-    answer(name, state, unread)
+    answer(name, told, unread)
 }
 
-/// Reads the pod's history, twice where it was rewritten. Gives the pod's state.
-fn get_unread<H: Host>(host: &H, pod: &H::Pod, unread: &mut Unread<'_>) -> Result<State, Error> {
-    let state = get_history(host, pod, unread)?;
+/// Reads the pod's history, twice where it was rewritten.
+fn get_unread<H: Host>(host: &H, pod: &H::Pod, unread: &mut Unread<'_>) -> Result<Told, Error> {
+    let told = get_history(host, pod, unread)?;
     if unread.continues() {
-        return Ok(state);
+        return Ok(told);
     }
     unread.start_over();
     get_history(host, pod, unread)
 }
 
-fn answer(name: &str, state: State, unread: Unread<'_>) -> Result<Output, Error> {
+/// The failure that is to be told: the last turn's in each read until there is another turn, any other one once.
+fn failed(told: &mut Told, unread: &mut Unread<'_>) -> Option<Failed> {
+    let last = |reason| Failure { reason, is_last: true, is_new: true };
+    let failure = match (unread.failure(), told.failure.take()) {
+        (Some(failure), None) => failure,
+        (Some(failure), Some(_)) if failure.is_last => failure,
+        (_, Some(reason)) => last(reason),
+        (None, None) => return None,
+    };
+    (failure.is_new || told.state != State::Running).then(|| Failed {
+        reason: failure.reason.chars().take(REASON_CHARACTERS).collect(),
+        last: failure.is_last,
+    })
+}
+
+fn answer(name: &str, mut told: Told, mut unread: Unread<'_>) -> Result<Output, Error> {
+    let failed = failed(&mut told, &mut unread);
+    let state = told.state;
     let (word, pod_state) = match state {
         State::Idle => ("idle", PodState::Idle),
         State::Running => ("running", PodState::Running),
@@ -90,6 +123,7 @@ fn answer(name: &str, state: State, unread: Unread<'_>) -> Result<Output, Error>
         remaining_items: unread.remaining_items(),
         rewritten: unread.is_rewritten(),
         unanswered: state == State::Idle && unread.ends_with_user(),
+        failed,
     };
     let (text, lines) = unread.into_text();
 
@@ -102,6 +136,11 @@ fn answer(name: &str, state: State, unread: Unread<'_>) -> Result<Output, Error>
     };
     if data.unanswered {
         summary.push_str("; the last message has no answer");
+    }
+    if let Some(Failed { reason, last }) = &data.failed {
+        let which = if *last { "the last" } else { "a" };
+        // Writing to a string cannot fail.
+        let _ = write!(summary, "; {which} turn failed: {}", excerpt(reason, REASON_CHARACTERS));
     }
     if data.rewritten {
         summary.push_str("; history was rewritten, given from its start");
@@ -121,6 +160,7 @@ fn stopped(name: &str) -> Result<Output, Error> {
         remaining_items: 0,
         rewritten: false,
         unanswered: false,
+        failed: None,
     };
     Output::new(format!("pod `{}` is stopped (unreachable)", Shown(name)), None, &data)
 }

@@ -58,12 +58,12 @@ impl Messages {
     }
 
     fn take(&mut self, kind: ItemKind) {
-        let speaker = match kind {
-            ItemKind::Assistant => "assistant",
-            ItemKind::User => "user",
+        let shown = match kind {
+            ItemKind::Assistant => show("assistant", &self.text),
+            ItemKind::User => show("user", &self.text),
+            ItemKind::TurnFailed => show("turn failed", self.decoder.failure().unwrap_or_default()),
             ItemKind::Other => return,
         };
-        let shown = show(speaker, &self.text);
         self.bytes += shown.len() as u64;
         self.shown.push_back(shown);
         while self.bytes > self.max && self.shown.len() > 1 {

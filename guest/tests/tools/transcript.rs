@@ -24,6 +24,15 @@ fn it_tells_who_said_what_and_leaves_everything_else_out() {
 }
 
 #[test]
+fn it_tells_why_a_turn_failed() {
+    let items = [message("user", "hi"), r#"{"type":"turn_failed","reason":"exit status 3:\nuser:"}"#.into()];
+    let items: Vec<&str> = items.iter().map(String::as_str).collect();
+    let host = host([pod("x").answering([says(history(&items))])]);
+    let text = transcript(&host, "x").unwrap().text;
+    assert_eq!(text, "user:\n    hi\n\nturn failed:\n    exit status 3:\n    user:\n");
+}
+
+#[test]
 fn a_conversation_that_has_not_begun_is_empty() {
     let host = host([pod("x").answering([says(history(&[]))])]);
     assert_eq!(transcript(&host, "x").unwrap().text, "");

@@ -60,6 +60,8 @@ enum Command {
     Inspect(inspect::InspectArgs),
     Mcp(mcp::McpArgs),
     Pod(pod::PodArgs),
+    #[command(hide = true)]
+    PodSupervisor(pod::SupervisorArgs),
     Demo(demo::DemoArgs),
     Grants(grants::GrantsArgs),
 }
@@ -85,6 +87,7 @@ fn main() -> ExitCode {
 /// What the operator wrote is wrong, on the command line or in a file that it names.
 fn is_wrong_use(error: &anyhow::Error) -> bool {
     matches!(error.downcast_ref(), Some(SetUpError::GrantsFile(_) | SetUpError::Audit(_)))
+        || error.is::<pod::NoProgram>()
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
@@ -101,6 +104,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Call(args) => at(cli.host, async |host| call::run(args, host).await).await,
         Command::Mcp(args) => at(cli.host, async |host| mcp::run(args, host).await).await,
+        Command::PodSupervisor(args) => pod::run_supervisor(args).await,
         Command::Pod(args) => at(cli.host, async |host| pod::run(args, host).await).await,
         Command::Tools(args) => tools::run(args, component).await,
         Command::Inspect(args) => inspect::run(args, component),

@@ -106,6 +106,7 @@ fn may_release(
         match life {
             Life::Gone => {}
             Life::Lives(evidence) => return Err(Obstacle::Living(still_running(wait, &evidence))),
+            Life::Unknown(evidence) if evidence.exhausted => return Err(descriptors_exhausted().into()),
             Life::Unknown(evidence) => {
                 return Err(Obstacle::Lasting(not_known_to_be_gone(permit, &evidence)));
             }

@@ -15,7 +15,6 @@
 use std::cell::OnceCell;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
-use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
@@ -28,9 +27,11 @@ use super::holder::{Form, Holder, Identity, Place};
 use super::life_lock::{self, LifeFile, LockState, find_holder};
 use super::process::Process;
 use crate::escape::Escaped;
-use crate::files::state_file;
+use crate::files::os_error::OsError;
+use crate::files::state_file::{self, Fault};
 use crate::sockets::GrantedDirectories;
 use crate::sockets::connect::{ConnectError, connect};
+use crate::sockets::directory::Lookup;
 
 const HOLDS_DIRECTORY: &str = "another process holds its directory";
 /// Why nobody can tell where a holder is of an unknown form.
@@ -52,11 +53,37 @@ pub enum Life {
 
 /// What a pod is known to live by, or why its life cannot be known: a clause, in which the pod is "it".
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Evidence(String);
+pub struct Evidence {
+    words: String,
+    /// This process had no descriptor left to ask with.
+    pub(crate) exhausted: bool,
+}
+
+impl Evidence {
+    fn new(words: impl Into<String>) -> Self {
+        Self { words: words.into(), exhausted: false }
+    }
+}
 
 impl fmt::Display for Evidence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.words)
+    }
+}
+
+/// Something could not be opened that may be there: nothing is known of it.
+struct Unopened(Evidence);
+
+impl From<Unopened> for Life {
+    fn from(Unopened(evidence): Unopened) -> Self {
+        Self::Unknown(evidence)
+    }
+}
+
+impl Unopened {
+    fn exhausted() -> Self {
+        let words = "it cannot be asked, for there is no file descriptor left; raise the limit (ulimit -n)";
+        Self(Evidence { words: words.into(), exhausted: true })
     }
 }
 
@@ -75,11 +102,11 @@ impl Life {
     }
 
     fn lives(by: impl Into<String>) -> Self {
-        Self::Lives(Evidence(by.into()))
+        Self::Lives(Evidence::new(by))
     }
 
     fn unknown(why: impl Into<String>) -> Self {
-        Self::Unknown(Evidence(why.into()))
+        Self::Unknown(Evidence::new(why))
     }
 }
 
@@ -92,21 +119,27 @@ pub struct LifeCheck<'a> {
     locks: OnceCell<LifeFile>,
     /// Where sockets may be asked. A path in the table is only a hint.
     directories: &'a GrantedDirectories,
-    /// This process is no pod yet: what has its number is somebody else's.
-    newcomer: bool,
+    newcomer: Option<Newcomer>,
+}
+
+/// A process that is no pod yet: what has its number is somebody else's.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Newcomer {
+    /// Device and inode of the directory that it holds locked itself, if it does.
+    pub(super) directory: Option<(u64, u64)>,
 }
 
 impl<'a> LifeCheck<'a> {
     /// A check where there is no table: by directories, sockets and processes alone.
     pub fn without_table(directories: &'a GrantedDirectories) -> Self {
-        Self { place: None, locks: OnceCell::new(), directories, newcomer: false }
+        Self { place: None, locks: OnceCell::new(), directories, newcomer: None }
     }
 
     /// A check beside the table of that name in that directory.
     pub(super) fn beside(
         (directory, table): (BorrowedFd<'a>, &OsStr),
         directories: &'a GrantedDirectories,
-        newcomer: bool,
+        newcomer: Option<Newcomer>,
     ) -> Self {
         let place = Some((directory, life_lock::file_name(table)));
         Self { place, newcomer, ..Self::without_table(directories) }
@@ -128,21 +161,25 @@ impl<'a> LifeCheck<'a> {
     /// Whether the pod with that socket lives, by its directory. A pod without one is gone.
     pub fn of_socket(&self, socket: &Path) -> Life {
         match self.open_directory(socket) {
-            Some(directory) if is_locked(&directory) => Life::lives(HOLDS_DIRECTORY),
-            Some(directory) => self.of_files(&directory),
-            None => Life::Gone,
+            Ok(Some(directory)) if self.is_locked(&directory) => Life::lives(HOLDS_DIRECTORY),
+            Ok(Some(directory)) => self.of_files(&directory),
+            Ok(None) => Life::Gone,
+            Err(unopened) => unopened.into(),
         }
     }
 
     /// Whether the pod lives that left these files, by `status.json` and `pid`. Whoever asks holds the directory's
     /// lock.
     pub fn of_files(&self, directory: &OwnedFd) -> Life {
+        let (holder, pid) = match (read_status(directory), read_pid(directory)) {
+            (Ok(holder), Ok(pid)) => (holder, pid),
+            (Err(unopened), _) | (_, Err(unopened)) => return unopened.into(),
+        };
         // A pod of another make that takes the directory over writes its own `status.json`.
-        let holder = read_status(directory);
         if let Some(Holder(Form::Known(holder))) = &holder {
             return self.of_holder(holder);
         }
-        match read_pid(directory).and_then(|pid| self.find(pid)) {
+        match pid.and_then(|pid| self.find(pid)) {
             Some(process) => Life::lives(runs(&process)),
             None if holder.is_some() => Life::unknown(OTHER_VERSION),
             None => Life::Gone,
@@ -150,7 +187,11 @@ impl<'a> LifeCheck<'a> {
     }
 
     fn of_holder(&self, holder: &Identity) -> Life {
-        let lock = holder.lock.map_or(LockState::Unknown, |byte| self.locks().state(byte));
+        let lock = match holder.lock.map(|byte| self.locks().state(byte)) {
+            Some(LockState::Exhausted) => return Unopened::exhausted().into(),
+            Some(lock) => lock,
+            None => LockState::Unknown,
+        };
         if lock == LockState::Held {
             return Life::lives(self.name_holder(holder));
         }
@@ -184,14 +225,14 @@ impl<'a> LifeCheck<'a> {
         if let Some(process) = self.find(pid) {
             return Life::lives(runs(&process));
         }
-        if self.open_directory(socket).is_some_and(|directory| is_locked(&directory)) {
-            return Life::lives(HOLDS_DIRECTORY);
+        match self.open_directory(socket) {
+            Ok(Some(directory)) if self.is_locked(&directory) => return Life::lives(HOLDS_DIRECTORY),
+            Ok(_) => {}
+            Err(unopened) => return unopened.into(),
         }
         match connect(self.directories, socket) {
             Ok(_) | Err(ConnectError::BacklogFull) => Life::lives("its socket takes connections"),
-            Err(ConnectError::DescriptorsExhausted) => {
-                Life::unknown("its socket cannot be asked, for there is no file descriptor left")
-            }
+            Err(ConnectError::DescriptorsExhausted) => Unopened::exhausted().into(),
             Err(ConnectError::Unreachable(_) | ConnectError::Refused(_)) => Life::Gone,
         }
     }
@@ -199,7 +240,7 @@ impl<'a> LifeCheck<'a> {
     /// The process of that number that may be a pod's.
     fn find(&self, pid: i64) -> Option<Process> {
         Process::find(pid)
-            .filter(|process| !(self.newcomer && process.pid() == i64::from(std::process::id())))
+            .filter(|process| self.newcomer.is_none() || process.pid() != i64::from(std::process::id()))
     }
 
     /// What lives on of a pod whose lock is held.
@@ -220,7 +261,7 @@ impl<'a> LifeCheck<'a> {
     fn locks(&self) -> &LifeFile {
         self.locks.get_or_init(|| match &self.place {
             Some((directory, name)) => LifeFile::open(directory, name),
-            None => LifeFile::none(),
+            None => LifeFile::Missing,
         })
     }
 
@@ -229,10 +270,38 @@ impl<'a> LifeCheck<'a> {
         self.place.as_ref().is_some_and(|(directory, _)| state_file::is_local(directory))
     }
 
-    fn open_directory(&self, socket: &Path) -> Option<OwnedFd> {
-        let directory = self.directories.open_directory_of(socket).ok()?;
+    /// Whether another process holds the directory. The lock for this question is shared and gone at once; a pod that is
+    /// starting meanwhile tries again.
+    fn is_locked(&self, directory: &OwnedFd) -> bool {
+        if let Some(own) = self.newcomer.and_then(|newcomer| newcomer.directory)
+            && rustix::fs::fstat(directory).is_ok_and(|stat| state_file::identity(&stat) == own)
+        {
+            return false;
+        }
+        let taken = rustix::fs::flock(directory, FlockOperation::NonBlockingLockShared);
+        if taken.is_ok() {
+            // Closing is not enough: a child that is just being started may have a copy.
+            let _ = rustix::fs::flock(directory, FlockOperation::Unlock);
+        }
+        matches!(taken, Err(Errno::WOULDBLOCK))
+    }
+
+    /// The directory of that socket, if it is there and lies where sockets may be asked.
+    fn open_directory(&self, socket: &Path) -> Result<Option<OwnedFd>, Unopened> {
+        let directory = match self.directories.open_directory_of(socket) {
+            Ok(directory) => directory,
+            Err(Lookup::DescriptorsExhausted) => return Err(Unopened::exhausted()),
+            Err(Lookup::Missing | Lookup::Refused(_)) => return Ok(None),
+        };
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        rustix::fs::openat(directory.as_fd(), ".", flags, Mode::empty()).ok()
+        match rustix::fs::openat(directory.as_fd(), ".", flags, Mode::empty()) {
+            Ok(opened) => Ok(Some(opened)),
+            Err(errno) => match errno.into() {
+                OsError::Missing => Ok(None),
+                OsError::Descriptors => Err(Unopened::exhausted()),
+                _ => Err(Unopened(Evidence::new(format!("its directory cannot be opened ({errno})")))),
+            },
+        }
     }
 }
 
@@ -259,31 +328,31 @@ fn named(process: &Process) -> String {
     }
 }
 
-/// Whether a process holds the directory. The lock for this question is shared and gone at once; a pod that is
-/// starting meanwhile tries again.
-fn is_locked(directory: &OwnedFd) -> bool {
-    let taken = rustix::fs::flock(directory, FlockOperation::NonBlockingLockShared);
-    if taken.is_ok() {
-        // Closing is not enough: a child that is just being started may have a copy.
-        let _ = rustix::fs::flock(directory, FlockOperation::Unlock);
-    }
-    matches!(taken, Err(Errno::WOULDBLOCK))
-}
-
-fn read_status(directory: &OwnedFd) -> Option<Holder> {
+fn read_status(directory: &OwnedFd) -> Result<Option<Holder>, Unopened> {
     #[derive(Deserialize)]
     struct Status {
         holder: Option<Holder>,
     }
-    serde_json::from_slice::<Status>(&read(directory, "status.json")?).ok()?.holder
+    let status = read(directory, "status.json")?;
+    Ok(status.and_then(|status| serde_json::from_slice::<Status>(&status).ok()?.holder))
 }
 
 /// The number in `pid`, if there is one.
-fn read_pid(directory: &OwnedFd) -> Option<i64> {
-    std::str::from_utf8(&read(directory, "pid")?).ok()?.trim().parse().ok()
+fn read_pid(directory: &OwnedFd) -> Result<Option<i64>, Unopened> {
+    let pid = read(directory, "pid")?;
+    Ok(pid.and_then(|pid| std::str::from_utf8(&pid).ok()?.trim().parse().ok()))
 }
 
-fn read(directory: &OwnedFd, name: &str) -> Option<Vec<u8>> {
-    let file: File = state_file::open_at(directory, OsStr::new(name), OFlags::RDONLY).ok()?;
-    state_file::read_sized(&file, 0, MAX_FILE).ok()
+/// The content of a file; `None` where there is none that a pod could have written.
+fn read(directory: &OwnedFd, name: &str) -> Result<Option<Vec<u8>>, Unopened> {
+    let content = state_file::open_at(directory, OsStr::new(name), OFlags::RDONLY)
+        .and_then(|file| state_file::read_sized(&file, 0, MAX_FILE));
+    match content {
+        Ok(content) => Ok(Some(content)),
+        Err(Fault::Missing | Fault::Kind(_) | Fault::TooLarge) => Ok(None),
+        Err(Fault::Descriptors) => Err(Unopened::exhausted()),
+        Err(Fault::Io(error)) => {
+            Err(Unopened(Evidence::new(format!("its `{name}` cannot be read ({error})"))))
+        }
+    }
 }

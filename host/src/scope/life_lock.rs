@@ -35,7 +35,12 @@ pub struct LifeLock {
 
 /// The file with the locks, as far as it is there.
 #[derive(Debug)]
-pub(super) struct LifeFile(Option<(File, (u64, u64))>);
+pub(super) enum LifeFile {
+    Open(File, (u64, u64)),
+    Missing,
+    /// This process has no descriptor left to open it with.
+    Exhausted,
+}
 
 /// What is known of a lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +49,8 @@ pub(super) enum LockState {
     Free,
     /// The file that it is on is not there any more, or cannot be asked.
     Unknown,
+    /// For want of a descriptor.
+    Exhausted,
 }
 
 /// The name of the file beside the table of that name.
@@ -88,26 +95,25 @@ impl AsFd for LifeLock {
 impl LifeFile {
     /// Opens the file of that name, if it is there.
     pub(super) fn open(directory: impl AsFd, name: &OsStr) -> Self {
-        let opened = state_file::open_with_stat(directory, name, OFlags::RDONLY).ok();
-        Self(opened.map(|(file, stat)| (file, state_file::identity(&stat))))
-    }
-
-    /// No file: it says nothing of any lock.
-    pub(super) fn none() -> Self {
-        Self(None)
+        match state_file::open_with_stat(directory, name, OFlags::RDONLY) {
+            Ok((file, stat)) => Self::Open(file, state_file::identity(&stat)),
+            Err(Fault::Descriptors) => Self::Exhausted,
+            Err(_) => Self::Missing,
+        }
     }
 
     /// Whether the lock is held, by any process of this machine.
     pub(super) fn state(&self, of: LifeByte) -> LockState {
-        match &self.0 {
-            Some((file, identity)) if *identity == (of.device, of.inode) => {
+        match self {
+            Self::Open(file, identity) if *identity == (of.device, of.inode) => {
                 match lock::is_held(file, of.byte) {
                     Ok(true) => LockState::Held,
                     Ok(false) => LockState::Free,
                     Err(_) => LockState::Unknown,
                 }
             }
-            _ => LockState::Unknown,
+            Self::Open(..) | Self::Missing => LockState::Unknown,
+            Self::Exhausted => LockState::Exhausted,
         }
     }
 }

@@ -19,7 +19,7 @@ use rustix::fs::OFlags;
 
 use super::allocation::Allocation;
 use super::journal::{self, Journal, Verdict};
-use super::life::LifeCheck;
+use super::life::{LifeCheck, Newcomer};
 use super::life_lock::{self, LifeLock};
 use super::lock_error::{ScopeLockError, TransactError};
 use super::table::{RegisterError, Table};
@@ -38,7 +38,7 @@ pub struct ScopeLock {
     path: PathBuf,
     file: Arc<LockFile<Location>>,
     sockets: Arc<GrantedDirectories>,
-    newcomer: bool,
+    newcomer: Option<Newcomer>,
 }
 
 /// Where the file was found.
@@ -89,7 +89,7 @@ enum Undone {
 impl ScopeLock {
     /// The lock at that path. Nothing is opened yet.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), file: Arc::default(), sockets: Arc::default(), newcomer: false }
+        Self { path: path.into(), file: Arc::default(), sockets: Arc::default(), newcomer: None }
     }
 
     /// The lock, by a process that may ask the sockets beneath these directories whether their pods live. Default:
@@ -100,10 +100,13 @@ impl ScopeLock {
     }
 
     /// The lock, by a process that is no pod yet: an entry with its number is somebody else's, who had that number
-    /// before or has it in another pid namespace. A container that is restarted counts from 1 again.
+    /// before or has it in another pid namespace. A container that is restarted counts from 1 again. The lock on
+    /// `directory`, if it has taken that of its own directory already, is no sign of another pod's life.
     #[must_use]
-    pub fn by_newcomer(self) -> Self {
-        Self { newcomer: true, ..self }
+    pub fn by_newcomer(self, directory: Option<BorrowedFd<'_>>) -> Self {
+        let directory = directory.and_then(|directory| rustix::fs::fstat(directory).ok());
+        let newcomer = Newcomer { directory: directory.map(|stat| state_file::identity(&stat)) };
+        Self { newcomer: Some(newcomer), ..self }
     }
 
     /// The file.

@@ -216,8 +216,13 @@ impl Attack {
         place.record(place.native_record("dead")).unwrap();
         let us = i64::from(std::process::id());
         let allocated = place.recorded().unwrap();
-        let allocations: Vec<Value> =
-            allocated.iter().map(|name| place.native_allocation(name, us)).collect();
+        let allocations: Vec<Value> = allocated
+            .iter()
+            .map(|name| match name.as_str() {
+                "gone" => place.stale_allocation(name),
+                name => place.native_allocation(name, us),
+            })
+            .collect();
         place.write_table(&allocations).unwrap();
         let held = self.lock_is_held.then(|| {
             let lock = fs::File::open(place.scope_lock()).unwrap();

@@ -114,7 +114,7 @@ fn a_zombie_is_gone_though_its_name_is_made_to_confuse() {
 #[test]
 fn a_newcomer_takes_its_own_number_for_somebody_elses() {
     let base = Base::new();
-    let lock = base.lock.clone().by_newcomer();
+    let lock = base.lock.clone().by_newcomer(None);
     let entry: Allocation = serde_json::from_value(base.bare(std::process::id().into())).unwrap();
     let life = lock.transact(WAIT, |_, check| Ok::<_, String>(check.of(&entry))).unwrap();
     assert_eq!(life, Life::Gone);

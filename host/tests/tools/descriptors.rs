@@ -102,8 +102,7 @@ async fn for_want_of_descriptors_every_tool_fails_and_no_pod_is_called_stopped_o
     let Some(mut caller) = caller() else {
         let place = Place::new().unwrap();
         let _pod = FakePod::start(&place, "child", obliging()).unwrap();
-        let own = i64::from(std::process::id());
-        place.write_table(&[place.native_allocation("child", own)]).unwrap();
+        place.write_table(&[place.stale_allocation("child")]).unwrap();
         let test =
             "descriptors::for_want_of_descriptors_every_tool_fails_and_no_pod_is_called_stopped_or_forgotten";
         return run_caller(test, &place);

@@ -22,8 +22,7 @@ fn gated() -> Script {
 /// Stops the pod `child`, with an authority that is replaced by each of these in turn before the pod answers.
 async fn stop_while(spawner: &Spawner, replacements: &[&[&str]]) -> Result<Answer, ToolError> {
     let pod = FakePod::start(&spawner.place, "child", gated()).unwrap();
-    let own = i64::from(std::process::id());
-    spawner.place.write_table(&[spawner.place.native_allocation("child", own)]).unwrap();
+    spawner.place.write_table(&[spawner.place.stale_allocation("child")]).unwrap();
     let authority = spawner.authority.clone();
     let call = tokio::spawn(async move { tools().call(&authority, "StopPod", r#"{"name":"child"}"#).await });
     let asked = tokio::task::spawn_blocking(move || {

@@ -16,6 +16,8 @@ pub struct Place {
     root: tempfile::TempDir,
     names: Vec<String>,
     allocations: usize,
+    /// The pods can be stopped.
+    ending: bool,
     pods: Child,
     lines: Lines,
 }
@@ -34,6 +36,7 @@ impl Place {
             fs::write(directory.join("status.json"), status.to_string())?;
             sockets.push(directory.join("sock"));
         }
+        let ending = matches!(behaviour, Behaviour::Answer(_));
         let mut pods = Command::new(std::env::current_exe()?)
             .arg("pods")
             .arg(serde_json::to_string(&behaviour)?)
@@ -42,7 +45,7 @@ impl Place {
             .stdout(Stdio::piped())
             .spawn()?;
         let lines = Lines::of(&mut pods)?;
-        let mut place = Self { root, names, allocations: allocations.max(1), pods, lines };
+        let mut place = Self { root, names, allocations: allocations.max(1), ending, pods, lines };
         place.renew()?;
         Ok(place)
     }
@@ -52,8 +55,11 @@ impl Place {
         let records: Vec<Value> = self.names.iter().map(|name| self.record(name)).collect();
         fs::write(self.registry(), serde_json::to_string_pretty(&records)?)?;
         let others = (self.names.len()..self.allocations).map(|number| format!("other-{number}"));
-        let allocations: Vec<Value> =
-            self.names.iter().cloned().chain(others).map(|name| self.allocation(&name)).collect();
+        // A pod that can be stopped has a process that ends: here, one that is gone. The largest number is 2^22.
+        let pid = if self.ending { (1 << 22) + 1 } else { self.pods.id() };
+        let own = self.names.iter().map(|name| self.allocation(name, pid));
+        let others = others.map(|name| self.allocation(&name, self.pods.id()));
+        let allocations: Vec<Value> = own.chain(others).collect();
         let table = json!({ "allocations": allocations });
         fs::write(self.scope_lock(), serde_json::to_string_pretty(&table)?)?;
         self.listen()
@@ -102,11 +108,10 @@ impl Place {
         })
     }
 
-    /// Of a process that lives: the pods'.
-    fn allocation(&self, name: &str) -> Value {
+    fn allocation(&self, name: &str, pid: u32) -> Value {
         json!({
             "pod_name": name,
-            "pid": self.pods.id(),
+            "pid": pid,
             "socket": self.base().join(name).join("sock"),
             "scope_allow": [{ "target": format!("/work/{name}"), "permission": "write", "recursive": true }],
             "delegated_from": null,

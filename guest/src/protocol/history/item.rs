@@ -11,6 +11,8 @@ pub(crate) enum ItemKind {
     Assistant,
     /// A message of the user.
     User,
+    /// Why the turn before it failed; see [`ItemDecoder::failure`].
+    TurnFailed,
     /// Anything else, including items of an unknown shape.
     Other,
 }
@@ -23,6 +25,7 @@ enum Member {
     Content,
     Id,
     Status,
+    Reason,
     Other,
 }
 
@@ -39,13 +42,18 @@ enum PartMember {
 struct Shape {
     member: Member,
     is_message: bool,
+    is_failure: bool,
     /// The kind that the role gives to a message.
     role: Option<ItemKind>,
     /// The content is a list, and all its parts were of known types so far.
     content: bool,
     id: bool,
     status: bool,
+    is_incomplete: bool,
 }
+
+/// How much of the reason of a failure is kept, in bytes.
+const REASON_BYTES: usize = 2048;
 
 /// What is known of a part.
 struct Part {
@@ -63,7 +71,9 @@ const ROLE: Word = Word::of("role");
 const CONTENT: Word = Word::of("content");
 const ID: Word = Word::of("id");
 const STATUS: Word = Word::of("status");
+const REASON: Word = Word::of("reason");
 const MESSAGE: Word = Word::of("message");
+const TURN_FAILED: Word = Word::of("turn_failed");
 const ASSISTANT: Word = Word::of("assistant");
 const USER: Word = Word::of("user");
 const SYSTEM: Word = Word::of("system");
@@ -84,6 +94,8 @@ pub(crate) struct ItemDecoder {
     before: usize,
     /// The item's text follows other text, even where it begins at 0.
     follows: bool,
+    /// Of a failure.
+    reason: String,
 }
 
 impl ItemDecoder {
@@ -96,15 +108,26 @@ impl ItemDecoder {
             shape: Shape {
                 member: Member::Other,
                 is_message: false,
+                is_failure: false,
                 role: None,
                 content: false,
                 id: true,
                 status: true,
+                is_incomplete: false,
             },
             part: Part::at(text.len()),
             before: text.len(),
             follows,
+            reason: String::new(),
         }
+    }
+
+    /// Why the turn of the complete item failed, as far as the item tells; `None` where it tells of no failure.
+    pub(crate) fn failure(&self) -> Option<&str> {
+        if self.shape.is_failure {
+            return Some(if self.reason.is_empty() { "no reason is given" } else { &self.reason });
+        }
+        (self.shape.is_message && self.shape.is_incomplete).then_some("its answer is incomplete")
     }
 
     /// Takes the item's next bytes. If they hold the item's end, gives the item's kind, and how many of the
@@ -120,8 +143,13 @@ impl ItemDecoder {
         loop {
             let within = self.tokenizer.nesting().depth() - self.outer;
             let is_text = within == 3 && self.takes_text();
-            let mut sink = TextSink { text, most: usize::MAX };
-            let token = self.tokenizer.next(&mut rest, is_text.then_some(&mut sink));
+            let is_reason = within == 1 && self.shape.member == Member::Reason;
+            let mut sink = if is_reason {
+                TextSink { text: &mut self.reason, most: REASON_BYTES }
+            } else {
+                TextSink { text, most: usize::MAX }
+            };
+            let token = self.tokenizer.next(&mut rest, (is_text || is_reason).then_some(&mut sink));
             let token = token.map_err(|why| NotJson { why, at: bytes.len() - rest.len() })?;
             let Some(token) = token else { return Ok(None) };
             let within = self.tokenizer.nesting().depth() - self.outer;
@@ -150,14 +178,14 @@ impl ItemDecoder {
             } => kind,
             _ => {
                 text.truncate(self.before);
-                ItemKind::Other
+                if self.shape.is_failure { ItemKind::TurnFailed } else { ItemKind::Other }
             }
         }
     }
 
     /// Takes a token that stands inside so many brackets of the item.
     fn take(&mut self, within: u32, token: Token, text: &mut String) {
-        let Self { tokenizer, shape, part, before, follows, .. } = self;
+        let Self { tokenizer, shape, part, before, follows, reason, .. } = self;
         match (within, token) {
             (1, Token::Key) => {
                 shape.member = match tokenizer.word() {
@@ -166,23 +194,28 @@ impl ItemDecoder {
                     CONTENT => Member::Content,
                     ID => Member::Id,
                     STATUS => Member::Status,
+                    REASON => Member::Reason,
                     _ => Member::Other,
                 };
                 // The member counts as unknown until its value turns out to be a known one.
                 match shape.member {
-                    Member::Type => shape.is_message = false,
+                    Member::Type => (shape.is_message, shape.is_failure) = (false, false),
                     Member::Role => shape.role = None,
                     Member::Content => {
                         shape.content = false;
                         text.truncate(*before);
                     }
                     Member::Id => shape.id = false,
-                    Member::Status => shape.status = false,
+                    Member::Status => (shape.status, shape.is_incomplete) = (false, false),
+                    Member::Reason => reason.clear(),
                     Member::Other => {}
                 }
             }
             (1, Token::Text) => match shape.member {
-                Member::Type => shape.is_message = tokenizer.word() == MESSAGE,
+                Member::Type => {
+                    shape.is_message = tokenizer.word() == MESSAGE;
+                    shape.is_failure = tokenizer.word() == TURN_FAILED;
+                }
                 Member::Role => {
                     shape.role = match tokenizer.word() {
                         ASSISTANT => Some(ItemKind::Assistant),
@@ -193,9 +226,10 @@ impl ItemDecoder {
                 }
                 Member::Id => shape.id = true,
                 Member::Status => {
-                    shape.status = matches!(tokenizer.word(), INPROGRESS | COMPLETED | INCOMPLETE)
+                    shape.status = matches!(tokenizer.word(), INPROGRESS | COMPLETED | INCOMPLETE);
+                    shape.is_incomplete = tokenizer.word() == INCOMPLETE;
                 }
-                Member::Content | Member::Other => {}
+                Member::Content | Member::Reason | Member::Other => {}
             },
             (1, Token::Null) => match shape.member {
                 Member::Id => shape.id = true,

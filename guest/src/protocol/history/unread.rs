@@ -5,6 +5,7 @@
 use crate::host::Cursor;
 use crate::json::{Nesting, NotJson, ValueScan};
 use crate::protocol::history::digest::Digest;
+use crate::protocol::history::failures::{Failure, Failures};
 use crate::protocol::history::handover::{HandedOver, SHORT, make_room};
 use crate::protocol::history::item::{ItemDecoder, ItemKind};
 use crate::protocol::history::position::Position;
@@ -33,6 +34,7 @@ pub(crate) struct Unread<'h> {
     /// The items are the history's, or the call fails: text can be handed over.
     is_history: bool,
     newest: ItemKind,
+    failures: Failures,
     /// The history does not begin with the items that were read before.
     diverged: bool,
     /// An item did not fit any more: the items behind it are only counted.
@@ -77,6 +79,7 @@ impl<'h> Unread<'h> {
             handed_over: HandedOver::nothing(hand_over),
             is_history: false,
             newest: ItemKind::Other,
+            failures: Failures::default(),
             diverged: false,
             full: false,
         }
@@ -122,6 +125,14 @@ impl<'h> Unread<'h> {
     pub(crate) fn ends_with_user(&self) -> bool {
         // Where an item did not fit, `newest` is that item, and an assistant's: no other has text.
         self.newest == ItemKind::User
+    }
+
+    /// The newest turn that failed, of those that are read now, and the last one.
+    pub(crate) fn failure(&mut self) -> Option<Failure> {
+        if self.remaining_items() > 0 {
+            self.failures.go_on();
+        }
+        std::mem::take(&mut self.failures).newest()
     }
 
     /// The new text of the assistant, as far as it was not handed over; and how many lines there are in all,
@@ -203,6 +214,7 @@ impl ItemSink for Unread<'_> {
                 let decoded = decoder.feed(bytes, &mut self.text);
                 if let Ok(Some((kind, _))) = decoded {
                     self.newest = kind;
+                    self.failures.take(kind, decoder.failure().map(str::to_owned), false);
                 }
                 if end.is_some() || !matches!(decoded, Ok(None)) {
                     self.text.clear();
@@ -221,7 +233,11 @@ impl ItemSink for Unread<'_> {
                         None
                     }
                     Some((kind, end)) => {
+                        let failure = decoder.failure().map(str::to_owned);
                         self.take(kind, &bytes[..end]);
+                        if !self.full {
+                            self.failures.take(kind, failure, true);
+                        }
                         Some(end)
                     }
                 }

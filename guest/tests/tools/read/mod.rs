@@ -2,5 +2,6 @@
 
 mod answer;
 mod cursor;
+mod failed;
 mod history;
 mod reader;

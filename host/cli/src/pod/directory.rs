@@ -11,7 +11,7 @@ use std::cell::Cell;
 use std::ffi::{CString, OsString};
 use std::fs::File;
 use std::io::{self, Write};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -123,6 +123,11 @@ impl OwnDirectory {
         self.foreign = false;
         rustix::fs::fchmod(&self.handle, Mode::RWXU)
             .with_context(|| format!("cannot make `{}` private", path.display()))
+    }
+
+    /// The handle that holds the directory's lock.
+    pub fn handle(&self) -> BorrowedFd<'_> {
+        self.handle.as_fd()
     }
 
     /// Where the socket is, whether or not the pod listens yet.

@@ -12,7 +12,7 @@ use super::protocol::{Event, Greeting};
 /// How far a message got.
 #[derive(Clone, Copy, Debug, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum MessageStatus {
+enum MessageStatus {
     Completed,
     Incomplete,
 }
@@ -24,6 +24,14 @@ struct Message<'a> {
     content: [TextPart<'a>; 1],
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<MessageStatus>,
+}
+
+/// Why a turn failed: an item of a type of ours, which readers that do not know it skip, alone. It stands behind
+/// the messages of its turn.
+#[derive(Serialize)]
+struct TurnFailed<'a> {
+    r#type: &'static str,
+    reason: &'a str,
 }
 
 #[derive(Serialize)]
@@ -45,11 +53,18 @@ impl History {
         History { greeting, items: Vec::new(), line: None }
     }
 
-    /// Adds what a run was asked and what it answered; `None`: nothing.
-    pub fn add_run(&mut self, input: &str, answer: Option<(&str, MessageStatus)>) {
+    /// Adds what a run was asked, what it answered, and why it failed if it did. One that failed without an answer
+    /// has none.
+    pub fn add_run(&mut self, input: &str, answer: &str, failure: Option<&str>) {
         self.push("user", input, None);
-        if let Some((text, status)) = answer {
-            self.push("assistant", text, Some(status));
+        match failure {
+            None => self.push("assistant", answer, Some(MessageStatus::Completed)),
+            Some(_) if answer.is_empty() => {}
+            Some(_) => self.push("assistant", answer, Some(MessageStatus::Incomplete)),
+        }
+        if let Some(reason) = failure {
+            let item = TurnFailed { r#type: "turn_failed", reason };
+            self.items.push(to_raw_value(&item).expect("a failure holds only strings"));
         }
         self.line = None;
     }
@@ -93,16 +108,16 @@ mod tests {
     }
 
     #[test]
-    fn a_run_adds_the_question_and_the_answer() {
+    fn a_run_adds_the_question_the_answer_and_why_it_failed() {
         let mut history = history();
-        history.add_run("hi", Some(("ho", MessageStatus::Incomplete)));
+        history.add_run("hi", "ho", Some("exit status 3"));
         let file = String::from_utf8(history.file()).unwrap();
         assert_eq!(
             file,
             concat!(
                 r#"[{"type":"message","role":"user","content":[{"type":"text","text":"hi"}]},"#,
                 r#"{"type":"message","role":"assistant","content":[{"type":"text","text":"ho"}],"#,
-                r#""status":"incomplete"}]"#
+                r#""status":"incomplete"},{"type":"turn_failed","reason":"exit status 3"}]"#
             )
         );
     }
@@ -112,7 +127,7 @@ mod tests {
         let mut history = history();
         let before = history.line();
         assert!(Arc::ptr_eq(&before, &history.line()), "encoded once");
-        history.add_run("hi", None);
+        history.add_run("hi", "", Some("cancelled"));
         let after = String::from_utf8(history.line().to_vec()).unwrap();
         assert!(after.contains(r#""text":"hi""#) && after.ends_with("}\n"), "{after}");
     }

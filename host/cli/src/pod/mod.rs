@@ -6,7 +6,8 @@
 //! fails half-way takes back what it did. Clients that stop the pod may release the entry and remove the
 //! record at the same time; what is gone already is no fault.
 //!
-//! Not taken back after SIGKILL: what is left is stale, and the next pod of that name cleans it up.
+//! Not taken back after SIGKILL: what is left is stale, and the next pod of that name cleans it up. The commands
+//! of a pod do not outlive it, however it ends ([`supervisor`]).
 
 mod client;
 mod directory;
@@ -15,11 +16,13 @@ mod history;
 mod name;
 mod notifications;
 mod outbox;
+mod program;
 mod protocol;
 mod registration;
 mod scope_option;
 mod server;
 mod signals;
+mod supervisor;
 mod text;
 mod turn;
 
@@ -42,11 +45,14 @@ use self::directory::OwnDirectory;
 use self::ending::Ending;
 use self::history::History;
 use self::name::PodName;
+use self::program::CommandLine;
+pub use self::program::NoProgram;
 use self::protocol::Greeting;
 use self::registration::{Allocated, Recorded};
 use self::server::PodServer;
 use self::signals::Signals;
-use self::turn::CommandLine;
+use self::supervisor::Supervisor;
+pub use self::supervisor::{SupervisorArgs, run as run_supervisor};
 use crate::exit::INTERRUPTED;
 use crate::options::HostOptions;
 use crate::options::remedy::explained;
@@ -83,7 +89,7 @@ pub async fn run(args: PodArgs, host: &HostOptions) -> anyhow::Result<ExitCode> 
     let mut signals = Signals::catch().context("cannot catch signals")?;
     let mut pod = Pod::start(args, host)?;
     eprintln!("pod `{}` ready at {}", pod.name, pod.directory.socket_path().display());
-    let server = PodServer::new(&pod.directory, pod.command.clone(), pod.history);
+    let server = PodServer::new(&pod.directory, pod.supervisor, pod.history);
     let ending = server.serve(pod.listener, &mut signals).await;
 
     if ending == Ending::Lost {
@@ -108,7 +114,7 @@ pub async fn run(args: PodArgs, host: &HostOptions) -> anyhow::Result<ExitCode> 
 /// fields.
 struct Pod {
     name: PodName,
-    command: CommandLine,
+    supervisor: Supervisor,
     history: History,
     recorded: Recorded,
     listener: UnixListener,
@@ -119,6 +125,8 @@ struct Pod {
 impl Pod {
     fn start(args: PodArgs, host: &HostOptions) -> anyhow::Result<Pod> {
         let PodArgs { name, scope, command } = args;
+        let (program, arguments) = command.split_first().context("no command was given")?;
+        program::check(program)?;
         let base = std::path::absolute(&host.base_dir)
             .with_context(|| format!("cannot resolve the base directory `{}`", host.base_dir.display()))?;
         let make_base = DirBuilder::new().recursive(true).mode(0o700).create(&base);
@@ -133,7 +141,7 @@ impl Pod {
         }
 
         let sockets = Arc::new(GrantedDirectories::open_all([&base])?);
-        let lock = ScopeLock::new(&host.scope_lock).asking(sockets).by_newcomer();
+        let lock = ScopeLock::new(&host.scope_lock).asking(sockets).by_newcomer(None);
         let life = lock.take_life_lock().map_err(explained)?;
         // What the command starts lives on when the pod is killed: as long as it does, the pod counts as living.
         rustix::io::fcntl_setfd(&life, FdFlags::empty())
@@ -144,27 +152,33 @@ impl Pod {
         };
         let mut directory = lock.check(reserve).map_err(explained)??;
         let socket = directory.socket_path();
-        let allocated =
-            Allocated::enter(lock, host.spawner.as_deref(), &name, &socket, &scope, (holder, life))?;
+        let allocated = Allocated::enter(
+            lock.by_newcomer(Some(directory.handle())),
+            host.spawner.as_deref(),
+            &name,
+            &socket,
+            &scope,
+            (holder, life),
+        )?;
         directory.clear()?;
         let listener = UnixListener::from_std(directory.listen()?).context("cannot listen")?;
         directory.write_first_files()?;
         let history = History::new(greeting(&name, &scope, &command)?);
+        let supervisor = Supervisor::start(CommandLine {
+            program: program.clone(),
+            arguments: arguments.to_vec(),
+            environment: vec![("POD_NAME", name.as_str().into()), ("POD_SOCKET", socket.clone().into())],
+        });
+        let supervisor = supervisor.context("cannot start the supervisor of the pod's commands")?;
         let record = Record {
             pod_name: name.as_str().to_owned(),
-            socket_path: socket.clone(),
+            socket_path: socket,
             scope_delegated: scope,
             callback_address: Some(std::path::absolute(spawner_dir)?.join("sock")),
         };
         let recorded = Recorded::add(registry, record)?;
 
-        let mut words = command.into_iter();
-        let command = CommandLine {
-            program: words.next().context("no command was given")?,
-            arguments: words.collect(),
-            environment: vec![("POD_NAME", name.as_str().into()), ("POD_SOCKET", socket.into())],
-        };
-        Ok(Pod { name, command, history, recorded, listener, allocated, directory })
+        Ok(Pod { name, supervisor, history, recorded, listener, allocated, directory })
     }
 }
 

@@ -5,22 +5,24 @@
 //! `idle`, before the event that ends a run. Who has seen the end of a run finds all of it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::mpsc;
+use tokio::sync::{Mutex, mpsc};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use super::client::{ClientId, FromClient, serve};
 use super::directory::{Loss, OwnDirectory, State};
 use super::ending::Ending;
-use super::history::{History, MessageStatus};
+use super::history::History;
 use super::notifications::Notifications;
 use super::outbox::{OutLine, Outbox, Refused, outbox};
 use super::protocol::{ErrorCode, Event, Method, RunResult};
 use super::signals::Signals;
-use super::turn::{CommandLine, Progress, Turn, TurnEnd};
+use super::supervisor::Supervisor;
+use super::turn::{Progress, Turn, TurnEnd};
 
 /// How long clients have, all together, to take what is still on its way to them when the pod ends.
 const FLUSH: Duration = Duration::from_secs(1);
@@ -46,7 +48,8 @@ struct Run {
 /// A pod that is being served.
 pub struct PodServer<'a> {
     directory: &'a OwnDirectory,
-    command: CommandLine,
+    /// Held by the turn while one runs.
+    supervisor: Arc<Mutex<Supervisor>>,
     history: History,
     notifications: Notifications,
     clients: BTreeMap<ClientId, Client>,
@@ -56,10 +59,10 @@ pub struct PodServer<'a> {
 }
 
 impl<'a> PodServer<'a> {
-    pub fn new(directory: &'a OwnDirectory, command: CommandLine, history: History) -> PodServer<'a> {
+    pub fn new(directory: &'a OwnDirectory, supervisor: Supervisor, history: History) -> PodServer<'a> {
         PodServer {
             directory,
-            command,
+            supervisor: Arc::new(Mutex::new(supervisor)),
             history,
             notifications: Notifications::default(),
             clients: BTreeMap::new(),
@@ -69,8 +72,9 @@ impl<'a> PodServer<'a> {
         }
     }
 
-    /// Serves until a client asks for the end or a signal does. When this returns, the command is gone, the
-    /// socket takes no connections and has been removed, and the clients have been told.
+    /// Serves until a client asks for the end or a signal does. When this returns, the command and all that it
+    /// has left in the background is gone, the socket takes no connections and has been removed, and the clients
+    /// have been told.
     pub async fn serve(mut self, mut listener: UnixListener, signals: &mut Signals) -> Ending {
         let mut look = interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -98,6 +102,7 @@ impl<'a> PodServer<'a> {
                 Some(_) = self.connections.join_next() => {}
             }
         };
+        self.supervisor.lock().await.end().await;
         drop((listener, receiver));
         self.directory.remove_socket();
         self.broadcast(OutLine::streamed(Event::Shutdown.encode()));
@@ -149,7 +154,7 @@ impl<'a> PodServer<'a> {
         }
         self.directory.write_status(State::Running);
         self.stream(&Event::TurnStart { turn: 0 });
-        let turn = Turn::start(self.command.clone(), input.clone());
+        let turn = Turn::start(self.supervisor.clone(), input.clone());
         self.run = Some(Run { turn, input, answer: String::new() });
     }
 
@@ -165,12 +170,12 @@ impl<'a> PodServer<'a> {
             Progress::Ended(outcome) => outcome,
         };
         let Some(Run { input, answer, .. }) = self.run.take() else { return };
-        let status = match outcome {
-            TurnEnd::Finished => MessageStatus::Completed,
-            TurnEnd::Failed(_) | TurnEnd::Cancelled => MessageStatus::Incomplete,
+        let failure = match &outcome {
+            TurnEnd::Finished => None,
+            TurnEnd::Failed(failure) => Some(failure.reason.as_str()),
+            TurnEnd::Cancelled => Some("cancelled"),
         };
-        let answered = matches!(status, MessageStatus::Completed) || !answer.is_empty();
-        self.history.add_run(&input, answered.then_some((&answer, status)));
+        self.history.add_run(&input, &answer, failure);
         self.directory.write_history(&self.history.file());
         self.directory.write_status(State::Idle);
         match outcome {
@@ -180,7 +185,7 @@ impl<'a> PodServer<'a> {
                 self.stream(&Event::TurnEnd { turn: 0, result: RunResult::Finished });
                 self.stream(&Event::RunEnd { result: RunResult::Finished });
             }
-            TurnEnd::Failed(reason) => self.error(ErrorCode::ProviderError, &reason),
+            TurnEnd::Failed(failure) => self.error(ErrorCode::ProviderError, &failure.message),
             TurnEnd::Cancelled => self.error(ErrorCode::Internal, "Cancelled"),
         }
     }

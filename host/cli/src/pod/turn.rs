@@ -1,19 +1,21 @@
 //! One turn: the command run once, with the message on its standard input and its output streamed.
 //!
-//! The command leads a process group of its own, so that ending the turn ends what the command has started.
-//! A turn lasts until the command has exited *and* everybody who holds its standard output has closed it, as
-//! in a shell's `$(…)`: no output is lost to a parent that exits before its child.
+//! A turn lasts until the command has ended and what it had written by then is read. What the command leaves in
+//! the background neither keeps the turn running, though it may hold the command's output open, nor is it ended
+//! with the turn: it ends with the pod. What it writes later belongs to no turn, and is read and thrown away.
 
-use std::ffi::OsString;
-use std::process::{ExitStatus, Stdio};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::process::ExitStatus;
+use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::process::{Child, ChildStderr, Command};
-use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, interval, timeout};
+use tokio::net::unix::pipe;
+use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::time::{Instant, sleep_until};
 
+use super::supervisor::Supervisor;
 use super::text::{Tail, Utf8Stream};
 
 /// How much text one turn may write, in bytes. A turn that writes more fails.
@@ -22,19 +24,8 @@ pub const MAX_TEXT: usize = 64 << 20;
 const GRACE: Duration = Duration::from_secs(2);
 /// How much of the end of standard error a failure quotes, in bytes.
 const STDERR_TAIL: usize = 4 << 10;
-/// How long to wait for the end of standard error once the command is gone: something that it left in the
-/// background may hold it open.
-const STDERR_DRAIN: Duration = Duration::from_millis(200);
-
-/// What to run, and what to tell it.
-#[derive(Clone, Debug)]
-pub struct CommandLine {
-    /// Found by `PATH` as usual.
-    pub program: OsString,
-    pub arguments: Vec<OsString>,
-    /// Added to the environment.
-    pub environment: Vec<(&'static str, OsString)>,
-}
+/// How much of it stands in the history, in bytes.
+const REASON_TAIL: usize = 1 << 10;
 
 /// What happens in a turn.
 #[derive(Debug)]
@@ -49,9 +40,23 @@ pub enum Progress {
 #[derive(Debug, PartialEq, Eq)]
 pub enum TurnEnd {
     Finished,
-    /// With the reason, and the end of standard error if there was any.
-    Failed(String),
+    Failed(Failure),
     Cancelled,
+}
+
+/// Why a turn failed.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// For those who watch, with the command's name and the end of its standard error.
+    pub message: String,
+    /// The same for the history, shorter.
+    pub reason: String,
+}
+
+impl Failure {
+    fn of(message: String) -> Failure {
+        Failure { reason: message.clone(), message }
+    }
 }
 
 /// A running turn. Dropping it leaves the command to end as if it had been cancelled.
@@ -63,12 +68,14 @@ pub struct Turn {
 
 impl Turn {
     /// Starts the command in a task of its own.
-    pub fn start(command: CommandLine, message: String) -> Turn {
+    pub fn start(supervisor: Arc<Mutex<Supervisor>>, message: String) -> Turn {
         // Few enough that a command does not run far ahead of what clients are told.
         let (sender, progress) = mpsc::channel(16);
         let (cancel, cancelled) = oneshot::channel();
         tokio::spawn(async move {
-            let outcome = run(command, message.into_bytes(), &sender, cancelled).await;
+            let mut supervisor = supervisor.lock().await;
+            let outcome = run(&mut supervisor, message.into_bytes(), &sender, cancelled).await;
+            drop(supervisor);
             let _ = sender.send(Progress::Ended(outcome)).await;
         });
         Turn { progress, cancel: Some(cancel) }
@@ -76,104 +83,119 @@ impl Turn {
 
     /// What happens next. Nothing must be asked after [`Progress::Ended`]. Cancel safe.
     pub async fn next(&mut self) -> Progress {
-        let lost = || Progress::Ended(TurnEnd::Failed("the turn was lost to a fault of the pod's".into()));
+        let lost = || {
+            let failure = Failure::of("the turn was lost to a fault of the pod's".into());
+            Progress::Ended(TurnEnd::Failed(failure))
+        };
         self.progress.recv().await.unwrap_or_else(lost)
     }
 
-    /// Ends the command's process group: SIGTERM, and SIGKILL to what is left two seconds later. The turn
-    /// then ends with [`TurnEnd::Cancelled`].
+    /// Ends the command and what is beneath it: SIGTERM, and SIGKILL to what is left two seconds later. The
+    /// turn then ends with [`TurnEnd::Cancelled`].
     pub fn cancel(&mut self) {
         self.cancel.take();
     }
 }
 
-/// The command's process group, killed when this is dropped while its leader has not been waited for. Until
-/// then the group's id cannot have become somebody else's.
-struct Group {
-    leader: Option<Pid>,
+/// Our ends of the command's standard streams.
+struct Streams {
+    stdin: pipe::Sender,
+    stdout: pipe::Receiver,
+    stderr: pipe::Receiver,
 }
 
-impl Group {
-    fn of(child: &Child) -> Group {
-        Group { leader: child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)) }
+impl Streams {
+    /// Has the command run with the other ends.
+    async fn of_command(supervisor: &mut Supervisor) -> io::Result<Streams> {
+        let (stdin, to_stdin) = io::pipe()?;
+        let (from_stdout, stdout) = io::pipe()?;
+        let (from_stderr, stderr) = io::pipe()?;
+        let streams = Streams {
+            stdin: pipe::Sender::from_owned_fd(to_stdin.into())?,
+            stdout: pipe::Receiver::from_owned_fd(from_stdout.into())?,
+            stderr: pipe::Receiver::from_owned_fd(from_stderr.into())?,
+        };
+        supervisor.run([stdin.into(), OwnedFd::from(stdout), stderr.into()]).await?;
+        Ok(streams)
+    }
+}
+
+/// What the command has said so far.
+struct Answer<'a> {
+    decoder: Utf8Stream,
+    bytes: usize,
+    /// Of the command.
+    name: &'a str,
+    progress: &'a mpsc::Sender<Progress>,
+}
+
+impl Answer<'_> {
+    /// Passes on the text that these bytes complete. Fails with what the turn ends with then.
+    async fn take(&mut self, bytes: &[u8]) -> Result<(), TurnEnd> {
+        let text = self.decoder.push(bytes);
+        self.pass_on(text).await
     }
 
-    fn signal(&self, signal: Signal) {
-        if let Some(leader) = self.leader {
-            // It fails only where there is nobody left to be signalled.
-            let _ = kill_process_group(leader, signal);
+    async fn finish(&mut self) -> Result<(), TurnEnd> {
+        let text = self.decoder.finish().to_owned();
+        self.pass_on(text).await
+    }
+
+    async fn pass_on(&mut self, text: String) -> Result<(), TurnEnd> {
+        self.bytes += text.len();
+        if self.bytes > MAX_TEXT {
+            let reason = format!("wrote more than {MAX_TEXT} bytes, the most that one turn may");
+            let message = format!("`{}` {reason}", self.name);
+            return Err(TurnEnd::Failed(Failure { message, reason: format!("too long: it {reason}") }));
         }
-    }
-
-    /// Whether the leader has exited; it is left to be waited for.
-    fn leader_exited(&self) -> bool {
-        let look = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
-        self.leader.is_none_or(|leader| !matches!(waitid(WaitId::Pid(leader), look), Ok(None)))
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        self.signal(Signal::KILL);
+        if !text.is_empty() && self.progress.send(Progress::Text(text)).await.is_err() {
+            return Err(TurnEnd::Cancelled);
+        }
+        Ok(())
     }
 }
 
 async fn run(
-    command: CommandLine,
-    message: Vec<u8>,
+    supervisor: &mut Supervisor,
+    mut message: Vec<u8>,
     progress: &mpsc::Sender<Progress>,
     mut cancelled: oneshot::Receiver<()>,
 ) -> TurnEnd {
-    let name = command.program.to_string_lossy().into_owned();
-    let started = Command::new(&command.program)
-        .args(&command.arguments)
-        .envs(command.environment)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .process_group(0)
-        .spawn();
-    let mut child = match started {
-        Ok(child) => child,
-        Err(error) => return TurnEnd::Failed(format!("cannot start `{name}`: {error}")),
-    };
-    let mut group = Group::of(&child);
-    let (mut stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-    let (Some(mut stdout), Some(mut stderr)) = (stdout, stderr) else {
-        return TurnEnd::Failed(format!("cannot start `{name}`: it has no output"));
+    // What reads lines may pass over one that has no end.
+    if message.last() != Some(&b'\n') {
+        message.push(b'\n');
+    }
+    let name = supervisor.program();
+    let Streams { stdin, mut stdout, mut stderr } = match Streams::of_command(supervisor).await {
+        Ok(streams) => streams,
+        Err(error) => return TurnEnd::Failed(Failure::of(format!("cannot start `{name}`: {error}"))),
     };
 
-    let mut decoder = Utf8Stream::default();
+    let mut stdin = Some(stdin);
+    let mut answer = Answer { decoder: Utf8Stream::default(), bytes: 0, name: &name, progress };
     let mut errors = Tail::new(STDERR_TAIL);
-    let (mut written, mut text_bytes) = (0, 0);
+    let mut written = 0;
     let (mut stdout_open, mut stderr_open) = (true, true);
     let (mut out, mut err) = (vec![0; 8 << 10], vec![0; STDERR_TAIL]);
-    // Set once the turn is to be ended before the command is done.
-    let mut forced: Option<(TurnEnd, Instant)> = None;
-    let mut ticks = interval(Duration::from_millis(10));
+    // Set once the turn is to be ended before the command is done: with what, and when it is killed.
+    let mut forced: Option<(TurnEnd, Option<Instant>)> = None;
 
     let status = loop {
-        tokio::select! {
-            read = stdout.read(&mut out), if stdout_open => {
-                let bytes = &out[..read.unwrap_or(0)];
-                stdout_open = !bytes.is_empty();
-                let mut text = decoder.push(bytes);
-                if !stdout_open {
-                    text.push_str(decoder.finish());
-                }
-                text_bytes += text.len();
-                if text_bytes > MAX_TEXT {
+        let late = forced.as_ref().and_then(|(_, deadline)| *deadline);
+        let end = tokio::select! {
+            read = stdout.read(&mut out), if stdout_open => match read {
+                Ok(0) => {
                     stdout_open = false;
-                    let reason = format!("`{name}` wrote more than {MAX_TEXT} bytes, the most that one turn may");
-                    force(&mut forced, TurnEnd::Failed(reason), &group);
-                } else if !text.is_empty() && progress.send(Progress::Text(text)).await.is_err() {
-                    force(&mut forced, TurnEnd::Cancelled, &group);
+                    Ok(())
                 }
-            }
+                Ok(bytes) => answer.take(&out[..bytes]).await,
+                Err(error) => Err(TurnEnd::Failed(Failure::of(format!("its output cannot be read: {error}")))),
+            },
             read = stderr.read(&mut err), if stderr_open => {
                 let bytes = &err[..read.unwrap_or(0)];
                 stderr_open = !bytes.is_empty();
                 errors.push(bytes);
+                Ok(())
             }
             wrote = write_some(&mut stdin, &message[written..]), if stdin.is_some() => {
                 // A command that does not care for its input closes it: that is no failure.
@@ -181,66 +203,112 @@ async fn run(
                 if written == message.len() {
                     stdin = None;
                 }
+                Ok(())
             }
-            status = child.wait(), if !stdout_open && forced.is_none() => break status,
-            _ = &mut cancelled, if forced.is_none() => force(&mut forced, TurnEnd::Cancelled, &group),
-            now = ticks.tick(), if forced.is_some() => {
-                let late = forced.as_ref().is_some_and(|(_, deadline)| now >= *deadline);
-                if late || (!stdout_open && group.leader_exited()) {
-                    // The leader has not been waited for, so the group is still ours; nobody survives this.
-                    group.signal(Signal::KILL);
-                    break child.wait().await;
-                }
+            status = supervisor.ended() => break status,
+            _ = &mut cancelled, if forced.is_none() => Err(TurnEnd::Cancelled),
+            () = sleep_until(late.unwrap_or_else(Instant::now)), if late.is_some() => {
+                forced = forced.map(|(end, _)| (end, None));
+                supervisor.kill().await;
+                Ok(())
+            }
+        };
+        if let Err(end) = end {
+            // What it goes on to write is not wanted; what it had written when it was cancelled is.
+            stdout_open &= end == TurnEnd::Cancelled;
+            if forced.is_none() {
+                forced = Some((end, Some(Instant::now() + GRACE)));
+                supervisor.terminate().await;
             }
         }
     };
-    group.leader = None;
-    if let Some((outcome, _)) = forced {
-        return outcome;
-    }
-    match status {
-        Ok(status) if status.success() => TurnEnd::Finished,
-        Ok(status) => {
-            if stderr_open {
-                let _ = timeout(STDERR_DRAIN, drain(&mut stderr, &mut err, &mut errors)).await;
+
+    let mut taken = Ok(());
+    if stdout_open {
+        taken = match drain(&stdout) {
+            Ok((bytes, is_open)) => {
+                stdout_open = is_open;
+                answer.take(&bytes).await
             }
-            TurnEnd::Failed(failure(&name, status, &errors.text()))
+            Err(error) => Err(TurnEnd::Failed(Failure::of(format!("its output cannot be read: {error}")))),
+        };
+    }
+    if taken.is_ok() && forced.as_ref().is_none_or(|(end, _)| *end == TurnEnd::Cancelled) {
+        taken = answer.finish().await;
+    }
+    if stderr_open && let Ok((bytes, is_open)) = drain(&stderr) {
+        stderr_open = is_open;
+        errors.push(&bytes);
+    }
+    // Something in the background holds them: it is to go on writing, and not to be killed for it.
+    if stdout_open {
+        tokio::spawn(discard(stdout));
+    }
+    if stderr_open {
+        tokio::spawn(discard(stderr));
+    }
+    match (forced, taken, status) {
+        (Some((end, _)), ..) | (None, Err(end), _) => end,
+        (None, Ok(()), Ok(status)) if status.success() => TurnEnd::Finished,
+        (None, Ok(()), Ok(status)) => TurnEnd::Failed(failure(&name, status, &errors.text())),
+        (None, Ok(()), Err(error)) => {
+            TurnEnd::Failed(Failure::of(format!("cannot wait for `{name}`: {error}")))
         }
-        Err(error) => TurnEnd::Failed(format!("cannot wait for `{name}`: {error}")),
     }
 }
 
-/// Begins the end of a turn.
-fn force(forced: &mut Option<(TurnEnd, Instant)>, outcome: TurnEnd, group: &Group) {
-    if forced.is_none() {
-        *forced = Some((outcome, Instant::now() + GRACE));
-        group.signal(Signal::TERM);
-    }
-}
-
-async fn write_some(stdin: &mut Option<tokio::process::ChildStdin>, bytes: &[u8]) -> std::io::Result<usize> {
+async fn write_some(stdin: &mut Option<pipe::Sender>, bytes: &[u8]) -> io::Result<usize> {
     match stdin {
         Some(stdin) if !bytes.is_empty() => stdin.write(bytes).await,
         _ => Ok(0),
     }
 }
 
-async fn drain(stderr: &mut ChildStderr, buffer: &mut [u8], errors: &mut Tail) {
-    while let Ok(read @ 1..) = stderr.read(buffer).await {
-        errors.push(&buffer[..read]);
+/// What is in the pipe now, without waiting for more, and whether more can come. Who holds the other end may write
+/// for ever: what was in the pipe when the command had ended is all that is read.
+fn drain(pipe: &impl AsFd) -> io::Result<(Vec<u8>, bool)> {
+    let waiting = usize::try_from(rustix::io::ioctl_fionread(pipe)?).unwrap_or(usize::MAX);
+    let mut bytes = Vec::new();
+    let mut piece = vec![0; 8 << 10];
+    loop {
+        // One byte behind the last tells whether the pipe has ended.
+        let left = (waiting - bytes.len()).clamp(1, piece.len());
+        match rustix::io::read(pipe, &mut piece[..left]) {
+            Ok(0) => return Ok((bytes, false)),
+            Ok(read) => bytes.extend_from_slice(&piece[..read]),
+            Err(rustix::io::Errno::AGAIN) => return Ok((bytes, true)),
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        if bytes.len() > waiting {
+            return Ok((bytes, true));
+        }
     }
 }
 
+async fn discard(mut pipe: pipe::Receiver) {
+    let mut bytes = vec![0; 4 << 10];
+    while let Ok(1..) = pipe.read(&mut bytes).await {}
+}
+
 /// `sh` exited with status 3: oops
-fn failure(name: &str, status: ExitStatus, errors: &str) -> String {
+fn failure(name: &str, status: ExitStatus, errors: &str) -> Failure {
     use std::os::unix::process::ExitStatusExt;
-    let how = match (status.code(), status.signal()) {
-        (Some(code), _) => format!("exited with status {code}"),
-        (None, Some(signal)) => format!("was killed by signal {signal}"),
-        (None, None) => format!("ended with {status}"),
+    let (how, why) = match (status.code(), status.signal()) {
+        (Some(code), _) => (format!("exited with status {code}"), format!("exit status {code}")),
+        (None, Some(signal)) => {
+            (format!("was killed by signal {signal}"), format!("killed by signal {signal}"))
+        }
+        (None, None) => (format!("ended with {status}"), format!("ended with {status}")),
     };
     match errors.trim() {
-        "" => format!("`{name}` {how}"),
-        errors => format!("`{name}` {how}: {errors}"),
+        "" => Failure { message: format!("`{name}` {how}"), reason: why },
+        errors => {
+            let from = errors.ceil_char_boundary(errors.len().saturating_sub(REASON_TAIL));
+            Failure {
+                message: format!("`{name}` {how}: {errors}"),
+                reason: format!("{why}: {}", &errors[from..]),
+            }
+        }
     }
 }

@@ -86,7 +86,7 @@ fn blank_lines_carriage_returns_null_params_and_a_missing_last_newline_are_fine(
     assert_eq!(client.event()["event"], "history");
     client.write(b"{\"params\":{\"input\":\"last\"},\"method\":\"run\"}");
     client.finish_writing();
-    assert_eq!(deltas(&client.until("run_end")), "last");
+    assert_eq!(deltas(&client.until("run_end")), "last\n");
 }
 
 #[test]

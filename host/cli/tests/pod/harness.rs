@@ -7,6 +7,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::Shutdown;
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, ExitStatus, Output, Stdio};
@@ -47,6 +48,14 @@ impl World {
         let path = self.path(name);
         assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
         Fifo { path }
+    }
+
+    /// A script of `sh` that can be run by its path.
+    pub fn script(&self, name: &str, text: &str) -> String {
+        let path = self.path(name);
+        fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        path.into_os_string().into_string().unwrap()
     }
 
     /// `pod-tools`, in this world.
@@ -294,6 +303,11 @@ pub fn answer(text: &str, status: &str) -> Value {
     let mut answer = message("assistant", text);
     answer["status"] = status.into();
     answer
+}
+
+/// Why a turn failed, in a history.
+pub fn failure(reason: &str) -> Value {
+    json!({"type": "turn_failed", "reason": reason})
 }
 
 /// Holds a command until the test lets go: `cat` of it lasts until the writing end is closed.

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 use std::thread;
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use crate::harness::*;
@@ -110,6 +110,81 @@ fn signals_end_the_pod_and_its_command_and_leave_nothing() {
         eventually("they die", || !started.split_whitespace().any(runs));
         assert_eq!(world.traces("x"), NOTHING);
     }
+}
+
+/// A command that has started processes in every way: in the background, in a group and in a session of their own,
+/// and without a parent.
+const LITTER: &str = "sleep 1000 & echo $!; setsid sleep 1000 & echo $!; \
+    (setsid sh -c 'sleep 1000 & echo $!' &) ; set -m; sleep 1000 & echo $!; echo $$; cat >/dev/null; exec sleep 1000";
+
+/// Starts [`LITTER`], and gives what it has started.
+fn litter(pod: &Pod) -> Vec<String> {
+    let mut client = pod.connect();
+    client.run("");
+    let mut started = String::new();
+    while started.matches('\n').count() < 5 {
+        started.push_str(client.data("text_delta")["text"].as_str().unwrap());
+    }
+    let pids: Vec<String> = started.split_whitespace().map(str::to_owned).collect();
+    assert!(pids.iter().all(|pid| runs(pid)), "{started}");
+    pids
+}
+
+#[test]
+fn a_killed_pod_takes_everything_that_its_command_has_started_with_it() {
+    let world = World::new();
+    let mut pod = world.pod("x", &[], &["sh", "-c", LITTER]);
+    let pids = litter(&pod);
+    pod.kill();
+    eventually("they die", || !pids.iter().any(|pid| runs(pid)));
+}
+
+#[test]
+fn a_pod_that_ends_leaves_nothing_that_its_command_has_started() {
+    let world = World::new();
+    let mut pod = world.pod("x", &[], &["sh", "-c", LITTER]);
+    let pids = litter(&pod);
+    pod.connect().send("shutdown");
+    assert_eq!(pod.ended().0.code(), Some(0));
+    assert!(!pids.iter().any(|pid| runs(pid)), "they are gone when the pod is");
+}
+
+#[test]
+fn a_supervisor_that_is_killed_costs_the_turn_and_no_more() {
+    let world = World::new();
+    let mut pod =
+        world.pod("x", &[], &["sh", "-c", "echo $PPID $$; exec cat \"$0\"", world.fifo("hold").as_str()]);
+    let mut client = pod.connect();
+    for _ in 0..2 {
+        client.run("hi");
+        let started = client.data("text_delta")["text"].as_str().unwrap().to_owned();
+        let (supervisor, command) = started.trim().split_once(' ').unwrap();
+        let supervisor = Pid::from_raw(supervisor.parse().unwrap()).unwrap();
+        kill_process(supervisor, Signal::KILL).unwrap();
+        let said = client.data("error")["message"].as_str().unwrap().to_owned();
+        assert_eq!(said, "cannot wait for `sh`: its supervisor was killed");
+        eventually("the command dies", || !runs(command));
+        assert_eq!(pod.state(), "idle");
+    }
+    client.send("shutdown");
+    assert_eq!(pod.ended().0.code(), Some(0));
+}
+
+#[test]
+fn a_command_that_cannot_be_run_is_wrong_use_before_anything_is_made() {
+    let world = World::new();
+    let plain = world.path("plain").display().to_string();
+    fs::write(&plain, "").unwrap();
+    for (program, why) in [
+        ("no-such-agent", "cannot run `no-such-agent`: no such file in any directory of PATH"),
+        ("./no-such-agent", "cannot run `./no-such-agent`: no such file"),
+        (&plain, "it is not an executable file (permission denied)"),
+    ] {
+        let (code, said) = world.refused("x", &[], &[program]);
+        assert_eq!(code, 2, "{said}");
+        assert!(said.contains(why), "{said}");
+    }
+    assert!(!world.base().exists());
 }
 
 #[test]
@@ -430,7 +505,7 @@ fn a_socket_whose_path_is_too_long_for_an_address_works() {
     assert!(pod.dir.join("sock").as_os_str().len() > 108);
     let mut client = pod.connect();
     client.run("hi");
-    assert_eq!(client.data("text_done")["text"], "hi");
+    assert_eq!(client.data("text_done")["text"], "hi\n");
     client.send("shutdown");
     assert_eq!(pod.ended().0.code(), Some(0));
     assert!(!pod.dir.exists());

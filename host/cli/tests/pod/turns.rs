@@ -23,13 +23,13 @@ fn a_run_streams_what_the_command_writes_and_keeps_it_as_the_answer() {
         "{events:?}"
     );
     assert_eq!(events[0]["data"], json!({"turn": 0}));
-    assert_eq!(events[1]["data"], json!({"text": "hello\nwörld"}));
-    assert_eq!(events[2]["data"], json!({"text": "hello\nwörld"}));
+    assert_eq!(events[1]["data"], json!({"text": "hello\nwörld\n"}));
+    assert_eq!(events[2]["data"], json!({"text": "hello\nwörld\n"}));
     assert_eq!(events[3]["data"], json!({"input_tokens": null, "output_tokens": null}));
     assert_eq!(events[4]["data"], json!({"turn": 0, "result": "finished"}));
     assert_eq!(events[5]["data"], json!({"result": "finished"}));
     let history = client.history();
-    let items = json!([message("user", "hello\nwörld"), answer("hello\nwörld", "completed")]);
+    let items = json!([message("user", "hello\nwörld"), answer("hello\nwörld\n", "completed")]);
     assert_eq!(history["items"], items);
     assert_eq!(
         history["greeting"],
@@ -71,7 +71,8 @@ fn a_command_that_fails_is_a_provider_error_with_the_end_of_its_standard_error()
     assert_eq!(kinds(&events), ["turn_start", "error"]);
     assert_eq!(events[1], error("provider_error", "`sh` exited with status 3: oops"));
     assert_eq!(pod.state(), "idle");
-    assert_eq!(client.history()["items"], json!([message("user", "hi")]), "nothing follows the error");
+    let items = json!([message("user", "hi"), failure("exit status 3: oops")]);
+    assert_eq!(client.history()["items"], items, "nothing follows the error");
 }
 
 #[test]
@@ -83,7 +84,8 @@ fn what_a_failed_command_wrote_is_kept_as_incomplete() {
     let events = client.until("error");
     assert_eq!(deltas(&events), "part\n");
     assert_eq!(events.last(), Some(&error("provider_error", "`sh` exited with status 1")));
-    assert_eq!(pod.json("history.json"), json!([message("user", "hi"), answer("part\n", "incomplete")]));
+    let items = json!([message("user", "hi"), answer("part\n", "incomplete"), failure("exit status 1")]);
+    assert_eq!(pod.json("history.json"), items);
 }
 
 #[test]
@@ -105,13 +107,94 @@ fn a_command_killed_by_a_signal_or_not_to_be_found_is_a_provider_error() {
     client.run("hi");
     assert_eq!(client.until("error")[1], error("provider_error", "`sh` was killed by signal 9"));
 
-    let missing = world.pod("missing", &[], &["./no-such-command"]);
+    let script = world.script("agent", "");
+    let missing = world.pod("missing", &[], &[&script]);
+    std::fs::remove_file(&script).unwrap();
     let mut client = missing.connect();
     client.run("hi");
     let said = client.data("error");
     assert_eq!(said["code"], "provider_error");
-    assert!(said["message"].as_str().unwrap().starts_with("cannot start `./no-such-command`: "), "{said}");
+    let why = format!("cannot start `{script}`: No such file or directory (os error 2)");
+    assert_eq!(said["message"], why);
     assert_eq!(missing.state(), "idle");
+    assert_eq!(client.history()["items"], json!([message("user", "hi"), failure(&why)]));
+}
+
+#[test]
+fn only_the_end_of_a_long_standard_error_is_in_the_history() {
+    let world = World::new();
+    let script = "head -c 100000 /dev/zero | tr '\\0' x >&2; echo the-end >&2; exit 1";
+    let pod = world.pod("x", &[], &["sh", "-c", script]);
+    let mut client = pod.connect();
+    client.run("hi");
+    client.until("error");
+    let reason = client.history()["items"][1]["reason"].as_str().unwrap().to_owned();
+    assert!(reason.starts_with("exit status 1: xxx") && reason.ends_with("the-end"), "{reason}");
+    assert!(reason.len() < 1100, "{} bytes", reason.len());
+}
+
+#[test]
+fn a_message_ends_in_exactly_one_line_break() {
+    let world = World::new();
+    let pod = world.pod("x", &[], &["sh", "-c", "while read -r line; do echo \"<$line>\"; done"]);
+    let mut client = pod.connect();
+    for (message, lines) in
+        [("one\ntwo", "<one>\n<two>\n"), ("one\n", "<one>\n"), ("one\n\n", "<one>\n<>\n"), ("", "<>\n")]
+    {
+        client.run(message);
+        assert_eq!(deltas(&client.until("run_end")), lines, "{message:?}");
+    }
+}
+
+#[test]
+fn a_turn_ends_with_its_command_and_what_it_left_behind_goes_on_until_the_pod_ends() {
+    let world = World::new();
+    let (hold, late) = (world.fifo("hold"), world.path("late"));
+    // What is left behind holds the output, and writes to it when the turn has long ended.
+    let left = format!(
+        "(cat {} >/dev/null; echo late; echo alive > {}; exec sleep 1000) &",
+        hold.as_str(),
+        late.display()
+    );
+    let script = format!("{left} head -c 50000 /dev/zero | tr '\\0' x; echo $!");
+    let mut pod = world.pod("x", &[], &["sh", "-c", &script]);
+    let mut client = pod.connect();
+    client.run("");
+    let text = client.data("text_done")["text"].as_str().unwrap().to_owned();
+    let (xs, pid) = text.split_at(50_000);
+    assert!(xs.bytes().all(|byte| byte == b'x'), "all that was written before the end is there");
+    client.until("run_end");
+    assert_eq!(pod.state(), "idle");
+    assert!(runs(pid.trim()));
+
+    drop(hold.open());
+    eventually("it can still write", || late.exists());
+    client.run("");
+    let again = client.data("text_done")["text"].as_str().unwrap().to_owned();
+    assert!(again.len() < 50_100, "what comes late belongs to no turn");
+    let other = again.split_at(50_000).1.trim().to_owned();
+    pod.signal(rustix::process::Signal::TERM);
+    assert_eq!(pod.ended().0.code(), Some(0));
+    assert!(!runs(pid.trim()) && !runs(&other), "gone when the pod is");
+}
+
+#[test]
+fn a_command_is_in_a_session_that_it_does_not_lead_and_that_is_not_the_pods() {
+    let world = World::new();
+    // A process that leads no session cannot open a terminal as its own.
+    let pod = world.pod("x", &[], &["sh", "-c", "echo $$; cat /proc/$$/stat"]);
+    let mut client = pod.connect();
+    client.run("");
+    let text = client.data("text_done")["text"].as_str().unwrap().to_owned();
+    let (pid, stat) = text.split_once('\n').unwrap();
+    let of_pod = std::fs::read_to_string(format!("/proc/{}/stat", pod.id())).unwrap();
+    let field = |stat: &str, at: usize| {
+        stat.rsplit(") ").next().unwrap().split_whitespace().nth(at).unwrap().to_owned()
+    };
+    let (group, session, terminal) = (field(stat, 2), field(stat, 3), field(stat, 4));
+    assert_ne!(session, field(&of_pod, 3));
+    assert_ne!(session, pid);
+    assert_eq!((group.as_str(), terminal.as_str()), (pid, "0"));
 }
 
 #[test]
@@ -198,7 +281,7 @@ fn cancel_ends_all_that_the_command_has_started() {
     assert_eq!(client.event(), error("internal", "Cancelled"));
     eventually("they die", || !pids.iter().any(|pid| runs(pid)));
     assert_eq!(pod.state(), "idle");
-    let items = json!([message("user", "hi"), answer(&started, "incomplete")]);
+    let items = json!([message("user", "hi"), answer(&started, "incomplete"), failure("cancelled")]);
     assert_eq!(client.history()["items"], items);
     client.run("again");
     client.until("text_delta");
@@ -245,6 +328,8 @@ fn a_command_that_never_stops_writing_is_ended() {
     assert!(!runs(&pid));
     let items = pod.connect().history()["items"].clone();
     assert_eq!(items[1]["status"], "incomplete");
+    let reason = "too long: it wrote more than 67108864 bytes, the most that one turn may";
+    assert_eq!(items[2], failure(reason));
     let length = items[1]["content"][0]["text"].as_str().unwrap().len();
     assert!(length > 63 << 20 && length <= 64 << 20, "{length} bytes");
 }

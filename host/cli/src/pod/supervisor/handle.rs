@@ -1,0 +1,162 @@
+//! The pod's side of its supervisor: starts it, and starts it again where it was killed.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream as StdUnixStream;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use rustix::process::Pid;
+use tokio::io::{AsyncReadExt, Interest};
+use tokio::net::UnixStream;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::timeout;
+
+use super::process::{kill_abandoned, program};
+use super::wire::{END, KILL, REPLY, RUN, Reply, TERMINATE, send};
+use crate::pod::program::CommandLine;
+
+/// How long the supervisor has to end everything: more than it takes for that.
+const ENDING: Duration = Duration::from_secs(8);
+
+/// What runs a pod's command. Dropping it ends the command, and all that was started by it.
+#[derive(Debug)]
+pub struct Supervisor {
+    command: CommandLine,
+    /// `None` once it was killed, until it is needed again.
+    link: Option<Link>,
+}
+
+#[derive(Debug)]
+struct Link {
+    socket: UnixStream,
+    /// The command that runs.
+    leader: Option<Pid>,
+    /// What has come of the next reply.
+    reply: [u8; REPLY],
+    filled: usize,
+}
+
+impl Supervisor {
+    /// Starts it. To be called within a runtime.
+    pub fn start(command: CommandLine) -> io::Result<Supervisor> {
+        // Where the pod's parent has left this signal ignored, nobody's end could be waited for.
+        let _ = signal(SignalKind::child())?;
+        let link = Link::start(&command)?;
+        Ok(Supervisor { command, link: Some(link) })
+    }
+
+    /// The program that it runs.
+    pub fn program(&self) -> String {
+        self.command.program.to_string_lossy().into_owned()
+    }
+
+    /// Runs the command, with these as its standard input, output and error.
+    pub async fn run(&mut self, streams: [OwnedFd; 3]) -> io::Result<()> {
+        let asked = match &self.link {
+            Some(link) => link.send(RUN, &streams).await,
+            None => Err(io::ErrorKind::BrokenPipe.into()),
+        };
+        if asked.is_err() {
+            self.lost();
+            self.link.insert(Link::start(&self.command)?).send(RUN, &streams).await?;
+        }
+        drop(streams);
+        match self.reply().await? {
+            Reply::Started(pid) => {
+                if let Some(link) = &mut self.link {
+                    link.leader = Pid::from_raw(pid);
+                }
+                Ok(())
+            }
+            Reply::Refused(number) => Err(io::Error::from_raw_os_error(number)),
+            Reply::Ended(_) => Err(io::ErrorKind::InvalidData.into()),
+        }
+    }
+
+    /// Waits for the command to end. Cancel safe.
+    pub async fn ended(&mut self) -> io::Result<ExitStatus> {
+        match self.reply().await? {
+            Reply::Ended(status) => {
+                if let Some(link) = &mut self.link {
+                    link.leader = None;
+                }
+                Ok(ExitStatus::from_raw(status))
+            }
+            Reply::Started(_) | Reply::Refused(_) => Err(io::ErrorKind::InvalidData.into()),
+        }
+    }
+
+    /// Asks the command, and what is beneath it, to end.
+    pub async fn terminate(&self) {
+        self.ask(TERMINATE).await;
+    }
+
+    /// Kills them.
+    pub async fn kill(&self) {
+        self.ask(KILL).await;
+    }
+
+    /// Ends everything that the pod's commands have started and left behind. Returns when it is gone.
+    pub async fn end(&mut self) {
+        self.ask(END).await;
+        let _ = timeout(ENDING, async { while self.reply().await.is_ok() {} }).await;
+        self.lost();
+    }
+
+    async fn ask(&self, request: u8) {
+        if let Some(link) = &self.link {
+            // A supervisor that is gone is noticed where its reply is waited for.
+            let _ = link.send(request, &[]).await;
+        }
+    }
+
+    async fn reply(&mut self) -> io::Result<Reply> {
+        let gone = || io::Error::new(io::ErrorKind::BrokenPipe, "its supervisor was killed");
+        let Some(link) = &mut self.link else { return Err(gone()) };
+        while link.filled < REPLY {
+            match link.socket.read(&mut link.reply[link.filled..]).await {
+                Ok(read @ 1..) => link.filled += read,
+                _ => {
+                    self.lost();
+                    return Err(gone());
+                }
+            }
+        }
+        link.filled = 0;
+        Reply::decode(link.reply).ok_or_else(|| io::ErrorKind::InvalidData.into())
+    }
+
+    /// The supervisor is gone.
+    fn lost(&mut self) {
+        if let Some(leader) = self.link.take().and_then(|link| link.leader) {
+            kill_abandoned(leader);
+        }
+    }
+}
+
+impl Link {
+    fn start(command: &CommandLine) -> io::Result<Link> {
+        let (ours, its) = StdUnixStream::pair()?;
+        ours.set_nonblocking(true)?;
+        let started = program()?
+            .args(["pod-supervisor", "--"])
+            .arg(&command.program)
+            .args(&command.arguments)
+            .envs(command.environment.iter().cloned())
+            .stdin(Stdio::from(OwnedFd::from(its)))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()?;
+        if !started.success() {
+            return Err(io::Error::other(format!("it ended with {started}")));
+        }
+        Ok(Link { socket: UnixStream::from_std(ours)?, leader: None, reply: [0; REPLY], filled: 0 })
+    }
+
+    async fn send(&self, request: u8, streams: &[OwnedFd]) -> io::Result<()> {
+        let streams: Vec<_> = streams.iter().map(AsFd::as_fd).collect();
+        self.socket.async_io(Interest::WRITABLE, || send(&self.socket, request, &streams)).await
+    }
+}

@@ -1,0 +1,243 @@
+//! The supervisor's own side: it starts the command when the pod asks, says how it ended, and kills everything
+//! beneath it when the pod ends or is gone.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream as StdUnixStream;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{
+    Pid, Signal, WaitId, WaitIdOptions, WaitOptions, getpid, kill_process, kill_process_group, wait, waitid,
+};
+use tokio::io::{AsyncWriteExt, Interest};
+use tokio::net::UnixStream;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::descendants::descendants;
+use super::wire::{END, KILL, RUN, Reply, TERMINATE, receive};
+
+/// How long what is left has between SIGTERM and SIGKILL when the pod ends in good order.
+const GRACE: Duration = Duration::from_secs(1);
+/// How long to try to kill what is left. Nothing survives SIGKILL but what has another user's rights, or waits
+/// for a broken disk.
+const KILLING: Duration = Duration::from_secs(5);
+/// How long to leave them to die before looking again.
+const PAUSE: Duration = Duration::from_millis(2);
+
+/// Runs the commands of a pod, which starts this and speaks to it on its standard input
+#[derive(Debug, clap::Args)]
+pub struct SupervisorArgs {
+    /// Be the supervisor, rather than what starts it
+    #[arg(long)]
+    detached: bool,
+
+    /// The command, found by PATH, and its arguments
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    command: Vec<OsString>,
+}
+
+/// Serves the pod until it asks for the end or is gone.
+///
+/// # Errors
+/// Fails where standard input is no pod's socket.
+pub async fn run(args: SupervisorArgs) -> anyhow::Result<ExitCode> {
+    if !args.detached {
+        detach(&args.command)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let socket = StdUnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
+    socket.set_nonblocking(true)?;
+    let mut pod = UnixStream::from_std(socket)?;
+    // Before anything is started: from here on nobody has a terminal, and no child is lost to another parent.
+    let _ = rustix::process::setsid();
+    // It cannot fail on Linux.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::set_child_subreaper(Some(getpid()));
+    // Also where the pod's parent has left this signal ignored, which would lose how commands end.
+    let mut ended = signal(SignalKind::child())?;
+    let mut commands = Commands { command: args.command, running: None };
+    loop {
+        tokio::select! {
+            request = pod.async_io(Interest::READABLE, || receive(&pod)) => match request {
+                Ok(Some((RUN, streams))) => {
+                    let reply = commands.start(streams);
+                    let _ = pod.write_all(&reply.encode()).await;
+                }
+                Ok(Some((TERMINATE, _))) => commands.terminate(),
+                Ok(Some((KILL, _))) => commands.kill(),
+                Ok(Some((END, _))) => {
+                    commands.end_all(GRACE);
+                    return Ok(ExitCode::SUCCESS);
+                }
+                // The pod is gone, or talks nonsense.
+                _ => {
+                    commands.end_all(Duration::ZERO);
+                    return Ok(ExitCode::SUCCESS);
+                }
+            },
+            _ = ended.recv() => {
+                if let Some(status) = commands.reap() {
+                    let _ = pod.write_all(&Reply::Ended(status).encode()).await;
+                }
+            }
+        }
+    }
+}
+
+/// Starts the supervisor in a process of its own that nobody need wait for: were it the pod's child, it would
+/// stay behind a killed pod as a zombie until somebody reaps it.
+fn detach(command: &[OsString]) -> io::Result<()> {
+    program()?.args(["pod-supervisor", "--detached", "--"]).args(command).spawn().map(drop)
+}
+
+/// This very program, also where its file has been replaced meanwhile, under a name that tells the supervisor from
+/// the pod.
+pub fn program() -> io::Result<Command> {
+    let file = if cfg!(target_os = "linux") { "/proc/self/exe".into() } else { std::env::current_exe()? };
+    let mut program = Command::new(file);
+    program.arg0("pod-tools-supervisor");
+    Ok(program)
+}
+
+struct Commands {
+    command: Vec<OsString>,
+    running: Option<Running>,
+}
+
+/// A command that has not been waited for: its id is its own, and that of its process group.
+struct Running {
+    leader: Pid,
+    /// What was beneath it when it was asked to end, once it was.
+    doomed: Option<Vec<Pid>>,
+}
+
+impl Commands {
+    fn start(&mut self, streams: Vec<OwnedFd>) -> Reply {
+        let (Some((program, arguments)), Ok([stdin, stdout, stderr])) =
+            (self.command.split_first(), <[OwnedFd; 3]>::try_from(streams))
+        else {
+            return Reply::Refused(rustix::io::Errno::INVAL.raw_os_error());
+        };
+        // Its signal mask is empty and SIGPIPE kills it, whatever this process has inherited.
+        let started = Command::new(program)
+            .args(arguments)
+            .stdin(Stdio::from(stdin))
+            .stdout(Stdio::from(stdout))
+            .stderr(Stdio::from(stderr))
+            .process_group(0)
+            .spawn();
+        match started.map(|child| i32::try_from(child.id()).ok().and_then(Pid::from_raw)) {
+            Ok(Some(leader)) => {
+                self.running = Some(Running { leader, doomed: None });
+                Reply::Started(leader.as_raw_nonzero().get())
+            }
+            Ok(None) => Reply::Refused(rustix::io::Errno::SRCH.raw_os_error()),
+            Err(error) => Reply::Refused(error.raw_os_error().unwrap_or(0)),
+        }
+    }
+
+    /// Asks the command, and all that is beneath it, to end.
+    fn terminate(&mut self) {
+        if let Some(running) = &mut self.running {
+            let doomed = descendants(running.leader);
+            running.signal(Signal::TERM, &doomed);
+            running.doomed = Some(doomed);
+        }
+    }
+
+    fn kill(&mut self) {
+        if let Some(running) = &mut self.running {
+            let beneath = descendants(running.leader);
+            running.doomed.get_or_insert_default().extend(beneath);
+            running.kill_doomed();
+        }
+    }
+
+    /// Ends everything beneath this process: asks for it, and kills what is left after `grace`.
+    fn end_all(&self, grace: Duration) {
+        // Where there is no `/proc`, the group is all that is known.
+        let signal_group = |signal| self.running.as_ref().map(|running| running.signal(signal, &[]));
+        if !grace.is_zero() {
+            signal_group(Signal::TERM);
+            signal_all(Signal::TERM);
+            let deadline = Instant::now() + grace;
+            while Instant::now() < deadline && !descendants(getpid()).is_empty() {
+                std::thread::sleep(PAUSE);
+            }
+        }
+        signal_group(Signal::KILL);
+        kill_all();
+    }
+
+    /// Reaps what has ended. Gives the status of the command, if it is among that.
+    fn reap(&mut self) -> Option<i32> {
+        if let Some(running) = &self.running
+            && running.doomed.is_some()
+            && running.has_ended()
+        {
+            running.kill_doomed();
+        }
+        let mut ended = None;
+        while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
+            if self.running.as_ref().is_some_and(|running| running.leader == pid) {
+                self.running = None;
+                ended = Some(status.as_raw());
+            }
+        }
+        ended
+    }
+}
+
+impl Running {
+    fn signal(&self, signal: Signal, others: &[Pid]) {
+        // It fails only where there is nobody left to be signalled.
+        let _ = kill_process_group(self.leader, signal);
+        for pid in others {
+            let _ = kill_process(*pid, signal);
+        }
+    }
+
+    /// Kills the command's process group, and what of the doomed is still beneath this process: its ids are its own.
+    fn kill_doomed(&self) {
+        let ours = descendants(getpid());
+        let mut doomed = self.doomed.clone().unwrap_or_default();
+        doomed.retain(|pid| ours.contains(pid));
+        self.signal(Signal::KILL, &doomed);
+    }
+
+    /// Whether it has ended; it is left to be waited for.
+    fn has_ended(&self) -> bool {
+        let look = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
+        !matches!(waitid(WaitId::Pid(self.leader), look), Ok(None))
+    }
+}
+
+fn signal_all(signal: Signal) {
+    for pid in descendants(getpid()) {
+        let _ = kill_process(pid, signal);
+    }
+}
+
+/// Reaps what has ended, and tells whether there is nobody left.
+fn is_alone() -> bool {
+    while let Ok(Some(_)) = wait(WaitOptions::NOHANG) {}
+    descendants(getpid()).is_empty()
+}
+
+/// Kills all processes beneath this one, and reaps them.
+fn kill_all() {
+    let deadline = Instant::now() + KILLING;
+    while !is_alone() && Instant::now() < deadline {
+        // Whoever was started while the others were killed is found the next time.
+        signal_all(Signal::KILL);
+        std::thread::sleep(PAUSE);
+    }
+}
+
+/// Kills a command whose supervisor was killed, and what is beneath it.
+pub fn kill_abandoned(leader: Pid) {
+    Running { leader, doomed: None }.signal(Signal::KILL, &descendants(leader));
+}

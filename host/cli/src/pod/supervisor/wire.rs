@@ -1,0 +1,124 @@
+//! What goes over the socket between a pod and its supervisor: a request is one byte, of which [`RUN`] brings the
+//! command's three standard streams; a reply is one byte and a number.
+
+use std::io::{self, IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
+    SendFlags, recvmsg, sendmsg,
+};
+
+/// Runs the command, with these standard streams.
+pub const RUN: u8 = b'r';
+/// Asks what the running command has started, and it, to end.
+pub const TERMINATE: u8 = b't';
+/// Kills them.
+pub const KILL: u8 = b'k';
+/// Ends everything, and the supervisor.
+pub const END: u8 = b'e';
+
+/// How many bytes a reply has.
+pub const REPLY: usize = 5;
+
+/// What the supervisor says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// The command runs, as the process of this id.
+    Started(i32),
+    /// It could not be started: the system's error number.
+    Refused(i32),
+    /// It has ended, with this status as `wait` gives it.
+    Ended(i32),
+}
+
+impl Reply {
+    pub fn encode(self) -> [u8; REPLY] {
+        let (kind, number) = match self {
+            Reply::Started(pid) => (b's', pid),
+            Reply::Refused(number) => (b'x', number),
+            Reply::Ended(number) => (b'e', number),
+        };
+        let [a, b, c, d] = number.to_ne_bytes();
+        [kind, a, b, c, d]
+    }
+
+    /// `None`: this is no reply.
+    pub fn decode([kind, number @ ..]: [u8; REPLY]) -> Option<Reply> {
+        let number = i32::from_ne_bytes(number);
+        match kind {
+            b's' => Some(Reply::Started(number)),
+            b'x' => Some(Reply::Refused(number)),
+            b'e' => Some(Reply::Ended(number)),
+            _ => None,
+        }
+    }
+}
+
+/// Sends a request, with descriptors where it brings some.
+pub fn send(socket: impl AsFd, request: u8, streams: &[BorrowedFd<'_>]) -> io::Result<()> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(3))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    if !streams.is_empty() && !control.push(SendAncillaryMessage::ScmRights(streams)) {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    let flags = SendFlags::empty();
+    #[cfg(not(target_vendor = "apple"))]
+    let flags = flags | SendFlags::NOSIGNAL;
+    sendmsg(socket, &[IoSlice::new(&[request])], &mut control, flags)?;
+    Ok(())
+}
+
+/// Receives one request, and the descriptors that it brings; `None`: the pod is gone.
+pub fn receive(socket: impl AsFd) -> io::Result<Option<(u8, Vec<OwnedFd>)>> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(3))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let mut request = [0];
+    let flags = RecvFlags::empty();
+    #[cfg(not(target_vendor = "apple"))]
+    let flags = flags | RecvFlags::CMSG_CLOEXEC;
+    let received = recvmsg(socket, &mut [IoSliceMut::new(&mut request)], &mut control, flags)?;
+    let streams = control.drain().flat_map(|message| match message {
+        RecvAncillaryMessage::ScmRights(streams) => streams.collect(),
+        _ => Vec::new(),
+    });
+    let streams = streams.collect();
+    Ok((received.bytes > 0).then_some((request[0], streams)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    #[test]
+    fn a_reply_is_what_was_said_and_anything_else_is_none() {
+        for reply in [Reply::Started(7), Reply::Refused(2), Reply::Ended(0x300), Reply::Ended(-1)] {
+            assert_eq!(Reply::decode(reply.encode()), Some(reply));
+        }
+        assert_eq!(Reply::decode([0; REPLY]), None);
+    }
+
+    #[test]
+    fn a_request_brings_its_streams_and_the_end_is_told() {
+        let (pod, supervisor) = UnixStream::pair().unwrap();
+        let (mut reader, writer) = UnixStream::pair().unwrap();
+        send(&pod, RUN, &[writer.as_fd()]).unwrap();
+        send(&pod, KILL, &[]).unwrap();
+        drop((pod, writer));
+        let (request, streams) = receive(&supervisor).unwrap().unwrap();
+        assert_eq!((request, streams.len()), (RUN, 1));
+        let received = UnixStream::from(streams.into_iter().next().unwrap());
+        (&received).write_all(b"x").unwrap();
+        drop(received);
+        assert_eq!(io::read_to_string(&mut reader).unwrap(), "x");
+        assert_eq!(
+            receive(&supervisor).unwrap().map(|(request, streams)| (request, streams.len())),
+            Some((KILL, 0))
+        );
+        assert!(receive(&supervisor).unwrap().is_none());
+    }
+}
