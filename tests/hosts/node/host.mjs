@@ -92,12 +92,16 @@ function authority({ grants, limits, ...values }) {
     runtime = join(base, 'pod-tools');
     mkdirSync(runtime, { recursive: true, mode: 0o700 });
   }
+  const directories = new Directories(values['allow-sockets'] ?? [base, runtime]);
   return new Authority({
     grants,
     limits,
-    directories: new Directories(values['allow-sockets'] ?? [base, runtime]),
+    directories,
     registry: new Registry(runtime),
-    scopeLock: new ScopeLock(values['scope-lock'] ?? (INSOMNIA_SCOPE_LOCK || join(base, 'scope.lock'))),
+    scopeLock: new ScopeLock(
+      values['scope-lock'] ?? (INSOMNIA_SCOPE_LOCK || join(base, 'scope.lock')),
+      directories,
+    ),
   });
 }
 

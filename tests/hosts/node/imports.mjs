@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { REQUESTS } from './authority.mjs';
 import { EndOfCall, ToolError, escape, failed, limit } from './errors.mjs';
-import { isAlive } from './scope_lock.mjs';
+import { GONE } from './life.mjs';
 import { BacklogFull, Exchange, Refused, Unreachable, refused, samePlace, timedOut } from './sockets.mjs';
 
 const MAX_DIGEST = 128;
@@ -96,6 +96,8 @@ export async function forget(call, pod) {
     const message = `pod \`${escape(record.name)}\` is not known to be stopped: its scope has not been released in this call`;
     throw failed('still-running', message);
   }
+  // It may have come back since.
+  await refuseIfLiving(call, record, record.socket, true);
   await call.authority.registry.remove(record, left(call, undefined));
   call.dropStaged(record.name);
 }
@@ -194,21 +196,59 @@ export async function awaitClosed(call, { record }, withinMs) {
 
 // ---- scope-lock
 
-/** The socket is asked under the lock, which a pod has to pass before it takes connections. */
+/** A process that may be about to end is in the way of a release; the error where it does not. */
+class MayEnd extends Error {
+  constructor(error) {
+    super(error.message);
+    this.error = error;
+  }
+}
+
+/** Releases the scope of a pod that is gone, and waits for its end where it may be ending. */
 export async function release(call, pod, withinMs) {
   const { record } = pod;
   call.admit(REQUESTS.release, record.name);
-  let asked = false;
-  await call.authority.scopeLock.release(record.name, left(call, withinMs), async (allocation) => {
-    if (!samePlace(allocation.socket, record.socket)) {
-      // Another pod of that name, whose scope is not ours to give away while it lives.
-      await refuseIfLiving(call, record, allocation.socket, isAlive(allocation.pid));
+  const { ms, until } = call.wait(withinMs);
+  for (let pause = 2; !pod.released; pause = Math.min(pause * 2, 50)) {
+    try {
+      await call.authority.scopeLock.release(
+        record.name,
+        Math.max(until - performance.now(), 0),
+        (entry, check) => mayRelease(call, record, entry, check, ms),
+      );
+      pod.released = true;
+    } catch (obstacle) {
+      if (!(obstacle instanceof MayEnd)) throw obstacle;
+      const left = until - performance.now();
+      if (left <= 0) throw obstacle.error;
+      // Others get the lock meanwhile.
+      await sleep(Math.min(pause, left));
     }
-    asked = true;
-    await refuseIfLiving(call, record, record.socket, true);
-  });
-  if (!asked) await refuseIfLiving(call, record, record.socket, true);
-  pod.released = true;
+  }
+}
+
+/**
+ * Whether nothing is in the way: neither a socket that takes connections nor anything that may live. It is asked
+ * under the lock, which a pod has to pass before it takes connections.
+ */
+async function mayRelease(call, record, entry, check, ms) {
+  const life = entry ? await check.of(entry) : GONE;
+  if (entry && !samePlace(entry.socket, record.socket)) {
+    // Another pod of that name, whose scope is not ours to give away while it lives.
+    await refuseIfLiving(call, record, entry.socket, life !== GONE).catch((error) => {
+      throw error.reason === 'socket-refused' ? new MayEnd(error) : error;
+    });
+  }
+  await refuseIfLiving(call, record, record.socket, true);
+  const { answer, why } = life === GONE ? await check.ofSocket(record.socket) : life;
+  if (answer === 'lives') {
+    const message = `still running after ${ms / 1000} s: ${why}; nothing was released; end it, or try again`;
+    throw new MayEnd(failed('still-running', message));
+  }
+  if (answer === 'unknown') {
+    const remedy = `if it is gone, remove its entry from \`${escape(call.authority.scopeLock.path)}\``;
+    throw failed('still-running', `not known to be gone: ${why}; nothing was released; ${remedy}`);
+  }
 }
 
 /** Fails while the socket takes connections; and, where it cannot be asked, while the process lives. */

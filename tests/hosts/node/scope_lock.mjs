@@ -12,15 +12,15 @@ import {
   ftruncateSync,
   mkdirSync,
   openSync,
-  readFileSync,
   realpathSync,
   statSync,
   writeSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
 
-import { ToolError, failed, isOutOfDescriptors } from './errors.mjs';
+import { ToolError, escape, failed, isOutOfDescriptors } from './errors.mjs';
 import * as json from './json_text.mjs';
+import { GONE, LifeCheck, readHolder } from './life.mjs';
 import { areRules, isText } from './registry.mjs';
 import { flockUntil, isSameFile, openDirectory, openRegular, readAll } from './state_file.mjs';
 
@@ -33,37 +33,60 @@ function readAllocation(text) {
     isText(value.socket) &&
     areRules(value.scope_allow) &&
     (parent === null || isText(parent));
-  // As a text, since not every integer is one in JavaScript.
-  const pid = whole ? json.members(text).get('pid') : undefined;
+  // The pod that it says it is of.
+  const called = isText(value?.pod_name) ? value.pod_name : null;
+  // As texts, since not every integer is one in JavaScript.
+  const members = whole ? json.members(text) : new Map();
+  const pid = members.get('pid');
   // One that cannot be understood has no name, and stays as it is.
-  if (!/^-?\d+$/.test(pid ?? '')) return { text, name: null };
-  return { text, name: value.pod_name, pid: Number(pid), socket: value.socket, parent };
+  if (!/^-?\d+$/.test(pid ?? '')) return { text, called, name: null };
+  const holder = readHolder(members.get('holder'));
+  return { text, called, name: called, pid: BigInt(pid), socket: value.socket, parent, holder };
 }
 
 export class ScopeLock {
-  constructor(path) {
+  #directories;
+
+  /** Entries are believed as far as the sockets beneath these directories and the processes tell. */
+  constructor(path, directories) {
     this.path = path;
+    this.#directories = directories;
   }
 
-  /** Removes the pod's allocation; `mayRelease` is asked under the lock, and prevents it by an error. */
+  /**
+   * Removes the pod's allocation, if it has one. `mayRelease` is asked under the lock about the allocation, with a
+   * LifeCheck, and prevents it by an error.
+   */
   async release(name, ms, mayRelease) {
     await this.#locked(ms, async (fd) => {
       const { top, table } = this.#read(fd);
-      const held = table.find((entry) => entry.name === name);
-      if (!held) return;
-      await mayRelease(held);
-      this.#write(fd, top, without(table, [held]));
+      const index = table.findIndex((entry) => entry.called === name);
+      const held = table[index];
+      if (held && held.name === null) {
+        const which = `entry ${index + 1}, that of pod \`${escape(name)}\`, cannot be understood`;
+        throw this.#damaged(`${which}; nothing was released; repair or remove it`);
+      }
+      await mayRelease(held, this.#check());
+      if (held) this.#write(fd, top, without(table, [held]));
     });
   }
 
-  /** Releases every allocation whose process is gone; how many there were. */
+  /** Releases every allocation whose pod is gone; how many there were. */
   async reclaimStale(ms) {
-    return this.#locked(ms, (fd) => {
+    return this.#locked(ms, async (fd) => {
       const { top, table } = this.#read(fd);
-      const stale = table.filter((entry) => entry.name !== null && !isAlive(entry.pid));
+      const check = this.#check();
+      const stale = [];
+      for (const entry of table) {
+        if (entry.name !== null && (await check.of(entry)) === GONE) stale.push(entry);
+      }
       if (stale.length) this.#write(fd, top, without(table, stale));
       return stale.length;
     });
+  }
+
+  #check() {
+    return new LifeCheck(realpathSync(this.path), this.#directories);
   }
 
   #read(fd) {
@@ -185,26 +208,4 @@ function without(table, gone) {
     entry.text = json.renderObject(members, 2);
   }
   return left;
-}
-
-/** Whether a process of that id runs: zombies do not, and numbers that no process can have neither. */
-export function isAlive(pid) {
-  if (!(pid > 0 && pid < 2 ** 31)) return false;
-  try {
-    process.kill(pid, 0);
-  } catch (error) {
-    if (error.code === 'ESRCH') return false;
-  }
-  let stat;
-  try {
-    stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-  } catch {
-    return true;
-  }
-  const fields = stat
-    .slice(stat.lastIndexOf(')') + 1)
-    .trim()
-    .split(' ');
-  // A process whose first thread has ended shows as a zombie as long as others run.
-  return !(/^[Xx]$/.test(fields[0]) || (fields[0] === 'Z' && Number(fields[17]) <= 1));
 }

@@ -48,6 +48,12 @@ export class Directories {
     return this.#open([...names(path).slice(0, -1), name], flags, (stat) => stat.isFile(), 'a regular file');
   }
 
+  /** A descriptor of the directory that holds the socket; one right in a granted directory has none. */
+  openDirectoryOf(path) {
+    const flags = o.O_RDONLY | o.O_DIRECTORY;
+    return this.#open(names(path).slice(0, -1), flags, (stat) => stat.isDirectory(), 'a directory');
+  }
+
   /** A connection, without waiting: a Unix socket takes one at once, or has no room. */
   async connect(path) {
     const target = this.#open(names(path), O_PATH, (stat) => stat.isSocket(), 'a socket');

@@ -49,9 +49,14 @@ export function readAll(fd) {
  */
 export function flockUntil(fd, deadline) {
   const seconds = (Math.max(deadline - performance.now(), 0) / 1000).toFixed(3);
-  const flock = spawn('flock', ['--exclusive', '--timeout', seconds, '3'], {
-    stdio: ['ignore', 'ignore', 'ignore', fd],
-  });
+  return runFlock(fd, '--exclusive', '--timeout', seconds);
+}
+
+/** Takes the `flock` on an open file together with others who ask for it so, without waiting; whether it has it. */
+export const flockAtOnce = (fd) => runFlock(fd, '--shared', '--nonblock');
+
+function runFlock(fd, ...how) {
+  const flock = spawn('flock', [...how, '3'], { stdio: ['ignore', 'ignore', 'ignore', fd] });
   return new Promise((resolve, reject) => {
     flock.on('error', (error) => reject(new Fault(`the program flock cannot be run: ${error.message}`)));
     flock.on('exit', (code) => {

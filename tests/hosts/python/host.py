@@ -93,7 +93,8 @@ def authority(args):
     path = args.scope_lock or os.environ.get("INSOMNIA_SCOPE_LOCK") or os.path.join(base, "scope.lock")
     names = ("op_timeout", "call_timeout", "max_line", "max_output", "host_calls", "exchanges")
     limits = SimpleNamespace(**{name: getattr(args, name) for name in names})
-    return Authority(directories, args.grant or [Grant(",".join(VERBS))], registry, ScopeLock(path), limits)
+    grants = args.grant or [Grant(",".join(VERBS))]
+    return Authority(directories, grants, registry, ScopeLock(path, directories), limits)
 
 
 def _default_base():

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import authority
 from errors import EndOfCall, ToolError, escape, failed, limit
+from life import GONE, LIVES, UNKNOWN, Life
 from registry import Cursor, Record
-from scope_lock import is_alive
 from sockets import BacklogFull, Exchange, Refused, Unreachable, refused, same_place, timed_out
 
 MAX_DIGEST = 128
@@ -95,6 +95,8 @@ def forget(call, pod):
         name = escape(pod.record.name)
         message = f"pod `{name}` is not known to be stopped: its scope has not been released in this call"
         raise failed("still-running", message)
+    # It may have come back since.
+    _refuse_if_living(call, pod.record, pod.record.socket, True)
     call.authority.registry.remove(pod.record, _left(call, None))
     call.drop_staged(pod.record.name)
 
@@ -192,22 +194,60 @@ def await_closed(call, pod, within_ms):
 # ---- scope-lock
 
 
+class MayEnd(Exception):
+    """A process that may be about to end is in the way of a release; the error where it does not."""
+
+    def __init__(self, error):
+        super().__init__(error.message)
+        self.error = error
+
+
 def release(call, pod, within_ms):
-    """The socket is asked under the lock, which a pod has to pass before it takes connections."""
+    """Releases the scope of a pod that is gone, and waits for its end where it may be ending."""
     call.admit(authority.RELEASE, pod.record.name)
-    asked = []
+    seconds, until = call.wait(within_ms)
 
-    def may_release(allocation):
-        if not same_place(allocation.socket, pod.record.socket):
-            # Another pod of that name, whose scope is not ours to give away while it lives.
-            _refuse_if_living(call, pod.record, allocation.socket, is_alive(allocation.pid))
-        asked.append(allocation)
-        _refuse_if_living(call, pod.record, pod.record.socket, True)
+    def may_release(entry, check):
+        _may_release(call, pod.record, entry, check, seconds)
 
-    call.authority.scope_lock.release(pod.record.name, _left(call, within_ms), may_release)
-    if not asked:
-        _refuse_if_living(call, pod.record, pod.record.socket, True)
+    pause = 0.002
+    while True:
+        left = max(until - time.monotonic(), 0)
+        try:
+            call.authority.scope_lock.release(pod.record.name, left, may_release)
+            break
+        except MayEnd as obstacle:
+            left = until - time.monotonic()
+            if left <= 0:
+                raise obstacle.error from obstacle
+            # Others get the lock meanwhile.
+            time.sleep(min(pause, left))
+            pause = min(pause * 2, 0.05)
     pod.released = True
+
+
+def _may_release(call, record, entry, check, seconds):
+    """Whether nothing is in the way: neither a socket that takes connections nor anything that may live.
+
+    It is asked under the lock, which a pod has to pass before it takes connections.
+    """
+    life = Life(GONE) if entry is None else check.of(entry)
+    if entry is not None and not same_place(entry.socket, record.socket):
+        # Another pod of that name, whose scope is not ours to give away while it lives.
+        try:
+            _refuse_if_living(call, record, entry.socket, life.answer != GONE)
+        except ToolError as error:
+            raise (MayEnd(error) if error.reason == "socket-refused" else error) from error
+    _refuse_if_living(call, record, record.socket, True)
+    if life.answer == GONE:
+        life = check.of_socket(record.socket)
+    if life.answer == LIVES:
+        message = f"still running after {seconds:g} s: {life.why}; nothing was released"
+        raise MayEnd(failed("still-running", f"{message}; end it, or try again"))
+    if life.answer == UNKNOWN:
+        path = escape(call.authority.scope_lock.path)
+        message = f"not known to be gone: {life.why}; nothing was released"
+        raise failed("still-running", f"{message}; if it is gone, remove its entry from `{path}`")
 
 
 def _refuse_if_living(call, record, socket, process_lives):

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import json_text
 import state_file
-from errors import ToolError, failed
+from errors import ToolError, escape, failed
+from life import GONE, Holder, LifeCheck
 from registry import rules
 
 
@@ -21,25 +22,34 @@ class Allocation:
     """What one pod holds, as far as this host reads it, and the text that it stands in."""
 
     text: str
+    # The pod that it says it is of.
+    called: str | None = None
+    # The same; None where the entry cannot be understood.
     name: str | None = None
     pid: int = 0
     socket: str = ""
     parent: str | None = None
+    # What its process says of itself: see life.py.
+    holder: Holder | str | None = None
 
     @classmethod
     def parse(cls, text):
         """One that cannot be understood has no name, and stays as it is."""
+        called = None
         try:
             value = json_text.parse(text)
+            match value:
+                case {"pod_name": str(name)}:
+                    called = name
             match value:
                 case {"pod_name": str(name), "pid": int(pid), "socket": str(socket), "scope_allow": scope}:
                     parent = value.get("delegated_from")
                     if not isinstance(pid, bool) and (parent is None or isinstance(parent, str)):
                         rules(scope)
-                        return cls(text, name, pid, socket, parent)
+                        return cls(text, name, name, pid, socket, parent, Holder.parse(value.get("holder")))
         except ValueError:
             pass
-        return cls(text)
+        return cls(text, called)
 
     def set_parent(self, parent):
         self.parent = parent
@@ -48,26 +58,38 @@ class Allocation:
 
 
 class ScopeLock:
-    def __init__(self, path):
-        self.path = path
+    def __init__(self, path, directories):
+        """Entries are believed as far as the sockets beneath these directories and the processes tell."""
+        self.path, self._directories = path, directories
 
     def release(self, name, seconds, may_release):
-        """Removes the pod's allocation; `may_release` is asked under the lock, and prevents it by an error."""
+        """Removes the pod's allocation, if it has one.
+
+        `may_release` is asked under the lock about the allocation, with a LifeCheck, and prevents it by an error.
+        """
         with self._locked(seconds) as file:
             top, table = self._read(file.fileno())
-            held = next((entry for entry in table if entry.name == name), None)
+            index = next((index for index, entry in enumerate(table) if entry.called == name), None)
+            held = None if index is None else table[index]
+            if held is not None and held.name is None:
+                which = f"entry {index + 1}, that of pod `{escape(name)}`, cannot be understood"
+                raise self._damaged(f"{which}; nothing was released; repair or remove it")
+            may_release(held, self._check())
             if held is not None:
-                may_release(held)
                 self._write(file.fileno(), top, _without(table, [held]))
 
     def reclaim_stale(self, seconds):
-        """Releases every allocation whose process is gone; how many there were."""
+        """Releases every allocation whose pod is gone; how many there were."""
         with self._locked(seconds) as file:
             top, table = self._read(file.fileno())
-            stale = [entry for entry in table if entry.name is not None and not is_alive(entry.pid)]
+            check = self._check()
+            stale = [entry for entry in table if entry.name is not None and check.of(entry).answer == GONE]
             if stale:
                 self._write(file.fileno(), top, _without(table, stale))
             return len(stale)
+
+    def _check(self):
+        return LifeCheck(os.path.realpath(self.path), self._directories)
 
     def _read(self, fd):
         try:
@@ -163,22 +185,3 @@ def _without(table, gone):
         if passed:
             entry.set_parent(None if parent in passed or parent == entry.name else parent)
     return left
-
-
-def is_alive(pid):
-    """Whether a process of that id runs: zombies do not, and numbers that no process can have neither."""
-    if not 0 < pid < 2**31:
-        return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            fields = file.read().rpartition(b")")[2].split()
-    except OSError:
-        return True
-    # A process whose first thread has ended shows as a zombie as long as others run.
-    return not (fields[0] in (b"X", b"x") or (fields[0] == b"Z" and int(fields[17]) <= 1))

@@ -44,6 +44,10 @@ class Directories:
         flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY
         return self._open((*_names(path)[:-1], name), flags, stat.S_ISREG, "a regular file")
 
+    def open_directory_of(self, path):
+        """A descriptor of the directory that holds the socket; one right in a granted directory has none."""
+        return self._open(_names(path)[:-1], os.O_RDONLY | os.O_DIRECTORY, stat.S_ISDIR, "a directory")
+
     def _open(self, names, flags, is_kind, kind):
         fd = self._resolve(names, flags)
         found = os.fstat(fd)

@@ -42,6 +42,7 @@ const LISTS: &[&[Case]] = &[
     lock::table::CASES,
     lock::stale::CASES,
     lock::life::CASES,
+    lock::holder::CASES,
     lock::recovery::CASES,
     lock::crash::CASES,
     lock::disk::CASES,

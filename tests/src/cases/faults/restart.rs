@@ -4,6 +4,7 @@ use std::fs::File;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, SystemTime};
 
+use rustix::fs::{FlockOperation, flock};
 use serde_json::json;
 
 use crate::case::Case;
@@ -102,6 +103,12 @@ pub const CASES: &[Case] = &[
             t.place().write_table(&[t.place().native_allocation("worker", process.id())])?;
             t.host()?.ask(json!({ "tool": "StopPod", "input": { "name": "worker" } }).to_string());
             pod.await_lines(1);
+            // Nothing tells that a host waits; one that does not has answered by then.
+            std::thread::sleep(Duration::from_millis(500));
+            // It waits without the table's lock, or its time is up before this is had.
+            let table = File::open(t.place().scope_lock())?;
+            flock(&table, FlockOperation::LockExclusive).map_err(std::io::Error::from)?;
+            drop(table);
             drop(process);
             t.host()?.answer()?.says("stopped pod `worker`; reclaimed scope: write:/work/worker")?;
             same("the scope table", t.place().allocated()?, Vec::<String>::new())

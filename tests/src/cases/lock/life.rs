@@ -13,7 +13,7 @@ use crate::script::Script;
 use crate::trial::Trial;
 
 /// Has the host look for stale entries. `dead` is there to be one, and goes.
-fn reclaim(t: &mut Trial, entry: &Value) -> Verdict {
+pub(super) fn reclaim(t: &mut Trial, entry: &Value) -> Verdict {
     t.place().write_table(&[entry.clone(), t.place().stale_allocation("dead")])?;
     t.list()?.with_data("/stale_reclaimed", 1)?;
     Ok(())
@@ -109,6 +109,6 @@ pub const CASES: &[Case] = &[
     .catches(&[Flaw::WrongKinds]),
 ];
 
-fn boot_id() -> std::io::Result<String> {
+pub(super) fn boot_id() -> std::io::Result<String> {
     Ok(std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned())
 }

@@ -3,6 +3,7 @@
 pub mod busy;
 pub mod crash;
 pub mod disk;
+pub mod holder;
 pub mod life;
 mod native;
 pub mod recovery;
