@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use crate::audit::AuditLog;
 use crate::in_force::{InForce, watched};
 use crate::options::{HostOptions, SetUpError};
+use crate::streams::tell;
 
 /// The plugin, its authority and the audit log; or why there is no plugin or no authority, which every call then
 /// ends in.
@@ -111,7 +112,7 @@ impl Caller {
         };
         let component = ready.as_ref().ok().map(|(tools, _)| tools.component_sha256());
         let audit = host.audit_log(component)?;
-        let warn = |error: &ToolError| eprintln!("pod-tools: warning: {error}");
+        let warn = |error: &ToolError| tell(format_args!("pod-tools: warning: {error}"));
         let (ready, in_force) = match ready {
             Ok((tools, in_force)) => (Ok((tools, in_force.authority.clone())), Some(in_force)),
             Err(error) => (Err(error), None),

@@ -88,7 +88,7 @@ fn an_incomplete_answer_of_a_pod_of_another_make_is_a_turn_that_failed() {
     let output = read(&host([idle(&[&q, &half, &whole])])).unwrap();
     gives(
         &output,
-        "pod `x`: 2 new line(s) of assistant text; now idle; a turn failed: its answer is incomplete",
+        "pod `x`: 3 new line(s) of assistant text; now idle; a turn failed: its answer is incomplete",
         Some("half\n\nwhole"),
     );
     // Somebody else's incomplete message is no answer.

@@ -13,6 +13,7 @@ use crate::exit::INTERRUPTED;
 use crate::interrupt::Interrupt;
 use crate::options::HostOptions;
 use crate::stdout::{for_people, print, words};
+use crate::streams::tell;
 
 /// Call a tool of the plugin
 #[derive(Debug, clap::Args)]
@@ -47,7 +48,9 @@ pub async fn run(args: CallArgs, host: &HostOptions) -> anyhow::Result<ExitCode>
     let Some(tool) = args.tool else {
         return batch::run(&caller, interrupt).await;
     };
-    let call = ToolCall { name: &tool, input: &args.input };
+    // Some shells and editors put it before what they pass on.
+    let input = args.input.trim_start_matches('\u{feff}');
+    let call = ToolCall { name: &tool, input };
     let Some(outcome) = interrupt.or(caller.call(&call, admitted())).await else {
         return Ok(ExitCode::from(INTERRUPTED));
     };
@@ -56,7 +59,7 @@ pub async fn run(args: CallArgs, host: &HostOptions) -> anyhow::Result<ExitCode>
         _ if args.json => AnswerLine::from(&outcome).to_bytes()?,
         Ok(answer) => shown(answer).into_bytes(),
         Err(error) => {
-            eprintln!("pod-tools: {} [{}]", for_people(&error.message), words(error));
+            tell(format_args!("pod-tools: {} [{}]", for_people(&error.message), words(error)));
             return Ok(ExitCode::from(1));
         }
     };

@@ -141,11 +141,13 @@ impl HostArgs {
     pub fn resolve(self) -> anyhow::Result<HostOptions> {
         let var = |name| std::env::var_os(name).filter(|value| !value.is_empty());
         let path_var = |name| var(name).map(PathBuf::from);
+        // A relative one counts for nothing, as the base directory specification has it.
+        let absolute_var = |name| path_var(name).filter(|path| path.is_absolute());
         let text_var = |name| {
             let text = var(name).map(std::ffi::OsString::into_string).transpose();
             text.map_err(|_| anyhow::anyhow!("{name} is not UTF-8"))
         };
-        let base_dir = match (self.base_dir, path_var("XDG_RUNTIME_DIR"), path_var("HOME")) {
+        let base_dir = match (self.base_dir, absolute_var("XDG_RUNTIME_DIR"), absolute_var("HOME")) {
             (Some(base), ..) => base,
             (None, Some(runtime), _) => runtime.join("insomnia"),
             (None, None, Some(home)) => home.join(".insomnia/run"),

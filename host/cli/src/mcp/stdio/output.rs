@@ -4,6 +4,8 @@ use std::io::{self, Write};
 
 use tokio::sync::{mpsc, oneshot};
 
+use crate::streams::output;
+
 /// Messages that wait for the thread that writes.
 const WRITES: usize = 16;
 
@@ -13,14 +15,13 @@ pub struct Output {
     pub written: Option<oneshot::Sender<io::Result<()>>>,
 }
 
-/// Writes and flushes each message, on a thread that the end of the process does not wait for: a client that
+/// Writes each message, on a thread that the end of the process does not wait for: a client that
 /// has stopped reading holds up the thread, and nothing else.
 pub fn write_lines() -> io::Result<mpsc::Sender<Output>> {
     let (sender, mut receiver) = mpsc::channel::<Output>(WRITES);
     std::thread::Builder::new().name("stdout".to_owned()).spawn(move || {
-        let mut out = io::stdout().lock();
         while let Some(Output { bytes, written }) = receiver.blocking_recv() {
-            let done = out.write_all(&bytes).and_then(|()| out.flush());
+            let done = output().and_then(|mut out| out.write_all(&bytes));
             let failed = done.is_err();
             if let Some(written) = written {
                 let _ = written.send(done);

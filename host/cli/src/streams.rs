@@ -1,0 +1,93 @@
+//! The standard streams, whatever the parent has made of them: a file on a full disk, a pipe that nobody reads, a
+//! terminal, or a stream that another process has set not to block. Reading and writing wait where they have to, and
+//! what could not be written is an error.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::event::{PollFd, PollFlags, poll};
+
+use crate::inherited::stdout_is_closed;
+
+/// A stream that waits until it can be read or written, also where others have set it not to block. Without a buffer.
+#[derive(Debug)]
+pub struct Patient(File);
+
+impl Patient {
+    fn of(stream: impl AsFd) -> io::Result<Patient> {
+        let stream: OwnedFd = stream.as_fd().try_clone_to_owned()?;
+        Ok(Patient(stream.into()))
+    }
+
+    fn wait(&self, until: PollFlags) -> io::Result<()> {
+        match poll(&mut [PollFd::new(&self.0, until)], None) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+impl Read for Patient {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match self.0.read(buffer) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => self.wait(PollFlags::IN)?,
+                read => return read,
+            }
+        }
+    }
+}
+
+impl Write for Patient {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        loop {
+            match self.0.write(bytes) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => self.wait(PollFlags::OUT)?,
+                written => return written,
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Standard input.
+pub fn input() -> io::Result<Patient> {
+    Patient::of(io::stdin())
+}
+
+/// Standard output.
+///
+/// # Errors
+///
+/// Fails where the parent has closed it: what is written would go nowhere.
+pub fn output() -> io::Result<Patient> {
+    if stdout_is_closed() {
+        return Err(io::Error::new(ErrorKind::NotConnected, "standard output is closed"));
+    }
+    Patient::of(io::stdout())
+}
+
+/// Says a line on standard error. Where that cannot be written there is nobody to be told.
+pub fn tell(line: fmt::Arguments<'_>) {
+    let _ = Diagnostics.write_all(format!("{line}\n").as_bytes());
+}
+
+/// Standard error, for what is said there in passing: that it cannot be written is passed over.
+#[derive(Clone, Copy, Debug)]
+pub struct Diagnostics;
+
+impl Write for Diagnostics {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let _ = Patient::of(io::stderr()).and_then(|mut stream| stream.write_all(bytes));
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
