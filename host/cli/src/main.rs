@@ -107,13 +107,15 @@ fn without_empty_variables(command: clap::Command) -> clap::Command {
 
 /// Shows help and version on standard output, and what is wrong with a command line on standard error.
 fn shown(error: &clap::Error) -> ExitCode {
+    let to_errors = error.use_stderr();
+    let is_terminal = if to_errors { io::stderr().is_terminal() } else { io::stdout().is_terminal() };
+    let is_plain = !is_terminal || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let text = error.render();
-    if error.use_stderr() {
-        let text = if io::stderr().is_terminal() { text.ansi().to_string() } else { text.to_string() };
+    let text = if is_plain { text.to_string() } else { text.ansi().to_string() };
+    if to_errors {
         tell(format_args!("{}", text.trim_end_matches('\n')));
         return ExitCode::from(2);
     }
-    let text = if io::stdout().is_terminal() { text.ansi().to_string() } else { text.to_string() };
     match streams::output().and_then(|mut out| out.write_all(text.as_bytes())) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

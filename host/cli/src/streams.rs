@@ -13,16 +13,19 @@ use crate::inherited::stdout_is_closed;
 
 /// A stream that waits until it can be read or written, also where others have set it not to block. Without a buffer.
 #[derive(Debug)]
-pub struct Patient(File);
+pub struct Patient {
+    stream: File,
+    name: &'static str,
+}
 
 impl Patient {
-    fn of(stream: impl AsFd) -> io::Result<Patient> {
+    fn of(stream: impl AsFd, name: &'static str) -> io::Result<Patient> {
         let stream: OwnedFd = stream.as_fd().try_clone_to_owned()?;
-        Ok(Patient(stream.into()))
+        Ok(Patient { stream: stream.into(), name })
     }
 
     fn wait(&self, until: PollFlags) -> io::Result<()> {
-        match poll(&mut [PollFd::new(&self.0, until)], None) {
+        match poll(&mut [PollFd::new(&self.stream, until)], None) {
             Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
             Err(error) => Err(error.into()),
         }
@@ -32,7 +35,7 @@ impl Patient {
 impl Read for Patient {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
-            match self.0.read(buffer) {
+            match self.stream.read(buffer) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => self.wait(PollFlags::IN)?,
                 read => return read,
             }
@@ -43,8 +46,15 @@ impl Read for Patient {
 impl Write for Patient {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         loop {
-            match self.0.write(bytes) {
+            match self.stream.write(bytes) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => self.wait(PollFlags::OUT)?,
+                // Who reads a pipe no longer, and a call that is to be tried again, are told by their kind.
+                Err(error) if !matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::Interrupted) => {
+                    return Err(io::Error::new(
+                        error.kind(),
+                        format!("cannot write to {}: {error}", self.name),
+                    ));
+                }
                 written => return written,
             }
         }
@@ -57,7 +67,7 @@ impl Write for Patient {
 
 /// Standard input.
 pub fn input() -> io::Result<Patient> {
-    Patient::of(io::stdin())
+    Patient::of(io::stdin(), "standard input")
 }
 
 /// Standard output.
@@ -67,9 +77,9 @@ pub fn input() -> io::Result<Patient> {
 /// Fails where the parent has closed it: what is written would go nowhere.
 pub fn output() -> io::Result<Patient> {
     if stdout_is_closed() {
-        return Err(io::Error::new(ErrorKind::NotConnected, "standard output is closed"));
+        return Err(io::Error::new(ErrorKind::NotConnected, "cannot write to standard output: it is closed"));
     }
-    Patient::of(io::stdout())
+    Patient::of(io::stdout(), "standard output")
 }
 
 /// Says a line on standard error. Where that cannot be written there is nobody to be told.
@@ -83,7 +93,7 @@ pub struct Diagnostics;
 
 impl Write for Diagnostics {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let _ = Patient::of(io::stderr()).and_then(|mut stream| stream.write_all(bytes));
+        let _ = Patient::of(io::stderr(), "standard error").and_then(|mut stream| stream.write_all(bytes));
         Ok(bytes.len())
     }
 
