@@ -98,11 +98,10 @@ fn get_unread<H: Host>(host: &H, pod: &H::Pod, unread: &mut Unread<'_>) -> Resul
 
 /// The failure that is to be told: the last turn's in each read until there is another turn, any other one once.
 fn failed(told: &mut Told, unread: &mut Unread<'_>) -> Option<Failed> {
-    let last = |reason| Failure { reason, is_last: true, is_new: true };
     let failure = match (unread.failure(), told.failure.take()) {
+        (Some(failure), _) if failure.is_last && failure.is_certain => failure,
+        (_, Some(reason)) => Failure { reason, is_last: true, is_new: true, is_certain: true },
         (Some(failure), None) => failure,
-        (Some(failure), Some(_)) if failure.is_last => failure,
-        (_, Some(reason)) => last(reason),
         (None, None) => return None,
     };
     (failure.is_new || told.state != State::Running).then(|| Failed {

@@ -17,6 +17,7 @@ use crate::audit::AuditLog;
 use crate::in_force::{InForce, watched};
 use crate::operator_log::OPERATOR;
 use crate::options::{HostOptions, SetUpError};
+use crate::streams::tell;
 
 /// The tool that lists the pods there are.
 const LISTING: &str = "ListPods";
@@ -138,7 +139,7 @@ impl Caller {
         };
         let component = ready.as_ref().ok().map(|(tools, _)| tools.component_sha256());
         let audit = host.audit_log(component)?;
-        let warn = |error: &ToolError| eprintln!("pod-tools: warning: {error}");
+        let warn = |error: &ToolError| tell(format_args!("pod-tools: warning: {error}"));
         let (ready, in_force) = match ready {
             Ok((tools, in_force)) => (Ok((tools, in_force.authority.clone())), Some(in_force)),
             Err(error) => (Err(error), None),

@@ -3,7 +3,7 @@
 //! Everything happens in a temporary directory. What the demo expects it checks: it exits 0 only if every
 //! answer was the right one.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
@@ -13,59 +13,62 @@ use pod_tools_host::{Authority, ErrorKind, Grant, PodTools, Reason, ToolError};
 use serde_json::json;
 
 use crate::exit::INTERRUPTED;
+use crate::interrupt::Interrupt;
 use crate::options::remedy::{explained, remedy};
 use crate::stdout::for_people;
+use crate::streams::output;
 
 /// See the four tools at work on three pods, in a temporary directory
 #[derive(Debug, clap::Args)]
 pub struct DemoArgs {}
 
 pub async fn run(component: Option<&Path>) -> anyhow::Result<ExitCode> {
+    let mut interrupt = Interrupt::catch()?;
     let demo = async {
         let mut stage = Stage::set(component).await?;
         let outcome = play(&mut stage).await;
         let cleared = stage.clear();
         outcome.and(cleared)
     };
-    tokio::select! {
-        outcome = demo => outcome.map(|()| ExitCode::SUCCESS),
-        _ = tokio::signal::ctrl_c() => Ok(ExitCode::from(INTERRUPTED)),
+    match interrupt.or(demo).await {
+        Some(outcome) => outcome.map(|()| ExitCode::SUCCESS),
+        None => Ok(ExitCode::from(INTERRUPTED)),
     }
 }
 
 async fn play(stage: &mut Stage) -> anyhow::Result<()> {
-    say("Three pods are running, each a process of its own with a part of the disk to itself:");
-    say("  echo      answers with what it was sent      (its command: cat)");
-    say("  thinker   takes its time over every answer   (its command: a script that waits)");
-    say("  victim    will not see the end of this\n");
+    say("Three pods are running, each a process of its own with a part of the disk to itself:")?;
+    say("  echo      answers with what it was sent      (its command: cat)")?;
+    say("  thinker   takes its time over every answer   (its command: a script that waits)")?;
+    say("  victim    will not see the end of this\n")?;
 
-    step("Which pods are there?");
+    step("Which pods are there?")?;
     let answer = stage.call("ListPods", json!({})).await?;
     ensure!(answer.contains("3 pod(s) known"), "three pods should be known");
     ensure!(answer.matches("[alive]").count() == 3, "all three should be alive");
 
-    step("Send one a message, and read what it answers once its turn is over.");
+    step("Send one a message, and read what it answers once its turn is over.")?;
     let turn = stage.await_turn_of("echo")?;
     stage.call("SendToPod", json!({"name": "echo", "message": "Hello, pod!"})).await?;
     turn.over()?;
     let answer = stage.call("ReadPodOutput", json!({"name": "echo"})).await?;
     ensure!(answer.contains("Hello, pod!"), "the pod should have echoed the message");
 
-    step("Read again: only what is new is given, and nothing is.");
+    step("Read again: only what is new is given, and nothing is.")?;
     let answer = stage.call("ReadPodOutput", json!({"name": "echo"})).await?;
     ensure!(answer.contains("idle; no new assistant text"), "there should be nothing new");
 
-    step("Give the slow one something to do, and look in while it runs.");
+    step("Give the slow one something to do, and look in while it runs.")?;
     let turn = stage.await_turn_of("thinker")?;
     stage.call("SendToPod", json!({"name": "thinker", "message": "What is the answer?"})).await?;
     let answer = stage.call("ReadPodOutput", json!({"name": "thinker"})).await?;
     ensure!(answer.contains("running; no new assistant text"), "it should still be thinking");
 
-    step("A second message meanwhile is refused, and the first one goes on undisturbed.");
+    step("A second message meanwhile is refused, and the first one goes on undisturbed.")?;
     let error = stage.fail("SendToPod", json!({"name": "thinker", "message": "Hurry!"})).await?;
     ensure!(error.reason == Some(Reason::AlreadyRunning), "the pod should be busy");
 
-    step("Now it gets done, and what is new is read.");
+    step("Now it gets done, and what is new is read.")?;
     stage.let_the_thinker_finish()?;
     turn.over()?;
     let answer = stage.call("ReadPodOutput", json!({"name": "thinker"})).await?;
@@ -73,25 +76,25 @@ async fn play(stage: &mut Stage) -> anyhow::Result<()> {
 
     step(
         "The same plugin with fewer grants, only list and read: it cannot stop a pod, whatever its code does.",
-    );
+    )?;
     let error = stage.fail_with(&["list,read"], "StopPod", json!({"name": "echo"})).await?;
     ensure!(error.kind == ErrorKind::Denied, "stopping should be denied");
 
     step(
         "One pod is killed with SIGKILL. The machine-wide table still gives it its scope, until the next listing.",
-    );
+    )?;
     stage.kill("victim")?;
-    show_answer(&format!("scope.lock: {}", stage.allocated()?.join(", ")));
+    show_answer(&format!("scope.lock: {}", stage.allocated()?.join(", ")))?;
     ensure!(
         stage.allocated()?.contains(&"victim".to_owned()),
         "a killed pod should leave its allocation behind"
     );
     let answer = stage.call("ListPods", json!({})).await?;
     ensure!(answer.contains("victim [stopped]"), "the killed pod should be shown as stopped");
-    show_answer(&format!("scope.lock: {}", stage.allocated()?.join(", ")));
+    show_answer(&format!("scope.lock: {}", stage.allocated()?.join(", ")))?;
     ensure!(stage.allocated()? == ["echo", "thinker"], "its scope should have been reclaimed");
 
-    step("Stop all three; the answer comes when a pod is really gone.");
+    step("Stop all three; the answer comes when a pod is really gone.")?;
     for name in ["echo", "thinker", "victim"] {
         let answer = stage.call("StopPod", json!({"name": name})).await?;
         ensure!(answer.contains("reclaimed scope: write:"), "`{name}` should have been stopped");
@@ -100,16 +103,16 @@ async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     let answer = stage.call("ListPods", json!({})).await?;
     ensure!(answer == "no spawned pods", "nothing should be left");
 
-    say("Everything went as it should.");
+    say("Everything went as it should.")?;
     Ok(())
 }
 
-fn say(text: &str) {
-    println!("{text}");
+fn say(text: &str) -> io::Result<()> {
+    output()?.write_all(format!("{text}\n").as_bytes())
 }
 
-fn step(text: &str) {
-    println!("{text}\n");
+fn step(text: &str) -> io::Result<()> {
+    say(&format!("{text}\n"))
 }
 
 /// The temporary directory, the pods in it, and the plugin.
@@ -194,7 +197,7 @@ impl Stage {
 
     /// Calls a tool with all grants, shows call and answer, and gives the answer's text.
     async fn call(&self, tool: &str, input: serde_json::Value) -> anyhow::Result<String> {
-        show_call(tool, &input);
+        show_call(tool, &input)?;
         let answer =
             self.tools.call(&self.authority(&["list,send,read,stop"])?, tool, &input.to_string()).await;
         let answer = answer.with_context(|| format!("{tool} should have worked"))?;
@@ -203,7 +206,7 @@ impl Stage {
             Some(content) => format!("{}\n{content}", output.summary),
             None => output.summary.clone(),
         };
-        show_answer(&text);
+        show_answer(&text)?;
         answer.delivered().await?;
         Ok(text)
     }
@@ -219,13 +222,13 @@ impl Stage {
         tool: &str,
         input: serde_json::Value,
     ) -> anyhow::Result<ToolError> {
-        show_call(tool, &input);
+        show_call(tool, &input)?;
         match self.tools.call(&self.authority(grants)?, tool, &input.to_string()).await {
             Ok(answer) => {
                 anyhow::bail!("{tool} should have failed, and answered {}", answer.output().summary)
             }
             Err(error) => {
-                show_answer(&format!("error ({}): {}", error.kind, error.message));
+                show_answer(&format!("error ({}): {}", error.kind, error.message))?;
                 Ok(error)
             }
         }
@@ -272,7 +275,7 @@ impl Stage {
     }
 }
 
-/// Ends what still runs, the pods' commands included: only a pod that is asked takes its command with it.
+/// Ends what still runs, in good order.
 fn end(pods: &mut Vec<(&'static str, Child)>) {
     for (_, mut pod) in pods.drain(..) {
         if matches!(pod.try_wait(), Ok(None)) {
@@ -311,15 +314,13 @@ impl Turn {
     }
 }
 
-fn show_call(tool: &str, input: &serde_json::Value) {
-    println!("    > {tool} {input}");
+fn show_call(tool: &str, input: &serde_json::Value) -> io::Result<()> {
+    say(&format!("    > {tool} {input}"))
 }
 
-fn show_answer(text: &str) {
-    for line in for_people(text).lines() {
-        println!("    {line}");
-    }
-    println!();
+fn show_answer(text: &str) -> io::Result<()> {
+    let lines = for_people(text);
+    say(&lines.lines().map(|line| format!("    {line}\n")).collect::<String>())
 }
 
 fn make_gate(path: &Path) -> anyhow::Result<()> {

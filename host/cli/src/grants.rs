@@ -1,6 +1,5 @@
 //! `pod-tools grants check`: what a grants file allows, in plain words; or all that is wrong with it.
 
-use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -10,6 +9,8 @@ use serde_json::json;
 use crate::grants_file::GrantsFile;
 use crate::grants_file::explain::Explanation;
 use crate::options::HostArgs;
+use crate::stdout::print;
+use crate::streams::tell;
 
 /// Look at a grants file
 #[derive(Debug, clap::Args)]
@@ -48,17 +49,17 @@ struct CheckArgs {
 }
 
 /// Exit status 0 for a good file, 1 for a bad one.
-pub fn run(args: GrantsArgs, host: HostArgs) -> anyhow::Result<ExitCode> {
+pub async fn run(args: GrantsArgs, host: HostArgs) -> anyhow::Result<ExitCode> {
     let GrantsCommand::Check(CheckArgs { file, json }) = args.command;
     let path = std::path::absolute(&file)?;
-    let mut out = std::io::stdout().lock();
     let file = match GrantsFile::read(&path) {
         Ok(file) => file,
         Err(error) => {
             if json {
-                writeln!(out, "{}", json!({ "file": path, "ok": false, "errors": error.faults }))?;
+                let line = format!("{}\n", json!({ "file": path, "ok": false, "errors": error.faults }));
+                print(line.into_bytes()).await?;
             } else {
-                eprintln!("{error}");
+                tell(format_args!("{error}"));
             }
             return Ok(ExitCode::from(1));
         }
@@ -68,11 +69,11 @@ pub fn run(args: GrantsArgs, host: HostArgs) -> anyhow::Result<ExitCode> {
     // An agent is mostly started where its operator is.
     let directory = std::env::current_dir().ok();
     let explanation = Explanation::of(&file, records, directory.as_deref());
-    if json {
-        serde_json::to_writer_pretty(&mut out, &explanation)?;
-        writeln!(out)?;
+    let shown = if json {
+        format!("{}\n", serde_json::to_string_pretty(&explanation)?)
     } else {
-        write!(out, "{explanation}")?;
-    }
+        explanation.to_string()
+    };
+    print(shown.into_bytes()).await?;
     Ok(ExitCode::SUCCESS)
 }

@@ -7,12 +7,13 @@ use std::time::Duration;
 use notify::event::{AccessKind, AccessMode};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use pod_tools_host::Authority;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
 use crate::grants_file::{Content, GrantsFile, GrantsFileError};
+use crate::inherited::{caught, next};
 use crate::operator_log::OPERATOR;
 use crate::options::{HostOptions, SetUpError};
 
@@ -52,7 +53,7 @@ pub fn watched(host: &HostOptions) -> Result<InForce, SetUpError> {
         return Ok(InForce { authority, following: Err(sender) });
     };
     // First of all: nothing is missed between the first reading and the watching.
-    let hangup = signal(SignalKind::hangup()).map_err(SetUpError::Signals)?;
+    let hangup = caught(SignalKind::hangup()).map_err(SetUpError::Signals)?;
     let (watcher, changes) = Changes::of(path);
     let content = Content::read(path)?;
     let file = GrantsFile::understand(path, &content)?;
@@ -73,10 +74,15 @@ struct Follower {
 }
 
 impl Follower {
-    async fn follow(mut self, mut watcher: Changes, mut changes: mpsc::Receiver<()>, mut hangup: Signal) {
+    async fn follow(
+        mut self,
+        mut watcher: Changes,
+        mut changes: mpsc::Receiver<()>,
+        mut hangup: Option<Signal>,
+    ) {
         loop {
             let asked = tokio::select! {
-                asked = hangup.recv() => asked.is_some(),
+                () = next(&mut hangup) => true,
                 Some(()) = changes.recv() => {
                     quiet(&mut changes).await;
                     false

@@ -1,11 +1,13 @@
 //! `pod-tools inspect`: what a component asks of its host and what it offers, without running it.
 
-use std::io::Write;
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
 use pod_tools_host::{BUNDLED, Interface, PodTools};
+
+use crate::stdout::print;
 
 /// Show what a component imports and exports, without running it
 #[derive(Debug, clap::Args)]
@@ -22,7 +24,7 @@ pub struct InspectArgs {
     save: Option<PathBuf>,
 }
 
-pub fn run(args: InspectArgs, component: Option<&Path>) -> anyhow::Result<ExitCode> {
+pub async fn run(args: InspectArgs, component: Option<&Path>) -> anyhow::Result<ExitCode> {
     let file = args.file.as_deref().or(component);
     let inspection = PodTools::inspect(file)?;
     if let Some(target) = &args.save {
@@ -32,10 +34,10 @@ pub fn run(args: InspectArgs, component: Option<&Path>) -> anyhow::Result<ExitCo
         };
         written.with_context(|| format!("cannot write the component to {}", target.display()))?;
     }
-    let mut out = std::io::stdout().lock();
+    let mut out = String::new();
     if args.json {
-        serde_json::to_writer_pretty(&mut out, &inspection)?;
-        writeln!(out)?;
+        writeln!(out, "{}", serde_json::to_string_pretty(&inspection)?)?;
+        print(out.into_bytes()).await?;
         return Ok(ExitCode::SUCCESS);
     }
     let name = file.map_or_else(|| "the bundled component".to_owned(), |file| file.display().to_string());
@@ -48,10 +50,11 @@ pub fn run(args: InspectArgs, component: Option<&Path>) -> anyhow::Result<ExitCo
     for export in &inspection.exports {
         show(&mut out, export, "this host does not call it")?;
     }
+    print(out.into_bytes()).await?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn show(out: &mut impl Write, interface: &Interface, unknown: &str) -> std::io::Result<()> {
+fn show(out: &mut impl Write, interface: &Interface, unknown: &str) -> std::fmt::Result {
     let note = if interface.known { String::new() } else { format!("  ({unknown})") };
     writeln!(out, "  {}{note}", interface.name)?;
     for function in &interface.functions {

@@ -11,6 +11,7 @@ mod exit;
 mod grants;
 mod grants_file;
 mod in_force;
+mod inherited;
 mod input_lines;
 mod inspect;
 mod interrupt;
@@ -20,14 +21,17 @@ mod operator_log;
 mod options;
 mod pod;
 mod stdout;
+mod streams;
 mod tools;
 mod units;
 
+use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use options::SetUpError;
+use streams::tell;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
@@ -68,9 +72,18 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    inherited::unblock_signals();
+    let parsed = without_empty_variables(Cli::command()).try_get_matches();
+    let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
+        Ok(cli) => cli,
+        Err(error) => return shown(&error),
+    };
     log(&cli);
-    let done = tokio::runtime::Builder::new_multi_thread()
+    let mut runtime = match cli.command {
+        Command::PodSupervisor(_) => tokio::runtime::Builder::new_current_thread(),
+        _ => tokio::runtime::Builder::new_multi_thread(),
+    };
+    let done = runtime
         .enable_all()
         .build()
         .map_err(anyhow::Error::from)
@@ -79,10 +92,40 @@ fn main() -> ExitCode {
     done.unwrap_or_else(|error| {
         // A reader that has gone away needs no message about it.
         if !is_broken_pipe(&error) {
-            eprintln!("pod-tools: {error:#}");
+            tell(format_args!("pod-tools: {error:#}"));
         }
         ExitCode::from(if is_wrong_use(&error) { 2 } else { 1 })
     })
+}
+
+/// An environment variable that is empty is one that is not set.
+fn without_empty_variables(command: clap::Command) -> clap::Command {
+    let is_empty = |name: &std::ffi::OsStr| std::env::var_os(name).is_some_and(|value| value.is_empty());
+    command
+        .mut_args(|arg| if arg.get_env().is_some_and(is_empty) { arg.env(None::<&str>) } else { arg })
+        .mut_subcommands(without_empty_variables)
+}
+
+/// Shows help and version on standard output, and what is wrong with a command line on standard error.
+fn shown(error: &clap::Error) -> ExitCode {
+    let to_errors = error.use_stderr();
+    let is_terminal = if to_errors { io::stderr().is_terminal() } else { io::stdout().is_terminal() };
+    let is_plain = !is_terminal || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let text = error.render();
+    let text = if is_plain { text.to_string() } else { text.ansi().to_string() };
+    if to_errors {
+        tell(format_args!("{}", text.trim_end_matches('\n')));
+        return ExitCode::from(2);
+    }
+    match streams::output().and_then(|mut out| out.write_all(text.as_bytes())) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            if error.kind() != io::ErrorKind::BrokenPipe {
+                tell(format_args!("pod-tools: {error}"));
+            }
+            ExitCode::from(1)
+        }
+    }
 }
 
 /// What the operator wrote is wrong, on the command line or in a file that it names.
@@ -108,8 +151,8 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::PodSupervisor(args) => pod::run_supervisor(args).await,
         Command::Pod(args) => at(cli.host, async |host| pod::run(args, host).await).await,
         Command::Tools(args) => tools::run(args, component).await,
-        Command::Inspect(args) => inspect::run(args, component),
-        Command::Grants(args) => grants::run(args, cli.host),
+        Command::Inspect(args) => inspect::run(args, component).await,
+        Command::Grants(args) => grants::run(args, cli.host).await,
         Command::Demo(demo::DemoArgs {}) => demo::run(component).await,
     }
 }
@@ -122,7 +165,7 @@ async fn at(
     match host.resolve() {
         Ok(host) => command(&host).await,
         Err(error) => {
-            eprintln!("pod-tools: {error:#}");
+            tell(format_args!("pod-tools: {error:#}"));
             Ok(ExitCode::from(2))
         }
     }
@@ -135,8 +178,10 @@ fn log(cli: &Cli) {
         1 => "warn,pod_tools=info,pod_tools_host=info",
         _ => "info,pod_tools=debug,pod_tools_host=debug",
     };
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
+    let wanted = std::env::var(EnvFilter::DEFAULT_ENV).ok().filter(|filter| !filter.trim().is_empty());
+    let filter = wanted.and_then(|filter| EnvFilter::try_new(filter).ok());
+    let filter = filter.unwrap_or_else(|| EnvFilter::new(default));
+    let lines = tracing_subscriber::fmt::layer().with_writer(|| streams::Diagnostics).with_target(false);
     // A server's clients have log levels of their own.
     let clients = matches!(cli.command, Command::Mcp(_)).then_some(mcp::ClientLog);
     tracing_subscriber::registry().with(lines.with_filter(filter)).with(clients).init();

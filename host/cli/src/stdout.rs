@@ -5,15 +5,16 @@ use std::io::{self, IsTerminal, Write};
 use pod_tools_host::ToolError;
 use tokio::sync::oneshot;
 
-/// Writes to standard output and flushes: then, and not before, the reader has it.
+use crate::streams::output;
+
+/// Writes to standard output: then, and not before, the reader has it.
 ///
 /// On a thread of its own, which the end of the process does not wait for: a reader that has stopped reading
 /// holds up the thread, and not Ctrl-C.
 pub async fn print(bytes: Vec<u8>) -> io::Result<()> {
     let (sender, written) = oneshot::channel();
     std::thread::Builder::new().spawn(move || {
-        let mut out = io::stdout().lock();
-        let _ = sender.send(out.write_all(&bytes).and_then(|()| out.flush()));
+        let _ = sender.send(output().and_then(|mut out| out.write_all(&bytes)));
     })?;
     written.await.unwrap_or_else(|_| Err(io::ErrorKind::BrokenPipe.into()))
 }

@@ -1,12 +1,12 @@
 //! `pod-tools tools`: the definitions of the plugin's tools, as a model would be shown them.
 
-use std::io::Write;
+use std::fmt::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
 use crate::options::load;
 use crate::options::remedy::explained;
-use crate::stdout::for_people;
+use crate::stdout::{for_people, print};
 
 /// Show the tools that the plugin offers
 #[derive(Debug, clap::Args)]
@@ -18,10 +18,10 @@ pub struct ToolsArgs {
 
 pub async fn run(args: ToolsArgs, component: Option<&Path>) -> anyhow::Result<ExitCode> {
     let definitions = load(component)?.definitions().await.map_err(explained)?;
-    let mut out = std::io::stdout().lock();
+    let mut out = String::new();
     if args.json {
-        serde_json::to_writer_pretty(&mut out, &definitions)?;
-        writeln!(out)?;
+        writeln!(out, "{}", serde_json::to_string_pretty(&definitions)?)?;
+        print(out.into_bytes()).await?;
         return Ok(ExitCode::SUCCESS);
     }
     for (i, tool) in definitions.iter().enumerate() {
@@ -36,5 +36,6 @@ pub async fn run(args: ToolsArgs, component: Option<&Path>) -> anyhow::Result<Ex
         writeln!(out, "  {}", for_people(&tool.description))?;
         writeln!(out, "  input: {}", for_people(tool.input_schema.get()))?;
     }
+    print(out.into_bytes()).await?;
     Ok(ExitCode::SUCCESS)
 }

@@ -40,6 +40,21 @@ fn listed(outcome: &Finished) -> String {
 }
 
 #[test]
+fn a_relative_runtime_directory_of_the_session_counts_for_nothing() {
+    let (home, elsewhere) = (tempfile::TempDir::new().unwrap(), tempfile::TempDir::new().unwrap());
+    let mut command = bare();
+    command.args(["call", "ListPods"]).current_dir(elsewhere.path());
+    command.env("XDG_RUNTIME_DIR", "relative").env("XDG_CACHE_HOME", "cache").env("HOME", home.path());
+    assert_eq!(run(command).code, Some(0));
+    assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 0);
+    assert!(home.path().join(".insomnia/run/pod-tools").is_dir());
+
+    let mut command = bare();
+    command.args(["call", "ListPods"]).current_dir(elsewhere.path()).env("HOME", "home");
+    assert_eq!(run(command).code, Some(2));
+}
+
+#[test]
 fn every_option_that_takes_a_value_names_its_environment_variable_in_the_help() {
     let mut help = bare();
     help.args(["call", "--help"]);

@@ -11,41 +11,44 @@ pub(crate) struct Failure {
     pub(crate) is_last: bool,
     /// It was not read before.
     pub(crate) is_new: bool,
+    /// The pod says so, and it is not concluded from an incomplete message.
+    pub(crate) is_certain: bool,
 }
 
 /// The failures of the items that have passed.
 #[derive(Debug, Default)]
 pub(super) struct Failures {
-    last: Option<(String, bool)>,
+    last: Option<Failure>,
     /// The newest of those behind which the conversation went on.
-    earlier: Option<String>,
+    earlier: Option<Failure>,
 }
 
 impl Failures {
     /// Takes a complete item, and the failure that it tells of.
     pub(super) fn take(&mut self, kind: ItemKind, failure: Option<String>, is_new: bool) {
         match (kind, failure) {
-            (ItemKind::Assistant | ItemKind::TurnFailed, Some(reason)) => {
-                self.last = Some((reason, is_new));
+            (ItemKind::TurnFailed, Some(reason)) => {
+                self.last = Some(Failure { reason, is_last: true, is_new, is_certain: true });
+            }
+            (ItemKind::Assistant, Some(reason)) => {
+                self.go_on();
+                self.last = Some(Failure { reason, is_last: true, is_new, is_certain: false });
             }
             (ItemKind::User | ItemKind::Assistant, _) => self.go_on(),
             _ => {}
         }
     }
 
-    /// The conversation goes on behind what has passed.
+    /// The conversation goes on behind what has passed. An incomplete message behind which others follow may be a
+    /// part of an answer.
     pub(super) fn go_on(&mut self) {
-        if let Some((reason, true)) = self.last.take() {
-            self.earlier = Some(reason);
+        if let Some(failure) = self.last.take().filter(|failure| failure.is_new && failure.is_certain) {
+            self.earlier = Some(Failure { is_last: false, ..failure });
         }
     }
 
     /// The failure of the last turn, or else the newest one of those before.
     pub(super) fn newest(self) -> Option<Failure> {
-        match (self.last, self.earlier) {
-            (Some((reason, is_new)), _) => Some(Failure { reason, is_last: true, is_new }),
-            (None, Some(reason)) => Some(Failure { reason, is_last: false, is_new: true }),
-            (None, None) => None,
-        }
+        self.last.or(self.earlier)
     }
 }

@@ -26,19 +26,21 @@ struct BatchCall {
 }
 
 /// Answers until the end of input. Exit status 0, whatever the answers were; 1 if no tool could be called at
-/// all, which each answer then says.
+/// all, which each answer then says, and if the input could not be read to its end.
 pub async fn run(caller: &Caller, peek: bool, mut interrupt: Interrupt) -> anyhow::Result<ExitCode> {
     let mut lines = read_lines(MAX_LINE)?;
+    let mut complete = true;
     loop {
         let next = async {
             let line = lines.recv().await?;
+            complete &= !matches!(line, Input::Failed(_));
             Some(answer(caller, peek, line).await)
         };
         let Some(outcome) = interrupt.or(next).await else {
             return Ok(ExitCode::from(INTERRUPTED));
         };
         let Some(outcome) = outcome else {
-            return Ok(ExitCode::from(u8::from(!caller.is_ready())));
+            return Ok(ExitCode::from(u8::from(!caller.is_ready() || !complete)));
         };
         let Some(printed) = interrupt.or(print(AnswerLine::from(&outcome).to_bytes()?)).await else {
             return Ok(ExitCode::from(INTERRUPTED));

@@ -13,6 +13,7 @@ use crate::exit::INTERRUPTED;
 use crate::interrupt::Interrupt;
 use crate::options::HostOptions;
 use crate::stdout::{for_people, print, words};
+use crate::streams::tell;
 
 /// Call a tool of the plugin
 #[derive(Debug, clap::Args)]
@@ -52,7 +53,9 @@ pub async fn run(args: CallArgs, host: &HostOptions) -> anyhow::Result<ExitCode>
     let Some(tool) = args.tool else {
         return batch::run(&caller, args.peek, interrupt).await;
     };
-    let call = ToolCall { name: &tool, input: &args.input, reader: None, peek: args.peek };
+    // Some shells and editors put it before what they pass on.
+    let input = args.input.trim_start_matches('\u{feff}');
+    let call = ToolCall { name: &tool, input, reader: None, peek: args.peek };
     let Some(outcome) = interrupt.or(caller.call(&call, admitted())).await else {
         return Ok(ExitCode::from(INTERRUPTED));
     };
@@ -61,7 +64,7 @@ pub async fn run(args: CallArgs, host: &HostOptions) -> anyhow::Result<ExitCode>
         _ if args.json => AnswerLine::from(&outcome).to_bytes()?,
         Ok(answer) => shown(&caller.summary(&tool, answer.output()), answer).into_bytes(),
         Err(error) => {
-            eprintln!("pod-tools: {} [{}]", for_people(&error.message), words(error));
+            tell(format_args!("pod-tools: {} [{}]", for_people(&error.message), words(error)));
             return Ok(ExitCode::from(1));
         }
     };

@@ -26,7 +26,7 @@ mod watcher;
 
 use std::process::ExitCode;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::SignalKind;
 use tokio_util::sync::CancellationToken;
 
 pub use self::args::McpArgs;
@@ -35,7 +35,9 @@ use self::reader::{InUse, Readers};
 use self::server::McpServer;
 use crate::exit::INTERRUPTED;
 use crate::in_force::watched;
+use crate::inherited::{caught, next};
 use crate::options::HostOptions;
+use crate::streams::tell;
 
 /// Bytes of a pod's text in one answer to a model, where the operator says nothing else: some 16,000 tokens.
 const MODEL_OUTPUT: u64 = 64 << 10;
@@ -61,7 +63,7 @@ pub async fn run(args: McpArgs, host: &HostOptions) -> anyhow::Result<ExitCode> 
         Some(address) => match http::Listener::bind(address, &args).await {
             Ok(listener) => Some(listener),
             Err(error) => {
-                eprintln!("pod-tools: {error:#}");
+                tell(format_args!("pod-tools: {error:#}"));
                 return Ok(ExitCode::from(2));
             }
         },
@@ -71,8 +73,8 @@ pub async fn run(args: McpArgs, host: &HostOptions) -> anyhow::Result<ExitCode> 
     let stopping = CancellationToken::new();
     let server =
         McpServer::new(tools, in_force.authority.clone(), audit, host, readers, stopping.clone()).await?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = caught(SignalKind::interrupt())?;
+    let mut terminate = caught(SignalKind::terminate())?;
     let serving = async {
         match listener {
             None => stdio::serve(server.clone(), args.max_frame).await,
@@ -82,8 +84,8 @@ pub async fn run(args: McpArgs, host: &HostOptions) -> anyhow::Result<ExitCode> 
     tokio::pin!(serving);
     let (code, begun) = tokio::select! {
         done = &mut serving => (ExitCode::SUCCESS, Some(done)),
-        _ = interrupt.recv() => (ExitCode::from(INTERRUPTED), None),
-        _ = terminate.recv() => (ExitCode::SUCCESS, None),
+        () = next(&mut interrupt) => (ExitCode::from(INTERRUPTED), None),
+        () = next(&mut terminate) => (ExitCode::SUCCESS, None),
     };
     stopping.cancel();
     match begun {

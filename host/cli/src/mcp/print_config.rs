@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::grants_file::REMEDY;
 use crate::options::HostOptions;
 use crate::stdout::print;
+use crate::streams::tell;
 
 /// The name under which an agent knows the server.
 const SERVER: &str = "pods";
@@ -41,12 +42,12 @@ pub async fn run(client: Client, host: &HostOptions) -> anyhow::Result<ExitCode>
         .into_string()
         .map_err(|path| anyhow::anyhow!("{} is not UTF-8, as a configuration has to be", path.display()))?;
     print(snippet(client, &executable, &host.arguments()?).into_bytes()).await?;
-    eprintln!("{}", client.place());
+    tell(format_args!("{}", client.place()));
     if host.grants_everything() {
-        eprintln!(
+        tell(format_args!(
             "It grants everything, on all pods. To grant less, add --grants FILE or --grant GRANT; a file: \
              {REMEDY}."
-        );
+        ));
     }
     let model = host.for_a_model(std::env::current_dir().ok());
     model.grants_file().into_iter().for_each(|file| model.warn_of_exposure(file));

@@ -56,6 +56,7 @@ pub use self::supervisor::{SupervisorArgs, run as run_supervisor};
 use crate::exit::INTERRUPTED;
 use crate::options::HostOptions;
 use crate::options::remedy::explained;
+use crate::streams::tell;
 
 /// Run a pod in the foreground, with a command as its model
 ///
@@ -88,16 +89,16 @@ pub async fn run(args: PodArgs, host: &HostOptions) -> anyhow::Result<ExitCode> 
     // From here on a signal waits until the pod is up, and then ends it in good order.
     let mut signals = Signals::catch().context("cannot catch signals")?;
     let mut pod = Pod::start(args, host)?;
-    eprintln!("pod `{}` ready at {}", pod.name, pod.directory.socket_path().display());
+    tell(format_args!("pod `{}` ready at {}", pod.name, pod.directory.socket_path().display()));
     let server = PodServer::new(&pod.directory, pod.supervisor, pod.history);
     let ending = server.serve(pod.listener, &mut signals).await;
 
     if ending == Ending::Lost {
-        eprintln!(
+        tell(format_args!(
             "pod `{}` ends: its directory `{}` was taken away",
             pod.name,
             pod.directory.socket_path().parent().unwrap_or(Path::new("")).display()
-        );
+        ));
     }
     let removed = pod.recorded.remove();
     let released = pod.allocated.release();

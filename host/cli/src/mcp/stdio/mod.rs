@@ -18,7 +18,7 @@ use rmcp::service::{QuitReason, RoleServer, ServerInitializeError, serve_server_
 use rmcp::transport::Transport;
 use tokio::sync::{mpsc, oneshot};
 
-use self::output::{Output, write_lines};
+use self::output::{Broken, Output, again, write_lines};
 use self::requests::{Requests, Room};
 use super::delivery::{Delivery, Outbox};
 use super::frame::{self, Refusal};
@@ -27,9 +27,23 @@ use super::session::Session;
 use crate::input_lines::{Input, read_lines};
 
 /// Serves one client, until it closes our standard input or the server stops.
+///
+/// # Errors
+///
+/// Fails where standard input could not be read to its end, and where an answer could not be written: what it gave is
+/// given again.
 pub async fn serve(server: Arc<McpServer>, max_frame: usize) -> anyhow::Result<()> {
+    let broken = Broken::default();
+    let served = serve_until_broken(server, max_frame, broken.clone()).await;
+    match broken.get() {
+        Some(error) => Err(again(error).into()),
+        None => served,
+    }
+}
+
+async fn serve_until_broken(server: Arc<McpServer>, max_frame: usize, broken: Broken) -> anyhow::Result<()> {
     let stopping = server.stopping.clone();
-    let transport = Stdio::start(max_frame)?;
+    let transport = Stdio::start(max_frame, broken)?;
     let running = match serve_server_with_ct(Session::new(server), transport, stopping).await {
         Ok(running) => running,
         // A client that leaves before it has said anything has seen what it wanted.
@@ -46,6 +60,7 @@ pub async fn serve(server: Arc<McpServer>, max_frame: usize) -> anyhow::Result<(
 struct Stdio {
     input: mpsc::Receiver<Input>,
     output: mpsc::Sender<Output>,
+    broken: Broken,
     /// Answers of the transport's own that wait to be written before anything else is read.
     refused: Option<Refusal>,
     /// What was read and waits for room.
@@ -58,11 +73,12 @@ struct Stdio {
 }
 
 impl Stdio {
-    fn start(max_frame: usize) -> io::Result<Self> {
+    fn start(max_frame: usize, broken: Broken) -> io::Result<Self> {
         Ok(Self {
             // A message does not count the end of its line.
             input: read_lines((max_frame as u64).saturating_add(1))?,
-            output: write_lines()?,
+            output: write_lines(broken.clone())?,
+            broken,
             refused: None,
             waiting: None,
             requests: Requests::new(max_frame),
@@ -93,13 +109,22 @@ impl Stdio {
                 }
                 continue;
             }
-            let line = match self.input.recv().await? {
+            let input = tokio::select! {
+                input = self.input.recv() => input?,
+                // What cannot be answered is not carried out.
+                () = self.output.closed() => return None,
+            };
+            let line = match input {
                 Input::Line(line) => line,
                 Input::TooLong => {
                     self.refused = Some(Refusal::too_long(self.max_frame));
                     continue;
                 }
-                Input::Failed(_) => return None,
+                Input::Failed(error) => {
+                    let error = format!("cannot read standard input: {error}");
+                    let _ = self.broken.set(io::Error::other(error));
+                    return None;
+                }
             };
             match frame::decode(&line) {
                 Ok(Some(message)) if matches!(message, ClientJsonRpcMessage::Request(_)) => {

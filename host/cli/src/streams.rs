@@ -1,0 +1,103 @@
+//! The standard streams, whatever the parent has made of them: a file on a full disk, a pipe that nobody reads, a
+//! terminal, or a stream that another process has set not to block. Reading and writing wait where they have to, and
+//! what could not be written is an error.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::event::{PollFd, PollFlags, poll};
+
+use crate::inherited::stdout_is_closed;
+
+/// A stream that waits until it can be read or written, also where others have set it not to block. Without a buffer.
+#[derive(Debug)]
+pub struct Patient {
+    stream: File,
+    name: &'static str,
+}
+
+impl Patient {
+    fn of(stream: impl AsFd, name: &'static str) -> io::Result<Patient> {
+        let stream: OwnedFd = stream.as_fd().try_clone_to_owned()?;
+        Ok(Patient { stream: stream.into(), name })
+    }
+
+    fn wait(&self, until: PollFlags) -> io::Result<()> {
+        match poll(&mut [PollFd::new(&self.stream, until)], None) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+impl Read for Patient {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match self.stream.read(buffer) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => self.wait(PollFlags::IN)?,
+                read => return read,
+            }
+        }
+    }
+}
+
+impl Write for Patient {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        loop {
+            match self.stream.write(bytes) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => self.wait(PollFlags::OUT)?,
+                // Who reads a pipe no longer, and a call that is to be tried again, are told by their kind.
+                Err(error) if !matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::Interrupted) => {
+                    return Err(io::Error::new(
+                        error.kind(),
+                        format!("cannot write to {}: {error}", self.name),
+                    ));
+                }
+                written => return written,
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Standard input.
+pub fn input() -> io::Result<Patient> {
+    Patient::of(io::stdin(), "standard input")
+}
+
+/// Standard output.
+///
+/// # Errors
+///
+/// Fails where the parent has closed it: what is written would go nowhere.
+pub fn output() -> io::Result<Patient> {
+    if stdout_is_closed() {
+        return Err(io::Error::new(ErrorKind::NotConnected, "cannot write to standard output: it is closed"));
+    }
+    Patient::of(io::stdout(), "standard output")
+}
+
+/// Says a line on standard error. Where that cannot be written there is nobody to be told.
+pub fn tell(line: fmt::Arguments<'_>) {
+    let _ = Diagnostics.write_all(format!("{line}\n").as_bytes());
+}
+
+/// Standard error, for what is said there in passing: that it cannot be written is passed over.
+#[derive(Clone, Copy, Debug)]
+pub struct Diagnostics;
+
+impl Write for Diagnostics {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let _ = Patient::of(io::stderr(), "standard error").and_then(|mut stream| stream.write_all(bytes));
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
