@@ -70,9 +70,9 @@ pub(crate) fn call<H: Host>(host: &H, input_json: &str) -> Result<Output, Error>
 
 fn read<H: Host>(host: &H, name: &str) -> Result<Output, Error> {
     let pod = host.find(name, Verb::Read)?;
-    let stored = host.cursor(&pod)?.unwrap_or_else(|| Position::START.cursor());
+    let from = host.cursor(&pod)?.map_or(Some(Position::START), |stored| Position::of(&stored));
     let hand_over = |text: &str| host.append(text);
-    let mut unread = Unread::behind(&stored, host.bounds().max_output, &hand_over);
+    let mut unread = Unread::behind(from, host.bounds().max_output, &hand_over);
     let told = match get_unread(host, &pod, &mut unread) {
         Ok(told) => told,
         Err(error) if error.is(Reason::Unreachable) => return stopped(name),
@@ -80,7 +80,7 @@ fn read<H: Host>(host: &H, name: &str) -> Result<Output, Error> {
     };
 
     let end = unread.end();
-    if Position::of(&stored) != Some(end) {
+    if from != Some(end) {
         host.set_cursor(&pod, end.cursor())?;
     }
     answer(name, told, unread)

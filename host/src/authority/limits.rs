@@ -38,8 +38,8 @@ pub struct Limits {
     /// over in pieces before its answer; and bytes of requests, as they are encoded, that all its exchanges
     /// together have still to send. Default: 256 MiB.
     pub transfer: usize,
-    /// Bytes of text that one answer should hold: the tools give as many whole items as fit, at least one,
-    /// and say how many are left. Default: no bound.
+    /// Bytes of a pod's text that one answer should hold, in UTF-8: the tools give as many whole items as fit, a
+    /// longer item in parts of one character at least, and say what is left. Default: no bound.
     pub output: Option<u64>,
 }
 

@@ -42,7 +42,7 @@ struct State {
     /// The text does not begin with what was given before.
     is_other: bool,
     /// Of what was passed over, where something is.
-    passed: Option<Digest>,
+    passed: Option<Box<Digest>>,
 }
 
 impl Excerpt {
@@ -56,7 +56,7 @@ impl Excerpt {
 
     fn start(&mut self) {
         self.kept.clear();
-        self.now = State { passed: self.given.map(|_| Digest::new()), ..State::default() };
+        self.now = State { passed: self.given.map(|_| Box::new(Digest::new())), ..State::default() };
         self.then = self.now.clone();
     }
 
@@ -72,7 +72,7 @@ impl Excerpt {
 
     /// What has been given of the text once what is kept is given.
     pub(super) fn part(&self) -> Part {
-        let mut digest = self.now.passed.clone().unwrap_or_else(Digest::new);
+        let mut digest = self.now.passed.as_deref().cloned().unwrap_or_else(Digest::new);
         digest.update(self.kept.as_bytes());
         Part { bytes: self.skipped() + self.kept.len(), digest: digest.value() }
     }

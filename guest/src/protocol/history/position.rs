@@ -30,24 +30,24 @@ impl Position {
 
     /// Where the cursor stands; `None` if its digest is in another notation than ours.
     pub(crate) fn of(cursor: &Cursor) -> Option<Self> {
-        let found = Self::parse(cursor);
-        if cursor.items == 0 { found.or(Some(Self::START)) } else { found }
-    }
-
-    fn parse(cursor: &Cursor) -> Option<Self> {
-        let (digits, part) = match cursor.digest.strip_prefix(NOTATION)?.split_once('+') {
-            Some((digits, part)) => (digits, Some(part.split_once(':')?)),
-            None => (cursor.digest.strip_prefix(NOTATION)?, None),
-        };
-        let digest = |digits| u128::from_str_radix(digits, 16).ok();
-        let part = match part {
-            Some((bytes, digits)) => Some(Part { bytes: bytes.parse().ok()?, digest: digest(digits)? }),
-            None => None,
-        };
-        // Only what we would write ourselves: the numbers are also parsed from signs and capitals.
-        let position = Self { items: cursor.items, digest: digest(digits)?, part };
-        let is_ours = position.cursor() == *cursor && part.is_none_or(|part| part.bytes > 0);
-        is_ours.then_some(position)
+        let found = cursor.digest.strip_prefix(NOTATION).and_then(|digest| {
+            let (digest, part) = match digest.split_once('+') {
+                None => (digest, None),
+                Some((digest, part)) => (digest, Some(parse_part(part)?)),
+            };
+            Some((digest, part))
+        });
+        match (cursor.items, found) {
+            (0, Some((digest, Some(part)))) if parse_digest(digest) == Some(0) => {
+                Some(Self { part: Some(part), ..Self::START })
+            }
+            // Before the first item there is nothing to vouch for.
+            (0, _) => Some(Self::START),
+            (items, found) => {
+                let (digest, part) = found?;
+                Some(Self { items, digest: parse_digest(digest)?, part })
+            }
+        }
     }
 
     /// The cursor to be stored.
@@ -59,6 +59,19 @@ impl Position {
         }
         Cursor { items: self.items, digest }
     }
+}
+
+/// Reads `BYTES:DIGEST`, as we write it.
+fn parse_part(text: &str) -> Option<Part> {
+    let (bytes, digest) = text.split_once(':')?;
+    let is_number = bytes.bytes().all(|byte| byte.is_ascii_digit()) && !bytes.starts_with('0');
+    Some(Part { bytes: bytes.parse().ok().filter(|_| is_number)?, digest: parse_digest(digest)? })
+}
+
+/// Reads a digest as we write it; others may write signs and capitals.
+fn parse_digest(digits: &str) -> Option<u128> {
+    let is_ours = digits.len() == 32 && digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    u128::from_str_radix(digits, 16).ok().filter(|_| is_ours)
 }
 
 #[cfg(test)]

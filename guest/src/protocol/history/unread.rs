@@ -5,7 +5,6 @@
 //! Where the text of an answer is bounded, whole items are given as far as they fit. One that is longer than the
 //! bound is given in parts, an answer each: a position can stand within it.
 
-use crate::host::Cursor;
 use crate::json::{Nesting, NotJson, ValueScan};
 use crate::protocol::history::digest::Digest;
 use crate::protocol::history::excerpt::{Excerpt, Part};
@@ -67,10 +66,9 @@ enum Current {
 }
 
 impl<'h> Unread<'h> {
-    /// What lies behind the cursor, in at most `max_text` bytes of text; all of the history if the cursor's
-    /// digest is in another notation than ours. Where the text is long, its beginning goes to `hand_over`.
-    pub(crate) fn behind(cursor: &Cursor, max_text: Option<u64>, hand_over: &'h dyn Fn(&str)) -> Self {
-        let from = Position::of(cursor);
+    /// What lies behind `from`, in at most `max_text` bytes of text; all of the history, as one that was rewritten, if
+    /// there is no telling where that is. Where the text is long, its beginning goes to `hand_over`.
+    pub(crate) fn behind(from: Option<Position>, max_text: Option<u64>, hand_over: &'h dyn Fn(&str)) -> Self {
         let rewritten = from.is_none();
         Self { rewritten, ..Self::after(from.unwrap_or(Position::START), max_text, hand_over) }
     }
