@@ -34,7 +34,8 @@ pub fn exposures(file: &Path, directory: Option<&Path>, records: &[Record]) -> V
     for record in records {
         let writes = |rule: &&ScopeRule| rule.permission == Permission::Write && is_exposed_by(&rule.target);
         if let Some(rule) = record.scope_delegated.iter().find(writes) {
-            let (pod, target) = (record.pod_name.escape_debug(), rule.target.display());
+            let target = rule.target.display().to_string();
+            let (pod, target) = (record.pod_name.escape_debug(), target.escape_debug());
             found.push(format!(
                 "lies in the scope of pod `{pod}` (write:{target}), and so the pod can change what is granted; \
                  {REMEDY}"
