@@ -1,7 +1,7 @@
 //! Who else could change a grants file: an agent that works where the file lies, or a pod whose scope it lies
 //! in. What such a one may do, it decides itself.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
@@ -18,10 +18,13 @@ const MAX_LINKS: usize = 40;
 /// A sentence for each of those who could change what the file says: the agent that works in `directory`, if
 /// that is known, and the pods of these records.
 pub fn exposures(file: &Path, directory: Option<&Path>, records: &[Record]) -> Vec<String> {
+    // The file, what it lies in however deep, and the same of each link on the way.
     let places = places(file);
+    let above: HashSet<_> = places.iter().flat_map(|place| place.ancestors()).filter_map(identity).collect();
+    let is_exposed_by = |directory: &Path| identity(directory).is_some_and(|found| above.contains(&found));
     let mut found = Vec::new();
     if let Some(directory) = directory
-        && is_beneath(&places, directory)
+        && is_exposed_by(directory)
     {
         let shown = directory.display();
         found.push(format!(
@@ -29,10 +32,10 @@ pub fn exposures(file: &Path, directory: Option<&Path>, records: &[Record]) -> V
         ));
     }
     for record in records {
-        let writes =
-            |rule: &&ScopeRule| rule.permission == Permission::Write && is_beneath(&places, &rule.target);
+        let writes = |rule: &&ScopeRule| rule.permission == Permission::Write && is_exposed_by(&rule.target);
         if let Some(rule) = record.scope_delegated.iter().find(writes) {
-            let (pod, target) = (record.pod_name.escape_debug(), rule.target.display());
+            let target = rule.target.display().to_string();
+            let (pod, target) = (record.pod_name.escape_debug(), target.escape_debug());
             found.push(format!(
                 "lies in the scope of pod `{pod}` (write:{target}), and so the pod can change what is granted; \
                  {REMEDY}"
@@ -42,12 +45,9 @@ pub fn exposures(file: &Path, directory: Option<&Path>, records: &[Record]) -> V
     found
 }
 
-/// Whether a place is that directory, or lies in it however deep, whatever the directory is called there: a
-/// directory under two names is one.
-fn is_beneath(places: &[PathBuf], directory: &Path) -> bool {
-    let identity = |path: &Path| std::fs::metadata(path).ok().map(|found| (found.dev(), found.ino()));
-    let Some(wanted) = identity(directory) else { return false };
-    places.iter().flat_map(|place| place.ancestors()).any(|above| identity(above) == Some(wanted))
+/// Device and inode: a directory under two names is one.
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    std::fs::metadata(path).ok().map(|found| (found.dev(), found.ino()))
 }
 
 /// Where the file is, and every link on the way to it: who can replace a link can replace the file. Each has
