@@ -93,19 +93,23 @@ pub fn definitions() -> &'static [Definition] {
 mod tests {
     use schemars::transform::{RecursiveTransform, Transform};
     use schemars::{JsonSchema, Schema, schema_for};
-    use serde_json::Value;
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::tools::input::{EmptyInput, NameInput, SendToPodInput};
     use crate::tools::{list::ListData, read::ReadData, send::SendData, stop::StopData};
 
-    /// Without `format`: `uint32` and the like are Rust's own, and clients warn their users of each.
+    /// Without `format`: `uint32` and the like are Rust's own, and clients warn their users of each. With
+    /// `properties` also where there are none: models refuse a schema of objects without.
     fn derived<T: JsonSchema>() -> Value {
         let mut schema = schema_for!(T);
-        let without_format = |schema: &mut Schema| {
+        let for_models = |schema: &mut Schema| {
             schema.remove("format");
+            if schema.get("type").is_some_and(|is| is == "object") {
+                schema.ensure_object().entry("properties").or_insert_with(|| json!({}));
+            }
         };
-        RecursiveTransform(without_format).transform(&mut schema);
+        RecursiveTransform(for_models).transform(&mut schema);
         serde_json::to_value(schema).unwrap()
     }
 

@@ -103,6 +103,7 @@ impl Entry {
 fn entry(definition: Definition, position: usize) -> anyhow::Result<(Tool, Entry)> {
     let input: JsonObject =
         serde_json::from_str(definition.input_schema.get()).context("its input schema is not an object")?;
+    let input = with_properties(input);
     let input_value = Value::Object(input.clone());
     let validator = jsonschema::validator_for(&input_value)
         .map_err(|error| anyhow::anyhow!("its input schema is not a JSON Schema: {error}"))?;
@@ -123,9 +124,18 @@ fn entry(definition: Definition, position: usize) -> anyhow::Result<(Tool, Entry
     meta.insert(ALWAYS_LOAD.to_owned(), Value::Bool(true));
     tool = tool.with_meta(meta);
     if structured {
-        tool = tool.with_raw_output_schema(Arc::new(completed(data, content_property.as_deref())));
+        let output = with_properties(completed(data, content_property.as_deref()));
+        tool = tool.with_raw_output_schema(Arc::new(output));
     }
     Ok((tool, Entry { position, input: validator, content_property, structured }))
+}
+
+/// A schema of objects names their properties, also where there are none: some models take no other.
+fn with_properties(mut schema: JsonObject) -> JsonObject {
+    if schema.get("type") == Some(&json!("object")) {
+        schema.entry("properties").or_insert_with(|| json!({}));
+    }
+    schema
 }
 
 /// The schema of a structured result: that of the data, and the summary and the text as further properties.

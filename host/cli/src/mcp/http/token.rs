@@ -1,6 +1,7 @@
 //! The bearer token that clients must show: read from a file that nobody else can read, compared in a time
 //! that does not tell how much of a guess was right.
 
+use std::fmt::Display;
 use std::fs::OpenOptions;
 use std::io::Read;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -37,17 +38,8 @@ impl Token {
         let metadata =
             file.metadata().with_context(|| format!("the token file {shown} cannot be examined"))?;
         ensure!(metadata.is_file(), "the token file {shown} is not a regular file");
-        let us = rustix::process::geteuid().as_raw();
-        ensure!(
-            metadata.uid() == us || metadata.uid() == 0,
-            "the token file {shown} belongs to user {}, not to you",
-            metadata.uid()
-        );
-        ensure!(
-            metadata.mode() & 0o077 == 0,
-            "the token file {shown} can be read or written by others (mode {:03o}): chmod 600 {shown}",
-            metadata.mode() & 0o777
-        );
+        let mode = metadata.mode() & 0o777;
+        Reader::this_process()?.check(metadata.uid(), metadata.gid(), mode, &shown)?;
         let mut text = String::new();
         file.take(2 * *LENGTH.end() as u64)
             .read_to_string(&mut text)
@@ -72,6 +64,41 @@ impl Token {
     }
 }
 
+/// Who reads a file: a user in groups.
+struct Reader {
+    user: u32,
+    groups: Vec<u32>,
+}
+
+impl Reader {
+    fn this_process() -> anyhow::Result<Self> {
+        let groups =
+            rustix::process::getgroups().context("the groups of this process cannot be asked for")?;
+        let groups = groups.into_iter().chain([rustix::process::getegid()]).map(|group| group.as_raw());
+        Ok(Self { user: rustix::process::geteuid().as_raw(), groups: groups.collect() })
+    }
+
+    /// Fails where others than this reader and root could have written the file, or read it: root's file may
+    /// be readable by a group of this reader's, which is how a secret is mounted for one who is not root.
+    fn check(&self, owner: u32, group: u32, mode: u32, shown: &impl Display) -> anyhow::Result<()> {
+        ensure!(
+            owner == self.user || owner == 0,
+            "the token file {shown} belongs to user {owner}, not to you"
+        );
+        let for_group = if owner == 0 && self.groups.contains(&group) { 0o040 } else { 0 };
+        ensure!(
+            mode & 0o077 & !for_group == 0,
+            "the token file {shown} can be read or written by others (mode {mode:03o}): {}",
+            if owner == self.user {
+                format!("chmod 600 {shown}")
+            } else {
+                format!("its mode must be 440 with a group of yours, or 400; its group is {group}")
+            }
+        );
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs;
@@ -91,10 +118,38 @@ mod tests {
 
     #[test]
     fn a_file_that_others_can_read_is_refused_with_its_remedy() {
-        for mode in [0o644, 0o640, 0o602] {
+        for mode in [0o644, 0o660, 0o602] {
             let (_directory, path) = file(TOKEN, mode);
             let error = Token::read(&path).unwrap_err().to_string();
             assert!(error.contains("chmod 600"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_group_may_read_what_is_roots_and_nothing_else() {
+        let us = Reader { user: 1000, groups: vec![1000, 2000] };
+        let root = Reader { user: 0, groups: vec![0] };
+        for (reader, owner, group, mode) in [
+            (&us, 1000, 1000, 0o600),
+            (&us, 1000, 5, 0o400),
+            (&us, 0, 1000, 0o440),
+            (&us, 0, 2000, 0o640),
+            (&root, 0, 0, 0o440),
+        ] {
+            reader.check(owner, group, mode, &"file").unwrap();
+        }
+        for (reader, owner, group, mode) in [
+            (&us, 1000, 1000, 0o640),
+            (&us, 0, 5, 0o440),
+            (&us, 0, 1000, 0o444),
+            (&us, 0, 1000, 0o404),
+            (&us, 0, 1000, 0o460),
+            (&us, 0, 1000, 0o450),
+            (&us, 1001, 1000, 0o440),
+            (&root, 0, 5, 0o440),
+            (&root, 1000, 0, 0o400),
+        ] {
+            reader.check(owner, group, mode, &"file").unwrap_err();
         }
     }
 
