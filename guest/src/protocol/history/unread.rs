@@ -287,11 +287,8 @@ impl ItemSink for Unread<'_> {
                         None
                     }
                     Some((kind, end)) => {
-                        let failure = decoder.failure().map(str::to_owned);
+                        self.failures.take(kind, decoder.failure().map(str::to_owned), true);
                         self.take(kind, &bytes[..end]);
-                        if !self.full {
-                            self.failures.take(kind, failure, true);
-                        }
                         Some(end)
                     }
                 }
@@ -305,7 +302,11 @@ impl ItemSink for Unread<'_> {
                     None
                 }
                 Some((kind, end)) => {
+                    let failure = decoder.failure().map(str::to_owned);
                     self.take_bounded(kind, &bytes[..end]);
+                    if self.is_read() {
+                        self.failures.take(kind, failure, true);
+                    }
                     Some(end)
                 }
             },

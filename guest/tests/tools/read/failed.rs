@@ -119,6 +119,25 @@ fn a_running_pod_is_told_of_what_is_new_only() {
 }
 
 #[test]
+fn a_failure_behind_an_answer_that_was_given_in_parts_is_told_with_the_last_part() {
+    let (half, failed) = (incomplete("bbbbb"), failure("killed by signal 9"));
+    let mut host = host([idle(&[&half, &failed])]);
+    host.bounds.max_output = Some(4);
+    gives(
+        &read(&host).unwrap(),
+        "pod `x`: 1 new line(s) of assistant text; now idle; 2 more item(s) to read; the text breaks off within an \
+         item, and the next read goes on from there",
+        Some("bbbb"),
+    );
+    then(&host, &[&half, &failed]);
+    gives(
+        &read(&host).unwrap(),
+        "pod `x`: 1 new line(s) of assistant text; now idle; the last turn failed: killed by signal 9",
+        Some("b"),
+    );
+}
+
+#[test]
 fn a_failure_behind_what_fits_waits_for_the_next_read() {
     let (a, half, failed) = (assistant("aaaa"), incomplete("bbbb"), failure("killed by signal 9"));
     let items = [a.as_str(), &half, &failed];
