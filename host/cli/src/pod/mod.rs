@@ -48,7 +48,7 @@ use self::registration::{Allocated, Recorded};
 use self::server::PodServer;
 use self::signals::Signals;
 use self::supervisor::Supervisor;
-pub use self::supervisor::{SupervisorArgs, run as run_supervisor};
+pub use self::supervisor::{WORD as SUPERVISOR, run as run_supervisor};
 use crate::exit::INTERRUPTED;
 use crate::options::HostOptions;
 use crate::options::remedy::explained;
