@@ -13,13 +13,15 @@ use crate::flaw::Flaw;
 use crate::need::Need;
 use crate::trial::Trial;
 
-/// A byte of the file beside the table, above what fits into a double.
-const BYTE: u64 = (1 << 61) + 1;
-
 /// The file that pods lock bytes of.
 fn open_lives(t: &Trial) -> io::Result<File> {
     let path = t.place().scope_lock().with_extension("lock.lives");
     File::options().create(true).truncate(false).read(true).write(true).open(path)
+}
+
+/// A byte of the file for this case alone, as pods have bytes by chance: an odd one, above what fits into a double.
+fn byte_of(file: &File) -> io::Result<u64> {
+    Ok((1 << 61) + 2 * file.metadata()?.ino() + 1)
 }
 
 /// What a holder says of its lock.
@@ -59,11 +61,12 @@ pub const CASES: &[Case] = &[
             t.dead_pod("dead")?;
             t.dead_pod("worker")?;
             let file = open_lives(t)?;
+            let byte = byte_of(&file)?;
             let mut entry = t.place().stale_allocation("worker");
             entry["holder"] = json!({
-                "pid": entry["pid"], "boot_id": boot_id()?, "pid_namespace": 1, "lock": lock_of(&file, BYTE)?,
+                "pid": entry["pid"], "boot_id": boot_id()?, "pid_namespace": 1, "lock": lock_of(&file, byte)?,
             });
-            byte_lock::take(&file, BYTE)?;
+            byte_lock::take(&file, byte)?;
             reclaim(t, &entry)?;
             t.option("--op-timeout", "300ms").restart()?;
             stays(t)?;
@@ -80,10 +83,11 @@ pub const CASES: &[Case] = &[
         |t| {
             t.dead_pod("worker")?;
             let file = open_lives(t)?;
+            let byte = byte_of(&file)?;
             let mut entry = started(t, 0)?;
-            entry["holder"]["lock"] = lock_of(&file, BYTE)?;
+            entry["holder"]["lock"] = lock_of(&file, byte)?;
             // Another pod's.
-            byte_lock::take(&file, BYTE + 1)?;
+            byte_lock::take(&file, byte + 1)?;
             t.place().write_table(&[entry])?;
             t.list()?.with_data("/stale_reclaimed", 1)?;
             same("the scope table", t.place().allocated()?, Vec::<String>::new())
