@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
 use crate::grants_file::{Content, GrantsFile, GrantsFileError};
+use crate::inotify;
 use crate::options::{HostOptions, SetUpError};
 
 /// A file is read when nothing more has happened to it for so long: a program that writes it in pieces is done.
@@ -172,7 +173,7 @@ impl Changes {
     }
 
     fn warn(path: &Path, error: &notify::Error) {
-        let path = path.display();
+        let (path, error) = (path.display(), inotify::explained(error));
         tracing::warn!("{path}: changes are seen on SIGHUP only: its directory cannot be watched: {error}");
     }
 }

@@ -1,7 +1,7 @@
 //! `pod-tools mcp`: the plugin's tools for any agent that speaks the Model Context Protocol.
 //!
-//! From the client inwards: a transport ([`stdio`] or [`http`]) turns bytes into messages within bounds and
-//! knows when an answer is out ([`delivery`]); [`session`] answers the protocol's requests; [`server`] is what
+//! From the client inwards: a transport ([`stdio`] or [`http`]) turns bytes into messages within bounds
+//! ([`frame`], [`ids`]) and knows when an answer is out ([`delivery`]); [`session`] answers the protocol's requests; [`server`] is what
 //! all sessions share, and the one place through which every call passes. [`catalogue`] shows the component's
 //! tools in the protocol's terms, [`answer`] their outcomes, [`transcripts`] the pods' conversations as
 //! resources, [`watcher`] and [`attendant`] tell subscribers when one has changed, [`client_log`] takes log
@@ -15,6 +15,7 @@ mod client_log;
 mod delivery;
 mod frame;
 mod http;
+mod ids;
 mod print_config;
 mod server;
 mod session;

@@ -3,11 +3,17 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
+mod browsers;
 mod client;
+mod connections;
 mod grants;
 mod http;
+mod ids;
 mod resources;
+mod revisions;
+mod shortage;
 mod stdio;
+mod streams;
 mod tools;
 
 #[path = "../support/cli.rs"]

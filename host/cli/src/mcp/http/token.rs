@@ -72,7 +72,8 @@ struct Reader {
 
 impl Reader {
     fn this_process() -> anyhow::Result<Self> {
-        let groups = rustix::process::getgroups().context("the groups of this process cannot be asked for")?;
+        let groups =
+            rustix::process::getgroups().context("the groups of this process cannot be asked for")?;
         let groups = groups.into_iter().chain([rustix::process::getegid()]).map(|group| group.as_raw());
         Ok(Self { user: rustix::process::geteuid().as_raw(), groups: groups.collect() })
     }
