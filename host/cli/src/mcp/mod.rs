@@ -1,11 +1,11 @@
 //! `pod-tools mcp`: the plugin's tools for any agent that speaks the Model Context Protocol.
 //!
 //! From the client inwards: a transport ([`stdio`] or [`http`]) turns bytes into messages within bounds
-//! ([`frame`], [`ids`]) and knows when an answer is out ([`delivery`]); [`session`] answers the protocol's requests; [`server`] is what
-//! all sessions share, and the one place through which every call passes. [`catalogue`] shows the component's
-//! tools in the protocol's terms, [`answer`] their outcomes, [`transcripts`] the pods' conversations as
-//! resources, [`watcher`] and [`attendant`] tell subscribers when one has changed, [`client_log`] takes log
-//! lines to clients.
+//! ([`frame`], [`ids`]) and knows when an answer is out ([`delivery`]); [`session`] answers the protocol's
+//! requests; [`server`] is what all sessions share, and the one place through which every call passes.
+//! [`catalogue`] shows the component's tools in the protocol's terms, [`answer`] their outcomes, [`transcripts`]
+//! the pods' conversations as resources, [`watcher`] and [`attendant`] tell subscribers when one has changed,
+//! [`client_log`] takes log lines to clients.
 
 mod answer;
 mod args;

@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use pod_tools_conformance::{FakePod, Place, Script, Step, assistant, history};
 use serde_json::json;
 
-use crate::client::{Served, call, response};
+use crate::client::{Served, call, newest, response};
 
 const MAX_CONNECTIONS: usize = 256;
 
@@ -65,6 +65,20 @@ fn clients_that_leave_are_no_errors_of_the_server() {
         }
         drop(stream);
         server.session().unwrap();
+    }
+    // Those of the newest revision have no sessions.
+    let (session, uri) = (server.session().unwrap(), "pod://child/transcript");
+    for (method, name, params) in [
+        ("subscriptions/listen", "", json!({ "notifications": { "resourceSubscriptions": [uri] } })),
+        ("resources/read", uri, json!({ "uri": uri })),
+    ] {
+        let body = newest(1, method, params).to_string();
+        let headers = [("MCP-Protocol-Version", "2026-07-28"), ("Mcp-Method", method), ("Mcp-Name", name)];
+        let headers = if name.is_empty() { &headers[..2] } else { &headers };
+        let mut stream = server.post_unread(headers, body.as_bytes());
+        stream.read_exact(&mut [0; 300]).unwrap();
+        drop(stream);
+        server.ask(&session, &call(2, "ListPods", json!({}))).answer();
     }
     assert_eq!(server.stop(), "");
 }

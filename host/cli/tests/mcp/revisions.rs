@@ -1,19 +1,9 @@
 //! Revisions of the protocol: which are offered, and what each of them has.
 
 use pod_tools_conformance::Place;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::client::{Piped, Served, initialize, request};
-
-/// A request that says itself which revision it is of, with these parameters.
-fn newest(id: u64, method: &str, mut params: Value) -> Value {
-    params["_meta"] = json!({
-        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-        "io.modelcontextprotocol/clientInfo": { "name": "test", "version": "1" },
-        "io.modelcontextprotocol/clientCapabilities": {},
-    });
-    request(id, method, params)
-}
+use crate::client::{Piped, Served, initialize, newest, request};
 
 #[test]
 fn the_revision_that_has_batches_is_not_offered() {
