@@ -44,11 +44,8 @@ impl Upload {
         }
     }
 
-    /// What has come, or what was seen of it where that is too long.
-    pub fn end(self) -> Result<Bytes, IdScanner> {
-        match self.too_long {
-            None => Ok(self.held.freeze()),
-            Some(scanner) => Err(scanner),
-        }
+    /// What has come, and what was seen of it where that is too long.
+    pub fn end(self) -> (Bytes, Option<IdScanner>) {
+        (self.held.freeze(), self.too_long)
     }
 }

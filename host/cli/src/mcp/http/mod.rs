@@ -280,17 +280,16 @@ impl Endpoint {
         let is_post = head.method == Method::POST;
         let mut upload = Upload::new(if is_post { self.max_frame } else { 0 });
         let came = timeout(REQUEST_TIME, upload.receive(body)).await;
-        let body = match (upload.end(), came) {
-            (Err(scanned), _) => {
-                let refused = Refusal::too_long(self.max_frame, scanned);
-                return Err(document(StatusCode::PAYLOAD_TOO_LARGE, &refused));
-            }
-            (Ok(body), Ok(Ok(()))) => body,
-            (_, Ok(Err(_))) => return Err(text(StatusCode::BAD_REQUEST, "the request broke off")),
-            (_, Err(_)) => {
-                return Err(text(StatusCode::REQUEST_TIMEOUT, "the request took too long to come"));
-            }
-        };
+        let (body, too_long) = upload.end();
+        if let Some(scanned) = too_long {
+            let refused = Refusal::too_long(self.max_frame, scanned);
+            return Err(document(StatusCode::PAYLOAD_TOO_LARGE, &refused));
+        }
+        match came {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => return Err(text(StatusCode::BAD_REQUEST, "the request broke off")),
+            Err(_) => return Err(text(StatusCode::REQUEST_TIMEOUT, "the request took too long to come")),
+        }
         let mut id = None;
         if is_post {
             match frame::decode(&body) {
