@@ -12,6 +12,7 @@ mod grants;
 mod grants_file;
 mod in_force;
 mod inherited;
+mod inotify;
 mod input_lines;
 mod inspect;
 mod interrupt;
@@ -169,8 +170,8 @@ async fn at(
 
 fn log(cli: &Cli) {
     let default = match cli.verbose {
-        // What the protocol's machinery warns of is every error that a client gets.
-        0 => "warn,rmcp=error",
+        // What the protocol's machinery tells of are errors that a client gets, and clients that have left.
+        0 => "warn,rmcp=off",
         1 => "warn,pod_tools=info,pod_tools_host=info",
         _ => "info,pod_tools=debug,pod_tools_host=debug",
     };

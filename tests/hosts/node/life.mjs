@@ -235,7 +235,8 @@ export class LifeCheck {
  * list is believed to lack one when the next is the same.
  */
 function isListed(byte) {
-  const isIt = new RegExp(` ${byte} ${byte}$`, 'm');
+  // What the pod has started locks the byte behind its own.
+  const isIt = new RegExp(` (?:${byte} ${byte}|${byte + 1n} ${byte + 1n})$`, 'm');
   for (let before = null, tries = 0; tries < 16; tries += 1) {
     const locks = readFileSync('/proc/locks', 'utf8');
     if (isIt.test(locks)) return true;

@@ -50,7 +50,7 @@ class Holder:
     pid_namespace: int | None
     time_namespace: int | None
     start_ticks: int | None
-    # Device and inode of the file, and the byte of it that is locked.
+    # Device and inode of the file, and the byte of it that is locked; what the pod starts locks the one behind it.
     lock: tuple | None
 
     @classmethod
@@ -161,7 +161,7 @@ class LifeCheck:
         return Life(LIVES, "its socket takes connections")
 
     def _lock(self, device, inode, byte):
-        """What is known of a lock on one byte of the file beside the table."""
+        """What is known of the locks on a byte of the file beside the table, and on the one behind it."""
         try:
             parent, name = os.path.split(self._path)
             directory = os.open(parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -182,7 +182,7 @@ class LifeCheck:
                 return LOST
             if not hasattr(fcntl, "F_OFD_GETLK") or struct.calcsize("P") != 8:
                 return UNASKED
-            wanted = struct.pack(FLOCK, fcntl.F_WRLCK, os.SEEK_SET, byte, 1, 0)
+            wanted = struct.pack(FLOCK, fcntl.F_WRLCK, os.SEEK_SET, byte, 2, 0)
             kind = struct.unpack(FLOCK, fcntl.fcntl(fd, fcntl.F_OFD_GETLK, wanted))[0]
             return FREE if kind == fcntl.F_UNLCK else HELD
         except (OSError, struct.error):
