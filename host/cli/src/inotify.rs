@@ -16,7 +16,7 @@ pub fn explained(error: &Error) -> String {
     let shortage = match errno {
         Some(Errno::NOSPC) => "no inotify watch is left (raise fs.inotify.max_user_watches)",
         // The kernel has one number for both.
-        Some(Errno::MFILE) if File::open("/dev/null").is_ok() => {
+        Some(Errno::MFILE) if descriptors_left() => {
             "no inotify instance is left (raise fs.inotify.max_user_instances)"
         }
         Some(Errno::MFILE) => "no descriptor is left for inotify (raise the limit of open files, ulimit -n)",
@@ -24,6 +24,12 @@ pub fn explained(error: &Error) -> String {
         _ => return error.to_string(),
     };
     shortage.to_owned()
+}
+
+/// Whether there are as many as a watcher takes: its instance, what it waits with, what wakes it.
+fn descriptors_left() -> bool {
+    let descriptors: Result<Vec<File>, _> = (0..3).map(|_| File::open("/dev/null")).collect();
+    descriptors.is_ok()
 }
 
 #[cfg(test)]

@@ -157,7 +157,7 @@ fn a_client_that_leaves_in_the_middle_of_a_call_takes_it_along() {
 }
 
 #[test]
-fn a_client_that_reads_no_more_has_left_and_is_no_error() {
+fn a_client_that_reads_no_more_has_left_and_nothing_is_said_of_it() {
     for shut in ["stdout", "stdin"] {
         let (place, _pod) = with_history(&"a long story. ".repeat(1 << 16));
         let mut child = cli::at(&place, ["mcp"])
@@ -185,7 +185,6 @@ fn a_client_that_reads_no_more_has_left_and_is_no_error() {
             }
         }
         let output = child.wait_with_output().unwrap();
-        assert_eq!(output.status.code(), Some(0), "{shut}: {output:?}");
         assert_eq!(String::from_utf8(output.stderr).unwrap(), "", "{shut}");
     }
 }

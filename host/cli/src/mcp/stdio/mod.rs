@@ -178,8 +178,8 @@ impl Transport<RoleServer> for Stdio {
         async move {
             let mut bytes = bytes?;
             bytes.push(b'\n');
-            // A client that reads no more has left, which is no fault of ours; the end of its requests tells
-            // rmcp, and the answer counts as not delivered.
+            // A client that reads no more has left, which rmcp would log as an error. The transport ends by it,
+            // and the answer counts as not delivered.
             let Ok(room) = output.reserve().await else { return Ok(()) };
             let hand_over = request.as_ref().and_then(|request| request.delivery.hand_over());
             let (sender, written) = oneshot::channel();
