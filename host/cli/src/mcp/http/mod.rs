@@ -118,7 +118,7 @@ impl Listener {
             max_frame: self.max_frame,
             turned_away: Semaphore::new(MAX_TURNED_AWAY),
         });
-        eprintln!("pod-tools: serving at http://{}{PATH}", self.listener.local_addr()?);
+        tell(format_args!("pod-tools: serving at http://{}{PATH}", self.listener.local_addr()?));
 
         let places = Places::default();
         let mut connections = JoinSet::new();
