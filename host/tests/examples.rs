@@ -36,7 +36,7 @@ fn run(example: &str, arguments: &[&Path]) -> String {
 fn embed_reads_what_is_new_and_may_not_stop_the_pod() {
     let place = Place::new().unwrap();
     let pod = pod(&place);
-    let denied = "denied: pod `reviewer`: stopping it is not granted; it takes the grant `stop:reviewer`\n";
+    let denied = "denied: stop `reviewer`: pod `reviewer`: stopping it is not granted; it takes the grant `stop:reviewer`\n";
     let new = "pod `reviewer`: 2 new line(s) of assistant text; now idle\nThe tests pass.\nAll of them.\n";
     assert_eq!(
         run("embed", &[&place.base(), &place.runtime_dir(), "reviewer".as_ref()]),

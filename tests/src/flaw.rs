@@ -46,6 +46,8 @@ flaws! {
     CallsTwice = "calls-twice";
     /// Gives the first line of a text only.
     CutsText = "cuts-text";
+    /// Does not tell that a turn failed.
+    HidesFailures = "hides-failures";
     /// Takes a pod that answers wrongly for a stopped one.
     HidesFaults = "hides-faults";
     /// Takes any turn for its own: reports messages as sent that the pod rejected.

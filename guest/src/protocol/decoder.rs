@@ -23,6 +23,7 @@ const TURN_START: Word = Word::of("turn_start");
 const ERROR: Word = Word::of("error");
 const HISTORY: Word = Word::of("history");
 const SHUTDOWN: Word = Word::of("shutdown");
+const RUN_END: Word = Word::of("run_end");
 const DATA: Word = Word::of("data");
 const ITEMS: Word = Word::of("items");
 const CODE: Word = Word::of("code");
@@ -30,6 +31,8 @@ const ALREADY_RUNNING: Word = Word::of("already_running");
 const PROVIDER_ERROR: Word = Word::of("provider_error");
 const INTERNAL: Word = Word::of("internal");
 const MESSAGE: Word = Word::of("message");
+const RESULT: Word = Word::of("result");
+const LIMIT_REACHED: Word = Word::of("limit_reached");
 
 /// What the end of the stream means.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,6 +72,8 @@ struct Members {
     items: Items,
     code: Option<ErrorCode>,
     message: String,
+    /// The result is that a limit was reached.
+    limit_reached: bool,
     /// The keys that were decoded, one bit each.
     seen: u8,
     /// A key of the object in `data` stands there twice.
@@ -92,6 +97,7 @@ enum Kind {
     Error,
     History,
     Shutdown,
+    RunEnd,
     Other,
 }
 
@@ -111,6 +117,7 @@ enum DataKey {
     Items = 3,
     Code = 4,
     Message = 5,
+    Result = 6,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -309,6 +316,7 @@ impl Decoder {
                     ERROR => Kind::Error,
                     HISTORY => Kind::History,
                     SHUTDOWN => Kind::Shutdown,
+                    RUN_END => Kind::RunEnd,
                     _ => Kind::Other,
                 };
             }
@@ -317,9 +325,11 @@ impl Decoder {
                     ITEMS => DataKey::Items,
                     CODE => DataKey::Code,
                     MESSAGE => DataKey::Message,
+                    RESULT => DataKey::Result,
                     _ => DataKey::Other,
                 };
-                if members.data_key != DataKey::Other && members.note(members.data_key as u8) {
+                let matters = !matches!(members.data_key, DataKey::Other | DataKey::Result);
+                if matters && members.note(members.data_key as u8) {
                     members.repeated = true;
                 }
             }
@@ -332,6 +342,7 @@ impl Decoder {
                         _ => ErrorCode::Other,
                     });
                 }
+                DataKey::Result => members.limit_reached = tokenizer.word() == LIMIT_REACHED,
                 DataKey::Message | DataKey::Items | DataKey::Other => {}
             },
             (3, Token::ArrayBegins) if members.key == Key::Data && members.data_key == DataKey::Items => {
@@ -354,6 +365,8 @@ impl Decoder {
             Kind::Missing => return Err(Fault::not_event("it has no `event` that is a string")),
             Kind::TurnStart => Event::TurnStart,
             Kind::Shutdown => Event::Shutdown,
+            Kind::RunEnd if members.limit_reached => Event::LimitReached,
+            Kind::RunEnd => Event::Other,
             Kind::Other => Event::Other,
             Kind::Error | Kind::History if members.repeated => {
                 return Err(Fault::not_event("its `data` has the same member twice"));

@@ -14,6 +14,8 @@ pub(crate) enum Event {
     Error(PodError),
     /// A history; its items have been given to the `ItemSink`.
     History,
+    /// A run has ended because it reached a limit.
+    LimitReached,
     /// The pod shuts down.
     Shutdown,
     /// Any other event.

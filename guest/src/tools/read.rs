@@ -83,7 +83,9 @@ fn read<H: Host>(host: &H, name: &str) -> Result<Output, Error> {
     if from != Some(end) {
         host.set_cursor(&pod, end.cursor())?;
     }
-    answer(name, told, unread)
+    // Here, where it is: moving what is unread costs more than all else that an answer takes.
+    let failed = failed(told.state, told.failure, unread.failure());
+    answer(name, told.state, failed, unread)
 }
 
 /// Reads the pod's history, twice where it was rewritten.
@@ -97,22 +99,20 @@ fn get_unread<H: Host>(host: &H, pod: &H::Pod, unread: &mut Unread<'_>) -> Resul
 }
 
 /// The failure that is to be told: the last turn's in each read until there is another turn, any other one once.
-fn failed(told: &mut Told, unread: &mut Unread<'_>) -> Option<Failed> {
-    let failure = match (unread.failure(), told.failure.take()) {
+fn failed(state: State, told: Option<String>, read: Option<Failure>) -> Option<Failed> {
+    let failure = match (read, told) {
         (Some(failure), _) if failure.is_last && failure.is_certain => failure,
         (_, Some(reason)) => Failure { reason, is_last: true, is_new: true, is_certain: true },
         (Some(failure), None) => failure,
         (None, None) => return None,
     };
-    (failure.is_new || told.state != State::Running).then(|| Failed {
+    (failure.is_new || state != State::Running).then(|| Failed {
         reason: failure.reason.chars().take(REASON_CHARACTERS).collect(),
         last: failure.is_last,
     })
 }
 
-fn answer(name: &str, mut told: Told, mut unread: Unread<'_>) -> Result<Output, Error> {
-    let failed = failed(&mut told, &mut unread);
-    let state = told.state;
+fn answer(name: &str, state: State, failed: Option<Failed>, unread: Unread<'_>) -> Result<Output, Error> {
     let (word, pod_state) = match state {
         State::Idle => ("idle", PodState::Idle),
         State::Running => ("running", PodState::Running),

@@ -14,6 +14,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::grants_file::{Content, GrantsFile, GrantsFileError};
 use crate::inherited::{caught, next};
+use crate::inotify;
 use crate::operator_log::OPERATOR;
 use crate::options::{HostOptions, SetUpError};
 
@@ -181,7 +182,7 @@ impl Changes {
     }
 
     fn warn(path: &Path, error: &notify::Error) {
-        let path = path.display();
+        let (path, error) = (path.display(), inotify::explained(error));
         tracing::warn!(
             target: OPERATOR,
             "{path}: changes are seen on SIGHUP only: its directory cannot be watched: {error}"

@@ -12,6 +12,7 @@ mod grants;
 mod grants_file;
 mod in_force;
 mod inherited;
+mod inotify;
 mod input_lines;
 mod inspect;
 mod interrupt;
@@ -65,25 +66,22 @@ enum Command {
     Inspect(inspect::InspectArgs),
     Mcp(mcp::McpArgs),
     Pod(pod::PodArgs),
-    #[command(hide = true)]
-    PodSupervisor(pod::SupervisorArgs),
     Demo(demo::DemoArgs),
     Grants(grants::GrantsArgs),
 }
 
 fn main() -> ExitCode {
     inherited::unblock_signals();
+    if std::env::args_os().nth(1).is_some_and(|word| word == pod::SUPERVISOR) {
+        return pod::run_supervisor();
+    }
     let parsed = without_empty_variables(Cli::command()).try_get_matches();
     let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => return shown(&error),
     };
     log(&cli);
-    let mut runtime = match cli.command {
-        Command::PodSupervisor(_) => tokio::runtime::Builder::new_current_thread(),
-        _ => tokio::runtime::Builder::new_multi_thread(),
-    };
-    let done = runtime
+    let done = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(anyhow::Error::from)
@@ -148,7 +146,6 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Call(args) => at(cli.host, async |host| call::run(args, host).await).await,
         Command::Mcp(args) => at(cli.host, async |host| mcp::run(args, host).await).await,
-        Command::PodSupervisor(args) => pod::run_supervisor(args).await,
         Command::Pod(args) => at(cli.host, async |host| pod::run(args, host).await).await,
         Command::Tools(args) => tools::run(args, component).await,
         Command::Inspect(args) => inspect::run(args, component).await,
@@ -173,8 +170,8 @@ async fn at(
 
 fn log(cli: &Cli) {
     let default = match cli.verbose {
-        // What the protocol's machinery warns of is every error that a client gets.
-        0 => "warn,rmcp=error",
+        // What the protocol's machinery tells of are errors that a client gets, and clients that have left.
+        0 => "warn,rmcp=off",
         1 => "warn,pod_tools=info,pod_tools_host=info",
         _ => "info,pod_tools=debug,pod_tools_host=debug",
     };

@@ -75,14 +75,14 @@ fn the_four_tools_on_real_pods_within_one_process_and_across_processes() {
         "sent message to `echo`"
     );
     turn.wait();
-    assert_eq!(batch.ask("ReadPodOutput", json!({"name": "echo"}))["ok"]["content"], "first");
+    assert_eq!(batch.ask("ReadPodOutput", json!({"name": "echo"}))["ok"]["content"], "first\n");
     assert_eq!(batch.finish(), (String::new(), Some(0)));
 
     let turn = TurnEnd::watch(&pod);
     call(&place, "SendToPod", &json!({"name": "echo", "message": "second"})).ok();
     turn.wait();
     let mut batch = Batch::start(&place, PLAIN);
-    assert_eq!(batch.ask("ReadPodOutput", json!({"name": "echo"}))["ok"]["content"], "second");
+    assert_eq!(batch.ask("ReadPodOutput", json!({"name": "echo"}))["ok"]["content"], "second\n");
     let again = call(&place, "ReadPodOutput", &json!({"name": "echo"})).ok();
     assert_eq!(again["summary"], "pod `echo` idle; no new assistant text");
     let stopped = batch.ask("StopPod", json!({"name": "echo"}));

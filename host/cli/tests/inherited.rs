@@ -170,7 +170,7 @@ fn streams_that_do_not_block_are_waited_for() {
             line.extend_from_slice(&piece[..read]);
         }
         let answer: serde_json::Value = serde_json::from_slice(&line).unwrap();
-        assert_eq!(answer["ok"].is_object(), true, "{ask}");
+        assert!(answer["ok"].is_object(), "{ask}");
         if ask == "ReadPodOutput" {
             assert!(answer["ok"]["content"] == text, "all of the text");
         }

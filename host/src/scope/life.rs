@@ -4,7 +4,8 @@
 //! its record. A pod of ours says beside its process's number how to know (see [`Holder`]); there, in this order:
 //!
 //! 1. Another boot: gone where the file system is this machine's own, for nothing outlives a boot.
-//! 2. The byte that it has locked: held, it lives, or what it has started does; free, it is gone.
+//! 2. The bytes that are locked: the one that it holds itself, or the one that all that it has started holds too.
+//!    Where both are free it is gone.
 //! 3. Where the lock's file is not there any more: its process, if it is of this pid namespace. A process of its number
 //!    that started at another time is another one.
 //! 4. Otherwise it cannot be known.
@@ -24,7 +25,7 @@ use serde::Deserialize;
 
 use super::allocation::Allocation;
 use super::holder::{Form, Holder, Identity, Place};
-use super::life_lock::{self, LifeFile, LockState, find_holder};
+use super::life_lock::{self, LifeFile, LockState, find_started};
 use super::process::Process;
 use crate::escape::Escaped;
 use crate::files::os_error::OsError;
@@ -57,11 +58,17 @@ pub struct Evidence {
     words: String,
     /// This process had no descriptor left to ask with.
     pub(crate) exhausted: bool,
+    leftover: bool,
 }
 
 impl Evidence {
     fn new(words: impl Into<String>) -> Self {
-        Self { words: words.into(), exhausted: false }
+        Self { words: words.into(), exhausted: false, leftover: false }
+    }
+
+    /// Whether the pod's own process is gone, and lives by what it has started: that may be about to end.
+    pub fn is_leftover(&self) -> bool {
+        self.leftover
     }
 }
 
@@ -83,7 +90,7 @@ impl From<Unopened> for Life {
 impl Unopened {
     fn exhausted() -> Self {
         let words = "it cannot be asked, for there is no file descriptor left; raise the limit (ulimit -n)";
-        Self(Evidence { words: words.into(), exhausted: true })
+        Self(Evidence { exhausted: true, ..Evidence::new(words) })
     }
 }
 
@@ -192,8 +199,13 @@ impl<'a> LifeCheck<'a> {
             Some(lock) => lock,
             None => LockState::Unknown,
         };
-        if lock == LockState::Held {
-            return Life::lives(self.name_holder(holder));
+        match lock {
+            LockState::Held => return Life::lives(name_holder(holder)),
+            LockState::HeldByStarted => {
+                let leftover = Evidence::new(name_started(holder));
+                return Life::Lives(Evidence { leftover: true, ..leftover });
+            }
+            _ => {}
         }
         let here = Place::own();
         if let (Some(theirs), Some(ours)) = (&holder.place.boot_id, &here.boot_id)
@@ -241,21 +253,6 @@ impl<'a> LifeCheck<'a> {
     fn find(&self, pid: i64) -> Option<Process> {
         Process::find(pid)
             .filter(|process| self.newcomer.is_none() || process.pid() != i64::from(std::process::id()))
-    }
-
-    /// What lives on of a pod whose lock is held.
-    fn name_holder(&self, holder: &Identity) -> String {
-        let here = Place::own();
-        let own = (holder.place.pid_namespace.is_some() && holder.place.pid_namespace == here.pid_namespace)
-            .then(|| Process::find(holder.pid).filter(|process| is_same(process, holder)))
-            .flatten();
-        if let Some(process) = own {
-            return runs(&process);
-        }
-        match holder.lock.and_then(find_holder).and_then(Process::find) {
-            Some(process) => format!("{}, which it has started, lives on", named(&process)),
-            None => format!("a process of another pid namespace runs it, {} there", holder.pid),
-        }
     }
 
     fn locks(&self) -> &LifeFile {
@@ -313,6 +310,26 @@ fn is_same(process: &Process, holder: &Identity) -> bool {
     match (process.start_ticks(), holder.start_ticks) {
         (Some(found), Some(noted)) => found == noted,
         _ => true,
+    }
+}
+
+/// The process of a pod that holds its lock.
+fn name_holder(holder: &Identity) -> String {
+    let here = Place::own();
+    let own = (holder.place.pid_namespace.is_some() && holder.place.pid_namespace == here.pid_namespace)
+        .then(|| Process::find(holder.pid).filter(|process| is_same(process, holder)))
+        .flatten();
+    match own {
+        Some(process) => runs(&process),
+        None => format!("a process of another pid namespace runs it, {} there", holder.pid),
+    }
+}
+
+/// What lives on of a pod whose own process is gone.
+fn name_started(holder: &Identity) -> String {
+    match holder.lock.and_then(find_started).and_then(Process::find) {
+        Some(process) => format!("{}, which it has started, lives on", named(&process)),
+        None => "a process that it has started lives on in another pid namespace".to_owned(),
     }
 }
 

@@ -1,7 +1,7 @@
-//! The lock by which a pod's life is told: a byte of a file beside the table, locked as long as the pod, or any
-//! program that it has started, lives.
+//! The locks by which a pod's life is told: two bytes of a file beside the table. The first is locked as long as the
+//! pod's own process lives, the one behind it as long as any program lives that the pod has started.
 //!
-//! The kernel keeps the lock, and lets go of it when the last process that has the descriptor is gone, however that
+//! The kernel keeps a lock, and lets go of it when the last process that has the descriptor is gone, however that
 //! ended. It is asked about by the file and the byte, so it tells in every pid namespace, and is not given to somebody
 //! else as a process's number is. The file holds nothing: a program that inherits the descriptor can read nothing
 //! through it. It is never removed; a pod notes which file it has locked, so that another one at its path says nothing.
@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::process::proc_is_of_own_namespace;
 use crate::files::state_file::{self, Fault};
 
-/// Which byte of which file is locked.
+/// Which byte of which file is locked, and the one behind it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LifeByte {
     device: u64,
@@ -25,10 +25,13 @@ pub struct LifeByte {
     byte: u64,
 }
 
-/// The lock, held until this and every copy of its descriptor is closed.
+/// The locks, held until this is dropped and every copy of the second's descriptor is closed.
 #[derive(Debug)]
 pub struct LifeLock {
-    file: File,
+    /// Locks the first byte, and is never inherited.
+    _own: File,
+    /// Locks the second.
+    inherited: File,
     /// `None` where the system or the file system has no such locks.
     byte: Option<LifeByte>,
 }
@@ -45,7 +48,10 @@ pub(super) enum LifeFile {
 /// What is known of a lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LockState {
+    /// The pod's own process has it.
     Held,
+    /// The pod's own process is gone, and something that it has started lives.
+    HeldByStarted,
     Free,
     /// The file that it is on is not there any more, or cannot be asked.
     Unknown,
@@ -61,20 +67,25 @@ pub(super) fn file_name(table: &OsStr) -> OsString {
 }
 
 impl LifeLock {
-    /// Locks a byte that nobody has locked, in the file of that name, which is made where it is missing.
+    /// Locks two bytes that nobody has locked, in the file of that name, which is made where it is missing.
     pub(super) fn take(directory: impl AsFd, name: &OsStr) -> Result<Self, Fault> {
         let flags = OFlags::RDONLY | OFlags::CREATE;
-        let (file, stat) = state_file::open_with_stat(directory, name, flags)?;
+        // Locks are an open file's: two of them have two.
+        let (own, _) = state_file::open_with_stat(&directory, name, flags)?;
+        let (inherited, stat) = state_file::open_with_stat(&directory, name, flags)?;
         let (device, inode) = state_file::identity(&stat);
         for byte in std::iter::repeat_with(random_byte).take(16) {
-            match lock::take(&file, byte) {
-                Ok(true) => return Ok(Self { file, byte: Some(LifeByte { device, inode, byte }) }),
-                Ok(false) => {}
+            let byte = match lock::take(&own, byte)
+                .and_then(|own| Ok(own && lock::take(&inherited, byte + 1)?))
+            {
+                Ok(true) => Some(LifeByte { device, inode, byte }),
+                Ok(false) => continue,
                 Err(error) => {
                     tracing::warn!(%error, "the file system has no locks on bytes; a pod's life is told by less");
-                    return Ok(Self { file, byte: None });
+                    None
                 }
-            }
+            };
+            return Ok(Self { _own: own, inherited, byte });
         }
         Err(io::Error::from(io::ErrorKind::WouldBlock).into())
     }
@@ -85,10 +96,10 @@ impl LifeLock {
     }
 }
 
-/// To be handed to programs that are part of the pod's life.
+/// The descriptor that is to be handed to programs which are part of the pod's life.
 impl AsFd for LifeLock {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.file.as_fd()
+        self.inherited.as_fd()
     }
 }
 
@@ -102,13 +113,15 @@ impl LifeFile {
         }
     }
 
-    /// Whether the lock is held, by any process of this machine.
+    /// Whether a lock is held, by any process of this machine.
     pub(super) fn state(&self, of: LifeByte) -> LockState {
         match self {
             Self::Open(file, identity) if *identity == (of.device, of.inode) => {
-                match lock::is_held(file, of.byte) {
-                    Ok(true) => LockState::Held,
-                    Ok(false) => LockState::Free,
+                let held = |byte| lock::is_held(file, byte);
+                match held(of.byte).and_then(|own| Ok((own, own || held(of.byte.saturating_add(1))?))) {
+                    Ok((true, _)) => LockState::Held,
+                    Ok((false, true)) => LockState::HeldByStarted,
+                    Ok((false, false)) => LockState::Free,
                     Err(_) => LockState::Unknown,
                 }
             }
@@ -118,13 +131,14 @@ impl LifeFile {
     }
 }
 
-/// The number of a process that has the lock's descriptor, as far as `/proc` shows one: for people, who want to know
-/// what to end.
-pub(super) fn find_holder(of: LifeByte) -> Option<i64> {
+/// The number of a process that the pod has started and that lives, as far as `/proc` shows one: for people, who want
+/// to know what to end.
+pub(super) fn find_started(of: LifeByte) -> Option<i64> {
     if !proc_is_of_own_namespace() {
         return None;
     }
-    let range = [of.byte.to_string(), of.byte.to_string()];
+    let byte = of.byte.saturating_add(1).to_string();
+    let range = [byte.clone(), byte];
     let has_lock = |line: &str| {
         let mut words = line.split_ascii_whitespace();
         words.next() == Some("lock:") && {

@@ -9,11 +9,11 @@
 import { closeSync, constants as o, fstatSync, readFileSync, readSync, statfsSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 
-import { ToolError, descriptorsExhausted, escape, isOutOfDescriptors } from './errors.mjs';
+import { descriptorsExhausted, escape, isOutOfDescriptors } from './errors.mjs';
 import * as json from './json_text.mjs';
 import { bootId, holderOfLock, nameOf, ownNamespace, runs, startTicks } from './process.mjs';
 import { BacklogFull, Refused, Unreachable } from './sockets.mjs';
-import { Fault, flockAtOnce, openDirectory, openRegular } from './state_file.mjs';
+import { Fault, flockAtOnce, openDirectory, openRegular, within } from './state_file.mjs';
 
 const MAX_FILE = 64 << 10;
 /** No other machine shares ext2 to ext4, XFS, Btrfs, tmpfs, ramfs, overlayfs, F2FS, ZFS, bcachefs. */
@@ -89,7 +89,18 @@ function string(text) {
   return value;
 }
 
-/** Decides who lives, by what is beside the table at `path`, which is one without links. */
+/** What is there and would tell cannot be asked; in words that speak of "it". */
+class Unasked extends Error {}
+
+const unknownIfUnasked = (error) => {
+  if (error instanceof Unasked) return unknown(error.message);
+  throw error;
+};
+
+/**
+ * Decides who lives, by what is beside the table at `path`, which is one without links. For want of file descriptors
+ * nobody is taken for gone: that is an error of its own.
+ */
 export class LifeCheck {
   #path;
   #directories;
@@ -103,24 +114,24 @@ export class LifeCheck {
   async of({ holder, pid, socket }) {
     // Where the numbers differ, somebody has put another process in its place and kept what he did not know.
     if (holder !== null && holder !== OTHER && holder.pid === pid) return this.#ofHolder(holder);
-    const life = await this.#ofNumber(pid, socket);
+    const life = await this.#ofNumber(pid, socket).catch(unknownIfUnasked);
     return holder === OTHER && life === GONE ? unknown(OTHER_VERSION) : life;
   }
 
   /** Whether the pod with that socket lives, by its directory. A pod without one is gone. */
-  async ofSocket(socket) {
+  ofSocket(socket) {
+    return this.#ofDirectory(socket).catch(unknownIfUnasked);
+  }
+
+  async #ofDirectory(socket) {
     const directory = this.#openDirectoryOf(socket);
     if (directory === null) return GONE;
     try {
-      if (!(await flockAtOnce(directory))) return lives(HOLDS_DIRECTORY);
-      const holder = notedHolder(directory);
+      if (await isLocked(directory)) return lives(HOLDS_DIRECTORY);
+      const [holder, pid] = [notedHolder(directory), notedPid(directory)];
       if (holder !== null && holder !== OTHER) return this.#ofHolder(holder);
-      const pid = notedPid(directory);
       if (pid !== null && runs(pid)) return lives(runsIt(pid));
       return holder === null ? GONE : unknown(OTHER_VERSION);
-    } catch (error) {
-      if (!(error instanceof Fault)) throw error;
-      return unknown(`its directory's lock cannot be asked for: ${error.message}`);
     } finally {
       closeSync(directory);
     }
@@ -153,9 +164,6 @@ export class LifeCheck {
       (await this.#directories.connect(socket)).destroy();
     } catch (error) {
       if (error instanceof Unreachable || error instanceof Refused) return GONE;
-      if (error instanceof Fault) return unknown(`its directory's lock cannot be asked for: ${error.message}`);
-      if (error instanceof ToolError)
-        return unknown('its socket cannot be asked, for there is no file descriptor left');
       if (!(error instanceof BacklogFull)) throw error;
     }
     return lives('its socket takes connections');
@@ -165,7 +173,7 @@ export class LifeCheck {
     const directory = this.#openDirectoryOf(socket);
     if (directory === null) return false;
     try {
-      return !(await flockAtOnce(directory));
+      return await isLocked(directory);
     } finally {
       closeSync(directory);
     }
@@ -188,6 +196,7 @@ export class LifeCheck {
       if (stat.dev !== device || stat.ino !== inode) return 'lost';
       return isListed(byte) ? 'held' : 'free';
     } catch (error) {
+      if (isOutOfDescriptors(error)) throw descriptorsExhausted();
       return error.code === 'ENOENT' && directory !== undefined && fd === undefined ? 'lost' : 'unasked';
     } finally {
       if (fd !== undefined) closeSync(fd);
@@ -206,11 +215,16 @@ export class LifeCheck {
 
   /** The pod's directory, opened; null where there is none beneath a granted one. */
   #openDirectoryOf(socket) {
+    let path;
     try {
-      return this.#directories.openDirectoryOf(socket);
+      path = this.#directories.openDirectoryOf(socket);
+      return openDirectory(within(path, '.'));
     } catch (error) {
-      if (error instanceof Unreachable || error instanceof Refused) return null;
-      throw error;
+      if (error instanceof Unreachable || error instanceof Refused || error.code === 'ENOENT') return null;
+      if (isOutOfDescriptors(error)) throw descriptorsExhausted();
+      throw path === undefined ? error : new Unasked(`its directory cannot be opened (${error.message})`);
+    } finally {
+      if (path !== undefined) closeSync(path);
     }
   }
 }
@@ -221,7 +235,8 @@ export class LifeCheck {
  * list is believed to lack one when the next is the same.
  */
 function isListed(byte) {
-  const isIt = new RegExp(` ${byte} ${byte}$`, 'm');
+  // What the pod has started locks the byte behind its own.
+  const isIt = new RegExp(` (?:${byte} ${byte}|${byte + 1n} ${byte + 1n})$`, 'm');
   for (let before = null, tries = 0; tries < 16; tries += 1) {
     const locks = readFileSync('/proc/locks', 'utf8');
     if (isIt.test(locks)) return true;
@@ -257,12 +272,21 @@ function named(pid) {
   return name === null ? `process ${pid}` : `process ${pid} (\`${escape(name)}\`)`;
 }
 
+/** Whether a process holds the directory. The lock for this question is shared, and gone with the descriptor. */
+async function isLocked(directory) {
+  try {
+    return !(await flockAtOnce(directory));
+  } catch (error) {
+    throw new Unasked(`its directory's lock cannot be asked for: ${error.message}`);
+  }
+}
+
 /** What `status.json` says. A pod of another make that takes the directory over writes its own. */
 function notedHolder(directory) {
+  const text = readShort(directory, 'status.json');
   try {
-    return readHolder(json.members(readShort(directory, 'status.json')).get('holder'));
-  } catch (error) {
-    if (error instanceof ToolError) throw error;
+    return readHolder(json.members(text).get('holder'));
+  } catch {
     return null;
   }
 }
@@ -272,7 +296,7 @@ function notedPid(directory) {
   return /^\+?\d+$/.test(text) ? Number(text) : null;
 }
 
-/** A short file whole; empty where there is none that can be read. */
+/** A short file whole; empty where there is none that a pod could have written. */
 function readShort(directory, name) {
   let fd;
   try {
@@ -282,7 +306,9 @@ function readShort(directory, name) {
     return size > MAX_FILE ? '' : json.decode(text.subarray(0, size));
   } catch (error) {
     if (isOutOfDescriptors(error)) throw descriptorsExhausted();
-    return '';
+    // It is no file, or no text.
+    if (error.code === 'ENOENT' || error instanceof Fault || error instanceof TypeError) return '';
+    throw new Unasked(`its \`${name}\` cannot be read (${error.message})`);
   } finally {
     if (fd !== undefined) closeSync(fd);
   }

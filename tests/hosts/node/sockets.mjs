@@ -48,10 +48,12 @@ export class Directories {
     return this.#open([...names(path).slice(0, -1), name], flags, (stat) => stat.isFile(), 'a regular file');
   }
 
-  /** A descriptor of the directory that holds the socket; one right in a granted directory has none. */
+  /**
+   * A descriptor of the directory that holds the socket, which stands for it and can read nothing. A socket right in
+   * a granted directory has no directory of its own.
+   */
   openDirectoryOf(path) {
-    const flags = o.O_RDONLY | o.O_DIRECTORY;
-    return this.#open(names(path).slice(0, -1), flags, (stat) => stat.isDirectory(), 'a directory');
+    return this.#open(names(path).slice(0, -1), O_PATH, (stat) => stat.isDirectory(), 'a directory');
   }
 
   /** A connection, without waiting: a Unix socket takes one at once, or has no room. */

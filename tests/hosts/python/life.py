@@ -7,6 +7,7 @@ there is a number: it lives where a process of that number runs, where its direc
 takes connections.
 """
 
+import errno
 import fcntl
 import os
 import struct
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 import json_text
 import process
 import state_file
-from errors import ToolError, descriptors_exhausted, escape
+from errors import descriptors_exhausted, escape, os_error
 from sockets import BacklogFull, Refused, Unreachable
 
 MAX_FILE = 64 << 10
@@ -49,7 +50,7 @@ class Holder:
     pid_namespace: int | None
     time_namespace: int | None
     start_ticks: int | None
-    # Device and inode of the file, and the byte of it that is locked.
+    # Device and inode of the file, and the byte of it that is locked; what the pod starts locks the one behind it.
     lock: tuple | None
 
     @classmethod
@@ -78,8 +79,15 @@ def _is_integer(value, least=0, beyond=2**64):
     return isinstance(value, int) and not isinstance(value, bool) and least <= value < beyond
 
 
+class Unasked(Exception):
+    """What is there and would tell cannot be asked; in words that speak of "it"."""
+
+
 class LifeCheck:
-    """Decides who lives, by what is beside the table at `path`, which is one without links."""
+    """Decides who lives, by what is beside the table at `path`, which is one without links.
+
+    For want of file descriptors nobody is taken for gone: that is an error of its own.
+    """
 
     def __init__(self, path, directories):
         self._path, self._directories = path, directories
@@ -90,22 +98,30 @@ class LifeCheck:
         # Where the numbers differ, somebody has put another process in its place and kept what he did not know.
         if isinstance(holder, Holder) and holder.pid == entry.pid:
             return self._of_holder(holder)
-        life = self._of_number(entry.pid, entry.socket)
+        try:
+            life = self._of_number(entry.pid, entry.socket)
+        except Unasked as why:
+            return Life(UNKNOWN, str(why))
         if holder == OTHER_VERSION and life.answer == GONE:
             return Life(UNKNOWN, OTHER_VERSION)
         return life
 
     def of_socket(self, socket):
         """Whether the pod with that socket lives, by its directory. A pod without one is gone."""
+        try:
+            return self._of_directory(socket)
+        except Unasked as why:
+            return Life(UNKNOWN, str(why))
+
+    def _of_directory(self, socket):
         with self._opened(socket) as directory:
             if directory is None:
                 return Life(GONE)
             if _is_locked(directory):
                 return Life(LIVES, HOLDS_DIRECTORY)
-            holder = _noted_holder(directory)
+            holder, pid = _noted_holder(directory), _noted_pid(directory)
             if isinstance(holder, Holder):
                 return self._of_holder(holder)
-            pid = _noted_pid(directory)
             if pid is not None and process.runs(pid):
                 return Life(LIVES, _runs(pid))
             return Life(GONE) if holder is None else Life(UNKNOWN, OTHER_VERSION)
@@ -142,12 +158,10 @@ class LifeCheck:
             return Life(GONE)
         except BacklogFull:
             pass
-        except ToolError:
-            return Life(UNKNOWN, "its socket cannot be asked, for there is no file descriptor left")
         return Life(LIVES, "its socket takes connections")
 
     def _lock(self, device, inode, byte):
-        """What is known of a lock on one byte of the file beside the table."""
+        """What is known of the locks on a byte of the file beside the table, and on the one behind it."""
         try:
             parent, name = os.path.split(self._path)
             directory = os.open(parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -157,7 +171,10 @@ class LifeCheck:
                 os.close(directory)
         except FileNotFoundError:
             return LOST
-        except (OSError, state_file.Fault, state_file.OutOfDescriptors):
+        except state_file.OutOfDescriptors as error:
+            raise descriptors_exhausted() from error
+        except (OSError, state_file.Fault) as error:
+            _refuse_if_exhausted(error)
             return UNASKED
         try:
             found = os.fstat(fd)
@@ -165,7 +182,7 @@ class LifeCheck:
                 return LOST
             if not hasattr(fcntl, "F_OFD_GETLK") or struct.calcsize("P") != 8:
                 return UNASKED
-            wanted = struct.pack(FLOCK, fcntl.F_WRLCK, os.SEEK_SET, byte, 1, 0)
+            wanted = struct.pack(FLOCK, fcntl.F_WRLCK, os.SEEK_SET, byte, 2, 0)
             kind = struct.unpack(FLOCK, fcntl.fcntl(fd, fcntl.F_OFD_GETLK, wanted))[0]
             return FREE if kind == fcntl.F_UNLCK else HELD
         except (OSError, struct.error):
@@ -189,10 +206,20 @@ class LifeCheck:
     def _opened(self, socket):
         """The pod's directory, opened; None where there is none beneath a granted one."""
         try:
-            fd = self._directories.open_directory_of(socket)
+            path = self._directories.open_directory_of(socket)
         except (Refused, Unreachable):
             yield None
             return
+        try:
+            fd = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=path)
+        except FileNotFoundError:
+            yield None
+            return
+        except OSError as error:
+            _refuse_if_exhausted(error)
+            raise Unasked(f"its directory cannot be opened ({os_error(error)})") from error
+        finally:
+            os.close(path)
         try:
             yield fd
         finally:
@@ -258,13 +285,25 @@ def _noted_pid(directory):
 
 
 def _read(directory, name):
-    """A short file whole; empty where there is none that can be read."""
+    """A short file whole; empty where there is none that a pod could have written."""
     try:
         fd = state_file.open_regular(directory, name, os.O_RDONLY)
+        with open(fd, "rb") as file:
+            data = file.read(MAX_FILE + 1)
+    except FileNotFoundError:
+        return b""
     except state_file.OutOfDescriptors as error:
         raise descriptors_exhausted() from error
-    except (OSError, state_file.Fault):
-        return b""
-    with open(fd, "rb") as file:
-        data = file.read(MAX_FILE + 1)
+    except state_file.Fault as fault:
+        error = fault.__cause__
+        if error is None or error.errno == errno.ELOOP:
+            return b""
+        raise Unasked(f"its `{name}` cannot be read ({os_error(error)})") from fault
+    except OSError as error:
+        raise Unasked(f"its `{name}` cannot be read ({os_error(error)})") from error
     return data if len(data) <= MAX_FILE else b""
+
+
+def _refuse_if_exhausted(error):
+    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+        raise descriptors_exhausted() from error

@@ -45,8 +45,11 @@ class Directories:
         return self._open((*_names(path)[:-1], name), flags, stat.S_ISREG, "a regular file")
 
     def open_directory_of(self, path):
-        """A descriptor of the directory that holds the socket; one right in a granted directory has none."""
-        return self._open(_names(path)[:-1], os.O_RDONLY | os.O_DIRECTORY, stat.S_ISDIR, "a directory")
+        """A descriptor of the directory that holds the socket, which stands for it and can read nothing.
+
+        A socket right in a granted directory has no directory of its own.
+        """
+        return self._open(_names(path)[:-1], os.O_PATH, stat.S_ISDIR, "a directory")
 
     def _open(self, names, flags, is_kind, kind):
         fd = self._resolve(names, flags)

@@ -22,6 +22,7 @@ const LISTS: &[&[Case]] = &[
     tools::broadcast::CASES,
     tools::read::CASES,
     tools::history::CASES,
+    tools::failed::CASES,
     tools::stop::CASES,
     tools::ending::CASES,
     tools::names::CASES,

@@ -46,6 +46,14 @@ pub fn rewrite(
             let summary = answer["ok"]["summary"].as_str().unwrap_or_default();
             answer["ok"]["summary"] = format!("Done: {summary}").into();
         }
+        Flaw::HidesFailures if !failed => {
+            let summary = answer["ok"]["summary"].as_str().unwrap_or_default();
+            let told =
+                ["; the last turn failed: ", "; a turn failed: "].iter().find_map(|told| summary.find(told));
+            if let Some(told) = told {
+                answer["ok"]["summary"] = summary[..told].into();
+            }
+        }
         Flaw::CutsText if answer["ok"]["content"].is_string() => {
             let content = answer["ok"]["content"].as_str().unwrap_or_default();
             answer["ok"]["content"] = content.lines().next().unwrap_or_default().into();

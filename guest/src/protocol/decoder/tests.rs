@@ -57,6 +57,8 @@ fn the_events_that_the_tools_look_at_are_told_apart() {
 {"event":"error"}
 {"event":"history","data":{"items":[]}}
 {"event":"run_end","data":{"code":"internal","event":"shutdown"}}
+{"data":{"result":"limit_reached"},"event":"run_end"}
+{"event":"run_end","data":{"result":"limit_reached","result":"finished"}}
 {"data":{"data":{"items":[]}},"event":"x"}
 {"event":"shutdown"}"#;
     let error = |code, message: &str| Event::Error(PodError { code, message: message.into() });
@@ -72,6 +74,8 @@ fn the_events_that_the_tools_look_at_are_told_apart() {
                 Event::Other,
                 Event::Other,
                 Event::Other,
+                Event::Other,
+                Event::LimitReached,
                 Event::Other,
                 Event::Other,
                 Event::Shutdown,

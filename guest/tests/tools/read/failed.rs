@@ -180,11 +180,17 @@ fn what_the_pod_says_to_all_clients_of_a_turn_that_failed_is_told() {
         summary(&[error("internal", "Cancelled"), given.clone()]).0,
         format!("{unanswered}; the last turn failed: cancelled")
     );
+    let end = |result: &str| format!("{}\n", json!({"event": "run_end", "data": {"result": result}}));
+    assert_eq!(
+        summary(&[end("limit_reached"), given.clone()]).0,
+        format!("{unanswered}; the last turn failed: too long: it reached its limit")
+    );
     // Another turn has begun since, or what was said is an answer to somebody else.
     for steps in [
         vec![provider.clone(), turn, given.clone()],
         vec![error("already_running", "no"), given.clone()],
         vec![error("tool_error", "no"), error("internal", "Cancelled?"), given.clone()],
+        vec![end("finished"), end("paused"), given.clone()],
     ] {
         assert_eq!(summary(&steps), (unanswered.to_owned(), Value::Null), "{steps:?}");
     }

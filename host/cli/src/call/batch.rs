@@ -52,12 +52,12 @@ pub async fn run(caller: &Caller, peek: bool, mut interrupt: Interrupt) -> anyho
     }
 }
 
-async fn answer(caller: &Caller, peek: bool, line: Input) -> Result<Answer, ToolError> {
+async fn answer(caller: &Caller, peek: bool, line: Input<()>) -> Result<Answer, ToolError> {
     let bad =
         |why: String| ToolError::new(ErrorKind::InvalidArgument, None, format!("invalid batch line: {why}"));
     let line = match line {
         Input::Line(line) => line,
-        Input::TooLong => return Err(bad(format!("it has more than {MAX_LINE} bytes"))),
+        Input::TooLong(()) => return Err(bad(format!("it has more than {MAX_LINE} bytes"))),
         Input::Failed(error) => return Err(bad(format!("standard input: {error}"))),
     };
     let call: BatchCall = serde_json::from_slice(&line).map_err(|error| bad(error.to_string()))?;

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::http::address::Address;
+use super::http::origin::{Host, Origin};
 use super::print_config::Client;
 use crate::units::bytes_in_memory;
 
@@ -30,8 +31,9 @@ pub struct McpArgs {
     #[arg(long, env = "POD_TOOLS_HTTP", value_name = "ADDR", help_heading = "Model Context Protocol")]
     pub(super) http: Option<Address>,
 
-    /// Clients must show the token in this file, as `Authorization: Bearer TOKEN`. The file must be yours
-    /// and nobody else's to read. Required where --http is not this machine alone
+    /// Clients must show the token in this file, as `Authorization: Bearer TOKEN`. The file must be yours and
+    /// nobody else's to read; one of root's (a mounted secret) may be readable by a group of yours. Required
+    /// where --http is not this machine alone
     #[arg(
         long,
         env = "POD_TOOLS_TOKEN_FILE",
@@ -41,15 +43,17 @@ pub struct McpArgs {
     )]
     pub(super) token_file: Option<PathBuf>,
 
-    /// Take HTTP requests that were sent to this host name, HOST or HOST:PORT; repeatable. The address itself
-    /// and, where it is this machine's own, localhost are taken anyway
+    /// Take HTTP requests that were sent to this host name, HOST (at any port) or HOST:PORT; repeatable. The
+    /// address itself and, where it is this machine's own, localhost are taken anyway. Ports 80 and 443 count
+    /// as named where a request names none
     #[arg(long, value_name = "HOST", requires = "http", help_heading = "Model Context Protocol")]
-    pub(super) allow_host: Vec<String>,
+    pub(super) allow_host: Vec<Host>,
 
-    /// Take HTTP requests from web pages of this origin, SCHEME://HOST:PORT; repeatable. Requests from any
-    /// other web page are refused
+    /// Take HTTP requests from web pages of this origin, SCHEME://HOST:PORT, and let them read the answers
+    /// (CORS); repeatable. The scheme's own port, 80 or 443, may be left out. Requests from any other web page
+    /// are refused
     #[arg(long, value_name = "ORIGIN", requires = "http", help_heading = "Model Context Protocol")]
-    pub(super) allow_origin: Vec<String>,
+    pub(super) allow_origin: Vec<Origin>,
 
     /// Print what to write into this client's configuration, so that it starts this program with these options,
     /// and serve nobody

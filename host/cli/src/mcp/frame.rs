@@ -1,7 +1,9 @@
 //! One message of a client, from its bytes: a message that the protocol knows, or the error that it gets.
 
-use rmcp::model::{ClientJsonRpcMessage, ErrorCode, RequestId};
+use rmcp::model::{ClientJsonRpcMessage, ErrorCode, ErrorData, RequestId};
 use serde_json::Value;
+
+use super::ids::IdScanner;
 
 /// A message, or what is answered in its place; `None` where nothing is: a notification that nobody knows.
 pub fn decode(bytes: &[u8]) -> Result<Option<ClientJsonRpcMessage>, Refusal> {
@@ -14,11 +16,12 @@ pub fn decode(bytes: &[u8]) -> Result<Option<ClientJsonRpcMessage>, Refusal> {
     let value: Value = match serde_json::from_slice(bytes) {
         Ok(value) => value,
         Err(error) => {
-            return Err(Refusal::new(None, ErrorCode::PARSE_ERROR, format!("this is not JSON: {error}")));
+            let message = format!("this is not JSON: {error}");
+            return Err(Refusal::new(IdScanner::ids_in(bytes), ErrorCode::PARSE_ERROR, message));
         }
     };
-    let id = value.get("id").and_then(|id| serde_json::from_value::<RequestId>(id.clone()).ok());
-    let invalid = |why: &str| Refusal::new(id.clone(), ErrorCode::INVALID_REQUEST, why.to_owned());
+    let ids = IdScanner::ids_in(bytes);
+    let invalid = |why: &str| Refusal::new(ids.clone(), ErrorCode::INVALID_REQUEST, why.to_owned());
     let Value::Object(members) = &value else {
         return Err(invalid("a message is one JSON object; batches are not part of this protocol"));
     };
@@ -27,11 +30,15 @@ pub fn decode(bytes: &[u8]) -> Result<Option<ClientJsonRpcMessage>, Refusal> {
     }
     match members.get("method") {
         Some(Value::String(_)) if !members.contains_key("id") => Ok(None),
-        Some(Value::String(_)) if id.is_none() => {
+        Some(Value::String(_))
+            if members
+                .get("id")
+                .is_none_or(|id| serde_json::from_value::<RequestId>(id.clone()).is_err()) =>
+        {
             Err(invalid("a request's `id` is a string or a whole number"))
         }
         Some(Value::String(method)) => Err(Refusal::new(
-            id.clone(),
+            ids,
             ErrorCode::INVALID_PARAMS,
             format!("the parameters of `{method}` are not what it takes: {error}"),
         )),
@@ -42,30 +49,59 @@ pub fn decode(bytes: &[u8]) -> Result<Option<ClientJsonRpcMessage>, Refusal> {
     }
 }
 
-/// A message that is answered with an error and goes no further.
+/// What is answered with an error and goes no further: a message, or several in a batch.
 #[derive(Debug)]
 pub struct Refusal {
-    id: Option<RequestId>,
+    /// Of the requests in it; none: there are none, or they cannot be read.
+    ids: Vec<Value>,
     code: ErrorCode,
     message: String,
 }
 
 impl Refusal {
-    pub fn new(id: Option<RequestId>, code: ErrorCode, message: String) -> Self {
-        Self { id, code, message }
+    fn new(ids: Vec<Value>, code: ErrorCode, message: String) -> Self {
+        Self { ids, code, message }
+    }
+
+    /// A request whose `id` is in use.
+    pub fn twice(id: &RequestId) -> Self {
+        Self::of(id, ErrorData::invalid_request("a request with this `id` is not answered yet", None))
+    }
+
+    /// A request that has this error for its answer.
+    pub fn of(id: &RequestId, error: ErrorData) -> Self {
+        Self::new(vec![id.clone().into_json_value()], error.code, error.message.into_owned())
+    }
+
+    /// A request that cannot be served at present.
+    pub fn failed(id: Option<RequestId>, message: String) -> Self {
+        let ids = id.map(RequestId::into_json_value).into_iter().collect();
+        Self::new(ids, ErrorCode::INTERNAL_ERROR, message)
     }
 
     /// A message that is longer than is taken.
-    pub fn too_long(limit: usize) -> Self {
+    pub fn too_long(limit: usize, scanned: IdScanner) -> Self {
         let message = format!("the message has more than {limit} bytes (raise the limit with --max-frame)");
-        Self::new(None, ErrorCode::INVALID_REQUEST, message)
+        Self::new(scanned.ids(), ErrorCode::INVALID_REQUEST, message)
     }
 
-    /// As it is sent. JSON-RPC wants an `id` in every answer, `null` where it could not be read.
-    pub fn to_json(&self) -> Vec<u8> {
-        let Self { id, code, message } = self;
+    /// As it is sent where each request can be answered by itself: a line for each.
+    pub fn to_lines(&self) -> Vec<u8> {
+        let ids = if self.ids.is_empty() { &[Value::Null] } else { &*self.ids };
+        let lines = ids.iter().map(|id| self.to_json(id) + "\n");
+        lines.collect::<String>().into_bytes()
+    }
+
+    /// As it is sent where there is one answer to everything that came.
+    pub fn to_document(&self) -> Vec<u8> {
+        let id = if let [id] = &*self.ids { id } else { &Value::Null };
+        self.to_json(id).into_bytes()
+    }
+
+    /// JSON-RPC wants an `id` in every answer, `null` where it could not be read.
+    fn to_json(&self, id: &Value) -> String {
+        let Self { code, message, .. } = self;
         serde_json::json!({ "jsonrpc": "2.0", "id": id, "error": { "code": code.0, "message": message } })
             .to_string()
-            .into_bytes()
     }
 }

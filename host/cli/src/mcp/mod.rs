@@ -1,11 +1,12 @@
 //! `pod-tools mcp`: the plugin's tools for any agent that speaks the Model Context Protocol.
 //!
-//! From the client inwards: a transport ([`stdio`] or [`http`]) turns bytes into messages within bounds and
-//! knows when an answer is out ([`delivery`]); [`session`] answers the protocol's requests; [`server`] is
-//! what all sessions share, and the one place through which every call passes. [`catalogue`] shows the
-//! component's tools in the protocol's terms, [`answer`] their outcomes, both in the [`client`]'s form,
-//! [`reader`] whose read cursors it moves, [`transcripts`] the pods' conversations as resources, [`watcher`]
-//! and [`attendant`] tell subscribers when one has changed, [`client_log`] takes log lines to clients.
+//! From the client inwards: a transport ([`stdio`] or [`http`]) turns bytes into messages within bounds
+//! ([`frame`], [`ids`]) and knows when an answer is out ([`delivery`]); [`session`] answers the protocol's
+//! requests; [`server`] is what all sessions share, and the one place through which every call passes.
+//! [`catalogue`] shows the component's tools in the protocol's terms, [`answer`] their outcomes, both in the
+//! [`client`]'s form, [`reader`] whose read cursors it moves, [`transcripts`] the pods' conversations as
+//! resources, [`watcher`] and [`attendant`] tell subscribers when one has changed, [`client_log`] takes log
+//! lines to clients.
 
 mod answer;
 mod args;
@@ -16,6 +17,7 @@ mod client_log;
 mod delivery;
 mod frame;
 mod http;
+mod ids;
 mod print_config;
 mod reader;
 mod server;

@@ -108,7 +108,7 @@ impl McpServer {
         stopping: CancellationToken,
     ) -> anyhow::Result<Arc<Self>> {
         let catalogue = Catalogue::new(tools.definitions().await.map_err(explained)?)?;
-        let watcher = Watcher::start(authority.clone(), &stopping)?;
+        let watcher = Watcher::start(authority.clone(), &stopping);
         Ok(Arc::new(Self {
             caller: Arc::new(Caller::of_server(tools, authority.clone(), audit, host)),
             authority,

@@ -11,10 +11,10 @@ use rmcp::handler::server::ServerHandler;
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams, CompleteResult,
     CompletionInfo, CustomRequest, CustomResult, ErrorCode, ErrorData, Implementation,
-    ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, LoggingLevel, PaginatedRequestParams,
-    ReadResourceRequestParams, ReadResourceResponse, ReadResourceResult, Reference, ResourceContents,
-    ServerCapabilities, ServerConfig, SetLevelRequestParams, SubscribeRequestParams, SubscriptionFilter,
-    Tool, UnsubscribeRequestParams,
+    InitializeRequestParams, InitializeResult, ListResourceTemplatesResult, ListResourcesResult,
+    ListToolsResult, LoggingLevel, PaginatedRequestParams, ProtocolVersion, ReadResourceRequestParams,
+    ReadResourceResponse, ReadResourceResult, Reference, ResourceContents, ServerCapabilities, ServerConfig,
+    SetLevelRequestParams, SubscribeRequestParams, SubscriptionFilter, Tool, UnsubscribeRequestParams,
 };
 use rmcp::service::{NotificationContext, RequestContext, RoleServer, SubscriptionContext};
 use serde_json::Value;
@@ -55,6 +55,10 @@ const METHODS: [&str; 13] = [
     "tools/list",
     "tools/call",
 ];
+
+/// Those of them that 2026-07-28 does not have.
+const OF_SESSIONS: [&str; 5] =
+    ["initialize", "ping", "logging/setLevel", "resources/subscribe", "resources/unsubscribe"];
 
 /// A session; for clients of the revision 2026-07-28, which has none, a single request.
 #[derive(Debug)]
@@ -203,6 +207,16 @@ fn ended_error(ended: &Ended) -> ErrorData {
     ErrorData::internal_error(message, None)
 }
 
+/// Whether a revision is 2026-07-28 or a later one, which have no sessions.
+pub fn is_sessionless(version: Option<&ProtocolVersion>) -> bool {
+    version.is_some_and(|version| version.as_str() >= ProtocolVersion::V_2026_07_28.as_str())
+}
+
+pub fn no_such_method(method: &str) -> ErrorData {
+    let message: Cow<'static, str> = format!("there is no method `{method}`").into();
+    ErrorData::new(ErrorCode::METHOD_NOT_FOUND, message, None)
+}
+
 /// What is listed on one page has no further ones.
 fn no_cursor(request: Option<PaginatedRequestParams>) -> Result<(), ErrorData> {
     match request.and_then(|request| request.cursor) {
@@ -219,8 +233,26 @@ fn no_such_resource(uri: &str) -> ErrorData {
 }
 
 impl ServerHandler for Session {
+    /// Without 2025-03-26, which alone has batches: its clients speak the revision before it, too.
+    fn supported_protocol_versions(&self) -> Cow<'static, [ProtocolVersion]> {
+        let offered = ProtocolVersion::KNOWN_VERSIONS.iter();
+        offered.filter(|version| **version != ProtocolVersion::V_2025_03_26).cloned().collect()
+    }
+
+    async fn initialize(
+        &self,
+        mut request: InitializeRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<InitializeResult, ErrorData> {
+        context.peer.set_peer_info(request.clone());
+        if request.protocol_version == ProtocolVersion::V_2025_03_26 {
+            request.protocol_version = ProtocolVersion::V_2024_11_05;
+        }
+        self.negotiate_initialize(&request)
+    }
+
     fn get_info(&self) -> ServerConfig {
-        let capabilities = ServerCapabilities::builder()
+        let mut capabilities = ServerCapabilities::builder()
             .enable_completions()
             .enable_logging()
             .enable_resources()
@@ -229,6 +261,11 @@ impl ServerHandler for Session {
             .enable_tools()
             .enable_tool_list_changed()
             .build();
+        if let Some(resources) = &mut capabilities.resources
+            && !self.shared.server.watcher.works()
+        {
+            resources.subscribe = None;
+        }
         let implementation =
             Implementation::new("pod-tools", env!("CARGO_PKG_VERSION")).with_title("Pod tools");
         ServerConfig::new(capabilities).with_server_info(implementation).with_instructions(INSTRUCTIONS)
@@ -249,8 +286,11 @@ impl ServerHandler for Session {
     async fn set_level(
         &self,
         request: SetLevelRequestParams,
-        _: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
+        if is_sessionless(context.protocol_version().as_ref()) {
+            return Err(no_such_method("logging/setLevel"));
+        }
         *self.shared.level.lock().unwrap_or_else(PoisonError::into_inner) = request.level;
         Ok(())
     }
@@ -398,14 +438,14 @@ impl ServerHandler for Session {
     async fn on_custom_request(
         &self,
         request: CustomRequest,
-        _: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<CustomResult, ErrorData> {
         let method = request.method;
-        if METHODS.contains(&&*method) {
+        let gone = is_sessionless(context.protocol_version().as_ref()) && OF_SESSIONS.contains(&&*method);
+        if METHODS.contains(&&*method) && !gone {
             let message = format!("the parameters of `{method}` are not what it takes");
             return Err(ErrorData::invalid_params(message, None));
         }
-        let message: Cow<'static, str> = format!("there is no method `{method}`").into();
-        Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, message, None))
+        Err(no_such_method(&method))
     }
 }

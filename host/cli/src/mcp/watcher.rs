@@ -17,6 +17,8 @@ use tokio::sync::{Notify, broadcast, watch};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 
+use crate::inotify;
+
 /// The files that a pod rewrites when its run ends.
 const REWRITTEN: [&str; 2] = ["status.json", "history.json"];
 /// A pod writes both within a moment; one word for both is enough.
@@ -42,7 +44,10 @@ struct Shared {
 
 #[derive(Debug)]
 struct State {
-    notifier: RecommendedWatcher,
+    /// `Err`: the system lets nothing be watched, and why.
+    notifier: Result<RecommendedWatcher, String>,
+    /// It has been said that a pod that is back cannot be watched.
+    complained: bool,
     /// By name.
     pods: HashMap<Arc<str>, Watched>,
     directories: HashMap<Identity, PodDirectory>,
@@ -72,24 +77,31 @@ pub struct Subscription {
 }
 
 impl Watcher {
-    /// Begins to watch, nothing yet, until `stopping`.
-    pub fn start(
-        authority: watch::Receiver<Authority>,
-        stopping: &CancellationToken,
-    ) -> notify::Result<Self> {
+    /// Begins to watch, nothing yet, until `stopping`. Where the system has nothing to watch with left, there
+    /// are no subscriptions, and the log says why.
+    pub fn start(authority: watch::Receiver<Authority>, stopping: &CancellationToken) -> Self {
         let rewritten = Arc::new(Rewritten::default());
         let notifier = {
             let rewritten = rewritten.clone();
-            notify::recommended_watcher(move |event| rewritten.note(event))?
+            notify::recommended_watcher(move |event| rewritten.note(event))
         };
-        let state = State { notifier, pods: HashMap::new(), directories: HashMap::new() };
+        let notifier = notifier.map_err(|error| inotify::explained(&error));
+        if let Err(why) = &notifier {
+            tracing::warn!("clients are not told of changed conversations: {why}");
+        }
+        let state = State { notifier, complained: false, pods: HashMap::new(), directories: HashMap::new() };
         let watcher = Self(Arc::new(Shared {
             authority,
             state: Mutex::new(state),
             changes: broadcast::Sender::new(CHANGES),
         }));
         tokio::spawn(stopping.clone().run_until_cancelled_owned(watcher.clone().run(rewritten)));
-        Ok(watcher)
+        watcher
+    }
+
+    /// Whether there can be subscriptions.
+    pub fn works(&self) -> bool {
+        self.state().notifier.is_ok()
     }
 
     /// The names of pods whose conversation may have grown.
@@ -102,6 +114,9 @@ impl Watcher {
         let authority = self.0.authority.borrow().clone();
         let directory = authority.pod_directory(pod)?;
         let mut state = self.state();
+        if let Err(why) = &state.notifier {
+            return Err(cannot_watch(why));
+        }
         let pod: Arc<str> = pod.into();
         if !state.pods.contains_key(&pod) && state.pods.len() >= MAX_WATCHED {
             let message = format!("{MAX_WATCHED} pods are watched already, which is this server's limit");
@@ -144,7 +159,15 @@ impl Watcher {
             let found = authority.pod_directory(&name).ok().flatten();
             let mut state = self.state();
             let found = found.and_then(|directory| {
-                state.watch(directory).inspect_err(|error| tracing::warn!("{error}")).ok()
+                let watched = state.watch(directory);
+                // It is tried again and again, and said once.
+                if let Err(error) = &watched
+                    && !state.complained
+                {
+                    tracing::warn!("{error}");
+                }
+                state.complained = watched.is_err();
+                watched.ok()
             });
             if let Some(watched) = state.pods.get_mut(&name) {
                 if found.is_some() && found != watched.directory {
@@ -169,21 +192,23 @@ impl Watcher {
     }
 }
 
+fn cannot_watch(why: &dyn std::fmt::Display) -> ToolError {
+    let message = format!("the pod's directory cannot be watched: {why}");
+    ToolError::new(ErrorKind::ExecutionFailed, Reason::DescriptorsExhausted, message)
+}
+
 impl State {
     /// Watches a directory, if it is not watched already.
     fn watch(&mut self, directory: PodDirectory) -> Result<Identity, ToolError> {
-        let cannot = |why: &dyn std::fmt::Display| {
-            let message = format!("the pod's directory cannot be watched: {why}");
-            ToolError::new(ErrorKind::ExecutionFailed, Reason::DescriptorsExhausted, message)
-        };
-        let identity = directory.identity().map_err(|error| cannot(&error))?;
+        let identity = directory.identity().map_err(|error| cannot_watch(&error))?;
         if self.directories.get(&identity).is_none_or(PodDirectory::is_removed) {
+            let notifier = self.notifier.as_mut().map_err(|why| cannot_watch(why))?;
             if let Some(removed) = self.directories.remove(&identity) {
-                let _ = self.notifier.unwatch(removed.path());
+                let _ = notifier.unwatch(removed.path());
             }
-            self.notifier
+            notifier
                 .watch(directory.path(), RecursiveMode::NonRecursive)
-                .map_err(|error| cannot(&error))?;
+                .map_err(|error| cannot_watch(&inotify::explained(&error)))?;
             self.directories.insert(identity, directory);
         }
         Ok(identity)
@@ -192,7 +217,7 @@ impl State {
     /// Ends the watches that no subscription needs any more.
     fn forget_unused(&mut self) {
         let used: HashSet<Identity> = self.pods.values().filter_map(|watched| watched.directory).collect();
-        let notifier = &mut self.notifier;
+        let Ok(notifier) = &mut self.notifier else { return };
         self.directories.retain(|identity, directory| {
             let keep = used.contains(identity);
             if !keep {

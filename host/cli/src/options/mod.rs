@@ -226,7 +226,8 @@ impl HostArgs {
         if allow_sockets.is_empty()
             && let Some(paths) = var("POD_TOOLS_ALLOW_SOCKETS")
         {
-            allow_sockets = std::env::split_paths(&paths).collect();
+            let named = std::env::split_paths(&paths).filter(|path| !path.as_os_str().is_empty());
+            allow_sockets = named.collect();
         }
         let (limits, component, audit) = (self.limits, self.component, self.audit);
         Ok(HostOptions {

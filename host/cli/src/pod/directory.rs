@@ -14,7 +14,7 @@ use std::io::{self, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use pod_tools_host::scope::{Holder, LifeCheck};
@@ -31,8 +31,10 @@ const MAX_SOCKET_PATH: usize = 107;
 /// being removed.
 const ATTEMPTS: usize = 16;
 
+/// How long what a killed pod has started has to end: it is being killed.
+pub const LEFTOVER_WAIT: Duration = Duration::from_secs(2);
 /// How long to wait before a lock is tried again.
-const PAUSE: Duration = Duration::from_millis(5);
+pub const PAUSE: Duration = Duration::from_millis(5);
 
 /// What was taken away from a pod.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -305,10 +307,16 @@ fn judge_leftovers(
     if takes_connections(handle, path) {
         bail!(taken(name, "its socket takes connections", path));
     }
-    if let Some(evidence) = check.of_files(handle).evidence() {
-        bail!(taken(name, &evidence.to_string(), path));
+    let deadline = Instant::now() + LEFTOVER_WAIT;
+    loop {
+        match check.of_files(handle).evidence() {
+            None => return Ok(true),
+            Some(evidence) if evidence.is_leftover() && Instant::now() < deadline => {
+                std::thread::sleep(PAUSE)
+            }
+            Some(evidence) => bail!(taken(name, &evidence.to_string(), path)),
+        }
     }
-    Ok(true)
 }
 
 fn taken(name: &PodName, reason: &str, path: &Path) -> String {

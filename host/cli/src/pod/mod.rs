@@ -52,7 +52,7 @@ use self::registration::{Allocated, Recorded};
 use self::server::PodServer;
 use self::signals::Signals;
 use self::supervisor::Supervisor;
-pub use self::supervisor::{SupervisorArgs, run as run_supervisor};
+pub use self::supervisor::{WORD as SUPERVISOR, run as run_supervisor};
 use crate::exit::INTERRUPTED;
 use crate::options::HostOptions;
 use crate::options::remedy::explained;
@@ -60,11 +60,15 @@ use crate::streams::tell;
 
 /// Run a pod in the foreground, with a command as its model
 ///
-/// Each message to the pod runs COMMAND once, with the message on its standard input; what it writes to its
-/// standard output is the answer. It finds POD_NAME and POD_SOCKET in its environment.
+/// Each message to the pod runs COMMAND once, with the message on its standard input, as lines; what it writes to
+/// its standard output until it ends is the answer. Where it fails, readers are told its exit status and the end of
+/// its standard error. It finds POD_NAME and POD_SOCKET in its environment, and has no terminal. What it leaves in
+/// the background goes on, and ends with the pod, also where the pod is killed; only what runs as another user does
+/// not.
 ///
 /// A line on standard error says when the pod is ready. It ends when a client shuts it down (exit status 0),
-/// on SIGTERM and SIGHUP (0) and on SIGINT (130), and takes its traces with it.
+/// on SIGTERM and SIGHUP (0) and on SIGINT (130), and takes its traces with it. A signal that its parent has ignored
+/// (nohup, a shell's job in the background) stays ignored.
 #[derive(Debug, clap::Args)]
 pub struct PodArgs {
     /// The pod's name: a directory of that name beneath the base directory is made for it

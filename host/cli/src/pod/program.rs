@@ -46,7 +46,8 @@ fn check_in(program: &OsStr, path: Option<&OsStr>) -> Result<(), NoProgram> {
     for directory in std::env::split_paths(path) {
         match check_file(&directory.join(program)) {
             Ok(()) => return Ok(()),
-            Err(NoProgram::NotExecutable(file)) => fault = NoProgram::NotExecutable(file),
+            Err(NoProgram::NotExecutable(file)) if file.exists() => fault = NoProgram::NotExecutable(file),
+            // It is not there, or in a directory that is somebody else's.
             Err(_) => {}
         }
     }

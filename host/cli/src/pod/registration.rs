@@ -2,7 +2,7 @@
 //! a guard that takes back what it has entered, once.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use pod_tools_host::registry::{FileRegistry, Record, Registry};
@@ -11,6 +11,7 @@ use pod_tools_host::scope::{
     TransactError,
 };
 
+use super::directory::{LEFTOVER_WAIT, PAUSE};
 use super::name::PodName;
 use crate::options::remedy::explained;
 
@@ -41,19 +42,31 @@ impl Allocated {
         rules: &[ScopeRule],
         (holder, life): (Holder, LifeLock),
     ) -> anyhow::Result<Allocated> {
-        let entered = lock.transact(LOCK_WAIT, |table, check| {
-            table.reclaim_stale(|entry| check.of(entry).is_gone());
-            let delegated_from = spawner.filter(|spawner| table.get(spawner).is_some()).map(str::to_owned);
-            let registered = table.register(Allocation {
-                pod_name: name.as_str().to_owned(),
-                pid: std::process::id().into(),
-                socket: socket.to_owned(),
-                scope_allow: rules.to_vec(),
-                delegated_from,
-                holder: Some(holder.clone()),
-            });
-            registered.map_err(|error| InTheWay::new(error, table, check))
-        });
+        let enter = || {
+            lock.transact(LOCK_WAIT, |table, check| {
+                table.reclaim_stale(|entry| check.of(entry).is_gone());
+                let delegated_from =
+                    spawner.filter(|spawner| table.get(spawner).is_some()).map(str::to_owned);
+                let registered = table.register(Allocation {
+                    pod_name: name.as_str().to_owned(),
+                    pid: std::process::id().into(),
+                    socket: socket.to_owned(),
+                    scope_allow: rules.to_vec(),
+                    delegated_from,
+                    holder: Some(holder.clone()),
+                });
+                registered.map_err(|error| InTheWay::new(error, table, check))
+            })
+        };
+        let deadline = Instant::now() + LEFTOVER_WAIT;
+        let entered = loop {
+            match enter() {
+                Err(TransactError::Refused(refusal)) if refusal.may_go() && Instant::now() < deadline => {
+                    std::thread::sleep(PAUSE);
+                }
+                entered => break entered,
+            }
+        };
         entered.map_err(reason).with_context(|| format!("cannot register pod `{name}`"))?;
         Ok(Allocated { lock, name: name.clone(), holder, _life: life, released: false })
     }
@@ -90,6 +103,11 @@ struct InTheWay {
 }
 
 impl InTheWay {
+    /// What is in the way has lost its pod, and may be about to end.
+    fn may_go(&self) -> bool {
+        self.evidence.as_ref().is_some_and(Evidence::is_leftover)
+    }
+
     fn new(error: RegisterError, table: &Table, check: &LifeCheck<'_>) -> InTheWay {
         let holder = match &error {
             RegisterError::NameTaken { name: holder, .. } | RegisterError::Conflict { holder, .. } => {

@@ -49,6 +49,16 @@ pub fn call(id: u64, tool: &str, arguments: Value) -> Value {
     request(id, "tools/call", json!({ "name": tool, "arguments": arguments }))
 }
 
+/// A request that says itself which revision it is of, with these parameters.
+pub fn newest(id: u64, method: &str, mut params: Value) -> Value {
+    params["_meta"] = json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientInfo": { "name": "test", "version": "1" },
+        "io.modelcontextprotocol/clientCapabilities": {},
+    });
+    request(id, method, params)
+}
+
 /// The text of a tool's result.
 pub fn text(answer: &Value) -> &str {
     answer["result"]["content"][0]["text"].as_str().unwrap_or_else(|| panic!("no text: {answer}"))
@@ -229,7 +239,7 @@ fn peak_memory(child: &Child) -> u64 {
 pub struct Served {
     child: Child,
     /// Held: what it says has somewhere to go.
-    _stderr: BufReader<ChildStderr>,
+    stderr: BufReader<ChildStderr>,
     pub address: String,
     /// What is behind the path of requests.
     pub query: &'static str,
@@ -240,10 +250,16 @@ pub struct Served {
 pub struct Response {
     pub status: u16,
     pub session: Option<String>,
+    head: String,
     pub body: String,
 }
 
 impl Response {
+    /// A header's value.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        header(&self.head, name)
+    }
+
     /// The messages in it, events or one document.
     pub fn messages(&self) -> Vec<Value> {
         let events = self.body.lines().filter_map(|line| line.strip_prefix("data: "));
@@ -269,7 +285,7 @@ impl Served {
         stderr.read_line(&mut line).unwrap();
         let address = line.split("http://").nth(1).and_then(|url| url.split('/').next());
         let address = address.unwrap_or_else(|| panic!("no URL: {line}")).to_owned();
-        Self { child, _stderr: stderr, address, query: "" }
+        Self { child, stderr, address, query: "" }
     }
 
     pub fn connect(&self) -> TcpStream {
@@ -286,7 +302,10 @@ impl Served {
         if !host {
             head += &format!("Host: {}\r\n", self.address);
         }
-        head += "Accept: application/json, text/event-stream\r\nContent-Type: application/json\r\n";
+        if !headers.iter().any(|(name, _)| *name == "Accept") {
+            head += "Accept: application/json, text/event-stream\r\n";
+        }
+        head += "Content-Type: application/json\r\n";
         for (name, value) in headers {
             head += &format!("{name}: {value}\r\n");
         }
@@ -303,6 +322,15 @@ impl Served {
 
     pub fn post(&self, headers: &[(&str, &str)], body: &[u8]) -> Response {
         response(self.post_unread(headers, body))
+    }
+
+    /// Sends any request on a connection of its own, and reads the answer.
+    pub fn exchange(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Response {
+        let mut stream = self.connect();
+        let head = self.head(headers, body.len()).replacen("POST /mcp", &format!("{method} {path}"), 1);
+        stream.write_all(head.as_bytes()).unwrap();
+        stream.write_all(body).unwrap();
+        response(stream)
     }
 
     /// Begins a session, and gives its id.
@@ -324,6 +352,14 @@ impl Served {
     pub fn peak_memory(&self) -> u64 {
         peak_memory(&self.child)
     }
+
+    /// Ends it, and gives what it has said on standard error meanwhile.
+    pub fn stop(mut self) -> String {
+        cli::signal(&self.child, Signal::TERM);
+        let mut said = String::new();
+        self.stderr.read_to_string(&mut said).unwrap();
+        said
+    }
 }
 
 impl Drop for Served {
@@ -340,16 +376,18 @@ pub fn response(mut stream: TcpStream) -> Response {
     let _ = stream.read_to_end(&mut bytes);
     let text = String::from_utf8_lossy(&bytes);
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no response: {text}"));
-    let header = |wanted: &str| {
-        head.lines().find_map(|line| {
-            let (name, value) = line.split_once(": ")?;
-            name.eq_ignore_ascii_case(wanted).then(|| value.to_owned())
-        })
-    };
     let status = head.split_whitespace().nth(1).unwrap().parse().unwrap();
-    let chunked = header("transfer-encoding").is_some();
+    let chunked = header(head, "transfer-encoding").is_some();
     let body = if chunked { unchunked(body) } else { body.to_owned() };
-    Response { status, session: header("mcp-session-id"), body }
+    let session = header(head, "mcp-session-id").map(str::to_owned);
+    Response { status, session, head: head.to_owned(), body }
+}
+
+fn header<'a>(head: &'a str, wanted: &str) -> Option<&'a str> {
+    head.lines().find_map(|line| {
+        let (name, value) = line.split_once(": ")?;
+        name.eq_ignore_ascii_case(wanted).then_some(value)
+    })
 }
 
 fn unchunked(mut body: &str) -> String {

@@ -222,7 +222,10 @@ fn there_are_so_many_sessions_and_one_that_ends_makes_room() {
     let server = Served::start(&place, &[]);
     let sessions: Vec<String> = (0..64).map(|_| server.session().unwrap()).collect();
     let refused = server.session().unwrap_err();
-    assert!(refused.status >= 500 && refused.body.contains("limit"), "{refused:?}");
+    assert_eq!((refused.status, refused.header("retry-after")), (503, Some("10")), "{refused:?}");
+    let error = refused.answer();
+    assert_eq!(error["id"], 0);
+    assert!(error["error"]["message"].as_str().unwrap().contains("limit"), "{error}");
     let mut stream = server.connect();
     let delete = server.head(&[("Mcp-Session-Id", &sessions[0])], 0).replacen("POST", "DELETE", 1);
     stream.write_all(delete.as_bytes()).unwrap();

@@ -4,12 +4,18 @@
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
 mod bounds;
+mod browsers;
 mod client;
+mod connections;
 mod grants;
 mod http;
+mod ids;
 mod readers;
 mod resources;
+mod revisions;
+mod shortage;
 mod stdio;
+mod streams;
 mod tools;
 
 #[path = "../support/cli.rs"]

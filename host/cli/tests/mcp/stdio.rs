@@ -1,11 +1,13 @@
 //! Frames that are none, too many, too long, and clients that leave or do not read.
 
-use std::io::Write;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::Stdio;
 
 use pod_tools_conformance::{FakePod, Place, Script, Step, assistant, history};
 use rustix::process::Signal;
 use serde_json::json;
 
+use crate::cli;
 use crate::client::{PATIENT, Piped, call, initialize, notification, request, text};
 
 const MIB: u64 = 1 << 20;
@@ -31,7 +33,7 @@ fn what_is_no_message_gets_its_error_and_the_session_goes_on() {
     let mut client = Piped::start(&place, &[]);
     for (line, code) in [
         ("garbage", -32700),
-        ("{\"jsonrpc\":\"2.0\",\"id\":1,", -32700),
+        ("{\"jsonrpc\":\"2.0\",\"id\":", -32700),
         ("\u{1}", -32700),
         ("[]", -32600),
         ("17", -32600),
@@ -152,6 +154,39 @@ fn a_client_that_leaves_in_the_middle_of_a_call_takes_it_along() {
     drop(client.stdin.take());
     pod.await_closed(1);
     assert_eq!(client.code(), Some(0));
+}
+
+#[test]
+fn a_client_that_reads_no_more_has_left_and_nothing_is_said_of_it() {
+    for shut in ["stdout", "stdin"] {
+        let (place, _pod) = with_history(&"a long story. ".repeat(1 << 16));
+        let mut child = cli::at(&place, ["mcp"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        writeln!(stdin, "{}", initialize()).unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        stdout.read_line(&mut String::new()).unwrap();
+        writeln!(stdin, "{}", call(1, "ReadPodOutput", json!({ "name": "child" }))).unwrap();
+        // The answer is on its way.
+        stdout.read_exact(&mut [0; 100]).unwrap();
+        match shut {
+            "stdout" => {
+                drop(stdout);
+                // It ends though its input does not.
+                child.wait().unwrap();
+            }
+            _ => {
+                drop(stdin);
+                drop(stdout);
+            }
+        }
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(String::from_utf8(output.stderr).unwrap(), "", "{shut}");
+    }
 }
 
 #[test]

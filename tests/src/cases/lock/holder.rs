@@ -13,13 +13,15 @@ use crate::flaw::Flaw;
 use crate::need::Need;
 use crate::trial::Trial;
 
-/// A byte of the file beside the table, above what fits into a double.
-const BYTE: u64 = (1 << 61) + 1;
-
 /// The file that pods lock bytes of.
 fn open_lives(t: &Trial) -> io::Result<File> {
     let path = t.place().scope_lock().with_extension("lock.lives");
     File::options().create(true).truncate(false).read(true).write(true).open(path)
+}
+
+/// A byte of the file for this case alone, as pods have bytes by chance: one above what fits into a double.
+fn byte_of(file: &File) -> io::Result<u64> {
+    Ok((1 << 61) + 4 * file.metadata()?.ino() + 1)
 }
 
 /// What a holder says of its lock.
@@ -54,20 +56,24 @@ fn stays(t: &mut Trial) -> Verdict {
 pub const CASES: &[Case] = &[
     Case::new(
         "lock/holder-by-its-lock",
-        "a pod lives as long as the byte is locked that its holder names, whatever its number leads to; then it is gone",
+        "a pod lives as long as the byte that its holder names is locked, or the one behind it; then it is gone",
         |t| {
             t.dead_pod("dead")?;
             t.dead_pod("worker")?;
             let file = open_lives(t)?;
+            let byte = byte_of(&file)?;
             let mut entry = t.place().stale_allocation("worker");
             entry["holder"] = json!({
-                "pid": entry["pid"], "boot_id": boot_id()?, "pid_namespace": 1, "lock": lock_of(&file, BYTE)?,
+                "pid": entry["pid"], "boot_id": boot_id()?, "pid_namespace": 1, "lock": lock_of(&file, byte)?,
             });
-            byte_lock::take(&file, BYTE)?;
-            reclaim(t, &entry)?;
-            t.option("--op-timeout", "300ms").restart()?;
-            stays(t)?;
-            drop(file);
+            t.option("--op-timeout", "300ms");
+            // By its own process, then by something that it has started.
+            for byte in [byte, byte + 1] {
+                let file = open_lives(t)?;
+                byte_lock::take(&file, byte)?;
+                reclaim(t, &entry)?;
+                stays(t)?;
+            }
             t.stop("worker")?.says("stopped pod `worker`; reclaimed scope: write:/work/worker")?;
             same("the scope table", t.place().allocated()?, Vec::<String>::new())
         },
@@ -76,14 +82,17 @@ pub const CASES: &[Case] = &[
     .catches(&[Flaw::BelievesNumbers, Flaw::BelievesInStops]),
     Case::new(
         "lock/holder-without-its-lock",
-        "a pod is gone when the byte is free that its holder names, though its number is a living process's",
+        "a pod is gone when both bytes are free that its holder names, though its number is a living process's",
         |t| {
             t.dead_pod("worker")?;
             let file = open_lives(t)?;
+            let byte = byte_of(&file)?;
             let mut entry = started(t, 0)?;
-            entry["holder"]["lock"] = lock_of(&file, BYTE)?;
+            entry["holder"]["lock"] = lock_of(&file, byte)?;
             // Another pod's.
-            byte_lock::take(&file, BYTE + 1)?;
+            byte_lock::take(&file, byte + 2)?;
+            let before = open_lives(t)?;
+            byte_lock::take(&before, byte - 1)?;
             t.place().write_table(&[entry])?;
             t.list()?.with_data("/stale_reclaimed", 1)?;
             same("the scope table", t.place().allocated()?, Vec::<String>::new())

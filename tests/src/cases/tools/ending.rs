@@ -161,7 +161,7 @@ pub const CASES: &[Case] = &[
             let alias = t.place().root().join("alias");
             std::os::unix::fs::symlink(t.place().base(), &alias)?;
             let _pod = t.pod("worker", Script::new().stopping())?;
-            let mut allocation = t.place().native_allocation("worker", std::process::id().into());
+            let mut allocation = t.place().stale_allocation("worker");
             allocation["socket"] = json!(alias.join("worker/sock"));
             t.place().write_table(&[allocation])?;
             let before = state(t)?;

@@ -2,6 +2,7 @@
 
 pub mod broadcast;
 pub mod ending;
+pub mod failed;
 pub mod history;
 pub mod list;
 pub mod listing;

@@ -1,7 +1,9 @@
-//! Where the server listens, and under which names requests may reach it.
+//! Where the server listens, and the hosts that it is by that.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
+
+use super::origin::Host;
 
 /// An address to listen at: `PORT`, `IP:PORT` or `localhost:PORT`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,28 +33,19 @@ impl Address {
     }
 }
 
-/// The hosts that requests may name: a web page that has its own name lead to this address (DNS rebinding)
-/// names another. `bound` is where the server listens in fact.
-pub fn allowed_hosts(bound: SocketAddr, named: &[String]) -> Vec<String> {
-    let port = bound.port();
-    let with_port = |ip: IpAddr| SocketAddr::new(ip, port).to_string();
-    let mut hosts = named.to_vec();
-    let ip = bound.ip().to_canonical();
+/// The hosts that are this server, where it listens in fact.
+pub fn own_hosts(bound: SocketAddr) -> Vec<Host> {
+    let (ip, port) = (bound.ip().to_canonical(), bound.port());
+    let mut hosts = Vec::new();
     if !ip.is_unspecified() {
-        hosts.push(with_port(ip));
+        hosts.push(Host::new(ip, port));
     }
     if ip.is_loopback() || ip.is_unspecified() {
-        hosts.push(format!("localhost:{port}"));
-        hosts.push(with_port(Ipv4Addr::LOCALHOST.into()));
-        hosts.push(with_port(std::net::Ipv6Addr::LOCALHOST.into()));
+        hosts.push(Host::localhost(port));
+        hosts.push(Host::new(Ipv4Addr::LOCALHOST.into(), port));
+        hosts.push(Host::new(Ipv6Addr::LOCALHOST.into(), port));
     }
     hosts
-}
-
-/// The origins of web pages whose requests are taken: the server's own, and those that the operator named.
-pub fn allowed_origins(bound: SocketAddr, named: &[String]) -> Vec<String> {
-    let own = allowed_hosts(bound, &[]).into_iter().map(|host| format!("http://{host}"));
-    named.iter().cloned().chain(own).collect()
 }
 
 #[cfg(test)]
@@ -75,9 +68,11 @@ mod tests {
     }
 
     #[test]
-    fn a_request_must_name_the_address_or_what_the_operator_named() {
-        let hosts = allowed_hosts("127.0.0.1:9".parse().unwrap(), &["pods.example".to_owned()]);
-        assert_eq!(hosts, ["pods.example", "127.0.0.1:9", "localhost:9", "127.0.0.1:9", "[::1]:9"]);
-        assert_eq!(allowed_hosts("10.0.0.1:9".parse().unwrap(), &[]), ["10.0.0.1:9"]);
+    fn a_server_is_the_address_and_where_that_is_this_machine_its_other_names() {
+        let own = |bound: &str| own_hosts(bound.parse().unwrap());
+        let hosts = |names: &[&str]| names.iter().map(|name| name.parse().unwrap()).collect::<Vec<Host>>();
+        assert_eq!(own("127.0.0.2:9"), hosts(&["127.0.0.2:9", "localhost:9", "127.0.0.1:9", "[::1]:9"]));
+        assert_eq!(own("0.0.0.0:9"), hosts(&["localhost:9", "127.0.0.1:9", "[::1]:9"]));
+        assert_eq!(own("10.0.0.1:9"), hosts(&["10.0.0.1:9"]));
     }
 }

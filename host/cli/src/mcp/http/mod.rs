@@ -1,10 +1,16 @@
 //! The protocol over Streamable HTTP. rmcp knows the protocol; here are its bounds: who may come in, how
 //! many, with how much, for how long.
 
+mod accept;
 pub mod address;
+mod body;
 mod connection;
+mod cors;
+pub mod origin;
+mod places;
 mod reply;
 mod sessions;
+mod streams;
 mod token;
 
 use std::convert::Infallible;
@@ -13,13 +19,13 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
-use http::{Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::TokioTimer;
+use rmcp::model::{ClientJsonRpcMessage, RequestId};
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -27,9 +33,12 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use self::address::Address;
-use self::connection::{Connection, Watched};
+use self::body::Upload;
+use self::connection::{Answering, Connection, REQUEST_TIME, Watched};
+use self::origin::{Door, Refused};
+use self::places::{MAX_CONNECTIONS, Place, Places};
 use self::reply::{Abandon, Reply};
-use self::sessions::{Sessions, Table};
+use self::sessions::{MAY_GO, Sessions, SessionsError, Table, refused_as_too_many};
 use self::token::Token;
 use super::args::McpArgs;
 use super::delivery::Delivery;
@@ -40,14 +49,14 @@ use super::session::Session;
 /// The one path that is served.
 const PATH: &str = "/mcp";
 const SESSION_ID: &str = "mcp-session-id";
-/// Connections at once; further ones wait to be taken.
-const MAX_CONNECTIONS: usize = 256;
-/// A client has so long for the head of a request, and as long for its body.
-const REQUEST_TIME: Duration = Duration::from_secs(30);
 /// Connections have so long to end when the server does.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 /// Out of descriptors, it is tried again so much later.
 const RETRY: Duration = Duration::from_millis(100);
+/// Connections that are told at once that there are too many; further ones are closed without a word.
+const MAX_TURNED_AWAY: usize = 32;
+/// What they have time for.
+const TURNING_AWAY: Duration = Duration::from_secs(5);
 
 type Service = StreamableHttpService<Session, Sessions>;
 
@@ -56,7 +65,7 @@ type Service = StreamableHttpService<Session, Sessions>;
 pub struct Listener {
     listener: TcpListener,
     token: Option<Token>,
-    config: StreamableHttpServerConfig,
+    door: Door,
     max_frame: usize,
 }
 
@@ -65,7 +74,9 @@ struct Endpoint {
     service: Service,
     sessions: Table,
     token: Option<Token>,
+    door: Door,
     max_frame: usize,
+    turned_away: Semaphore,
 }
 
 impl Listener {
@@ -79,16 +90,9 @@ impl Listener {
         );
         let listener =
             TcpListener::bind(address.0).await.with_context(|| format!("cannot listen at {}", address.0))?;
-        let bound = listener.local_addr()?;
-        let hosts = address::allowed_hosts(bound, &args.allow_host);
-        let config = StreamableHttpServerConfig::default()
-            .with_allowed_hosts(hosts)
-            .with_allowed_origins(address::allowed_origins(bound, &args.allow_origin))
-            .enforce_origin_validation()
-            .with_max_request_body_bytes(args.max_frame)
-            // A call ends with its connection, so there is nothing to come back to.
-            .with_sse_retry(None);
-        Ok(Self { listener, token, config, max_frame: args.max_frame })
+        let own = address::own_hosts(listener.local_addr()?);
+        let door = Door::new(own, &args.allow_host, &args.allow_origin);
+        Ok(Self { listener, token, door, max_frame: args.max_frame })
     }
 
     /// Serves until the server stops.
@@ -96,28 +100,43 @@ impl Listener {
         let stopping = server.stopping.clone();
         let sessions = Arc::new(Sessions::new());
         let table = sessions.table().clone();
-        let config = self.config.with_cancellation_token(stopping.clone());
+        let config = StreamableHttpServerConfig::default()
+            // The door knows them.
+            .disable_allowed_hosts()
+            .disable_allowed_origins()
+            .with_max_request_body_bytes(self.max_frame)
+            // A call ends with its connection, so there is nothing to come back to.
+            .with_sse_retry(None)
+            .with_cancellation_token(stopping.clone());
         let service =
             StreamableHttpService::new(move || Ok(Session::new(server.clone())), sessions.clone(), config);
-        let endpoint =
-            Arc::new(Endpoint { service, sessions: table, token: self.token, max_frame: self.max_frame });
+        let endpoint = Arc::new(Endpoint {
+            service,
+            sessions: table,
+            token: self.token,
+            door: self.door,
+            max_frame: self.max_frame,
+            turned_away: Semaphore::new(MAX_TURNED_AWAY),
+        });
         eprintln!("pod-tools: serving at http://{}{PATH}", self.listener.local_addr()?);
 
-        let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        let places = Places::default();
         let mut connections = JoinSet::new();
         tokio::spawn(stopping.clone().run_until_cancelled_owned(async move { sessions.end_idle().await }));
         loop {
-            let accepted = async {
-                let place = places.clone().acquire_owned().await;
-                (self.listener.accept().await, place)
-            };
             tokio::select! {
-                (accepted, place) = accepted => match accepted {
+                accepted = self.listener.accept() => match accepted {
                     Ok((stream, _)) => {
+                        let connection = Connection::new();
+                        let place = places.take(&connection);
                         let (endpoint, stopping) = (endpoint.clone(), stopping.clone());
                         connections.spawn(async move {
-                            let _place = place;
-                            endpoint.serve(stream, stopping.cancelled_owned()).await;
+                            match place {
+                                Some(place) => {
+                                    endpoint.serve(stream, connection, place, stopping.cancelled_owned()).await;
+                                }
+                                None => endpoint.turn_away(stream).await,
+                            }
                         });
                     }
                     Err(error) => {
@@ -137,23 +156,29 @@ impl Listener {
 
 impl Endpoint {
     /// Serves one connection.
-    async fn serve(self: Arc<Self>, stream: TcpStream, stopping: impl Future<Output = ()>) {
+    async fn serve(
+        self: Arc<Self>,
+        stream: TcpStream,
+        connection: Connection,
+        place: Place,
+        stopping: impl Future<Output = ()>,
+    ) {
         // Answers are small, and written in one go.
         let _ = stream.set_nodelay(true);
-        let connection = Connection::default();
         let watched = Watched::new(stream, connection.clone());
-        let respond = service_fn(move |request| {
-            let (endpoint, connection) = (self.clone(), connection.clone());
-            async move { Ok::<_, Infallible>(endpoint.respond(request, connection).await) }
-        });
-        let serving = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(REQUEST_TIME)
-            .serve_connection(watched, respond);
+        let respond = {
+            let connection = connection.clone();
+            service_fn(move |request| {
+                let (endpoint, connection) = (self.clone(), connection.clone());
+                async move { Ok::<_, Infallible>(endpoint.respond(request, connection).await) }
+            })
+        };
+        let serving = http1::Builder::new().serve_connection(watched, respond);
         tokio::pin!(serving);
         let served = tokio::select! {
             served = serving.as_mut() => served,
-            () = stopping => {
+            () = connection.overdue() => return tracing::debug!("a connection was given up: no request came"),
+            () = async { tokio::select! { () = stopping => {}, () = place.wanted.cancelled() => {} } } => {
                 serving.as_mut().graceful_shutdown();
                 serving.await
             }
@@ -163,55 +188,139 @@ impl Endpoint {
         }
     }
 
+    /// Tells one connection that there are too many.
+    async fn turn_away(self: Arc<Self>, stream: TcpStream) {
+        let Ok(_turn) = self.turned_away.try_acquire() else { return };
+        let endpoint = self.clone();
+        let respond = service_fn(move |request: Request<Incoming>| {
+            let origin = endpoint.door.origin(&request).ok().flatten().cloned();
+            let mut response = too_many(text(StatusCode::SERVICE_UNAVAILABLE, ""), TURNING_AWAY);
+            *response.body_mut() = Full::from(format!(
+                "the server has {MAX_CONNECTIONS} connections in use already, which is its limit; try again later"
+            ));
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            cors::allow_reading(origin, response.headers_mut());
+            std::future::ready(Ok::<_, Infallible>(response))
+        });
+        let serving = http1::Builder::new()
+            .keep_alive(false)
+            .serve_connection(hyper_util::rt::TokioIo::new(stream), respond);
+        let _ = timeout(TURNING_AWAY, serving).await;
+    }
+
     async fn respond(&self, request: Request<Incoming>, connection: Connection) -> Response<Reply> {
-        let headers = request.headers();
-        let session = headers.get(SESSION_ID).and_then(|id| id.to_str().ok());
+        let mut answering = connection.answering();
+        let origin = match self.door.origin(&request) {
+            Ok(origin) => Ok(origin.cloned()),
+            Err(refused) => Err(refusal_at_the_door(refused)),
+        };
+        let (admitted, origin) = match origin {
+            Ok(origin) => (self.admit(request, &mut answering).await, origin),
+            Err(refused) => (Err(refused), None),
+        };
+        let mut response = match admitted {
+            Ok(admitted) => self.handle(admitted, connection, answering).await,
+            Err(refused) => {
+                let abandon = Abandon::unless_ended(Delivery::new(connection.outbox.clone()));
+                refused.map(|body| Reply::new(body.boxed(), abandon, connection, None, answering))
+            }
+        };
+        cors::allow_reading(origin, response.headers_mut());
+        response
+    }
+
+    /// Has rmcp answer.
+    async fn handle(
+        &self,
+        Admitted { mut request, id }: Admitted,
+        connection: Connection,
+        answering: Answering,
+    ) -> Response<Reply> {
+        let session = request.headers().get(SESSION_ID).and_then(|id| id.to_str().ok());
         let session = session.and_then(|id| self.sessions.enter(id));
         let outbox = session.as_ref().map_or(&connection.outbox, |session| &session.outbox);
         let delivery = Delivery::new(outbox.clone());
         // hyper drops this very future when the client leaves.
         let abandon = Abandon::unless_ended(delivery.clone());
-        let response = match self.admit(request).await {
-            Ok(mut request) => {
-                request.extensions_mut().insert(delivery);
-                self.service.handle(request).await
-            }
-            Err(refused) => refused.map(|body| body.boxed()),
-        };
-        response.map(|body| Reply::new(body, abandon, connection, session))
+        request.extensions_mut().insert(delivery);
+        let (mut response, too_many_sessions) = refused_as_too_many(self.service.handle(request)).await;
+        if too_many_sessions {
+            let refused = Refusal::failed(id, SessionsError::TooMany.to_string());
+            response =
+                too_many(document(StatusCode::SERVICE_UNAVAILABLE, &refused), MAY_GO).map(BodyExt::boxed);
+        }
+        response.map(|body| Reply::new(body, abandon, connection, session, answering))
     }
 
     /// The request with its whole body, if it may come in; else what it gets.
-    async fn admit(&self, request: Request<Incoming>) -> Result<Request<Full<Bytes>>, Response<Full<Bytes>>> {
+    async fn admit(
+        &self,
+        request: Request<Incoming>,
+        answering: &mut Answering,
+    ) -> Result<Admitted, Response<Full<Bytes>>> {
+        self.door.host(&request).map_err(refusal_at_the_door)?;
+        if cors::is_preflight(&request) {
+            let mut allowed = text(StatusCode::NO_CONTENT, "");
+            cors::allow_requests(request.headers(), allowed.headers_mut());
+            return Err(allowed);
+        }
         if let Some(token) = &self.token
             && !token.is_shown_by(request.headers())
         {
             let mut refused = text(StatusCode::UNAUTHORIZED, "show the token: Authorization: Bearer TOKEN");
-            refused.headers_mut().insert(WWW_AUTHENTICATE, http::HeaderValue::from_static("Bearer"));
+            refused.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             return Err(refused);
         }
+        answering.welcome();
         if request.uri().path() != PATH {
             return Err(text(StatusCode::NOT_FOUND, "the server is at /mcp"));
         }
-        let (head, body) = request.into_parts();
+        let (mut head, body) = request.into_parts();
+        accept::name_types(&mut head.headers);
         let is_post = head.method == Method::POST;
-        let body = Limited::new(body, if is_post { self.max_frame } else { 0 });
-        let body = match timeout(REQUEST_TIME, body.collect()).await {
-            Ok(Ok(body)) => body.to_bytes(),
-            Ok(Err(error)) if error.is::<LengthLimitError>() => {
-                return Err(refusal(StatusCode::PAYLOAD_TOO_LARGE, &Refusal::too_long(self.max_frame)));
-            }
+        let mut upload = Upload::new(if is_post { self.max_frame } else { 0 });
+        let came = timeout(REQUEST_TIME, upload.receive(body)).await;
+        let (body, too_long) = upload.end();
+        if let Some(scanned) = too_long {
+            let refused = Refusal::too_long(self.max_frame, scanned);
+            return Err(document(StatusCode::PAYLOAD_TOO_LARGE, &refused));
+        }
+        match came {
+            Ok(Ok(())) => {}
             Ok(Err(_)) => return Err(text(StatusCode::BAD_REQUEST, "the request broke off")),
             Err(_) => return Err(text(StatusCode::REQUEST_TIMEOUT, "the request took too long to come")),
-        };
+        }
+        let mut id = None;
         if is_post {
             match frame::decode(&body) {
+                Ok(Some(ClientJsonRpcMessage::Request(request))) => id = Some(request.id),
                 Ok(Some(_)) => {}
                 Ok(None) => return Err(text(StatusCode::ACCEPTED, "")),
-                Err(refused) => return Err(refusal(StatusCode::BAD_REQUEST, &refused)),
+                Err(refused) => return Err(document(StatusCode::BAD_REQUEST, &refused)),
             }
         }
-        Ok(Request::from_parts(head, Full::new(body)))
+        Ok(Admitted { request: Request::from_parts(head, Full::new(body)), id })
+    }
+}
+
+/// What may come in.
+struct Admitted {
+    request: Request<Full<Bytes>>,
+    /// Of the request in it.
+    id: Option<RequestId>,
+}
+
+fn refusal_at_the_door(refused: Refused) -> Response<Full<Bytes>> {
+    match refused {
+        Refused::NoHost => text(StatusCode::BAD_REQUEST, "the request names no host, or more than one"),
+        Refused::Host => text(
+            StatusCode::FORBIDDEN,
+            "this host is not served (the operator can name it with --allow-host)",
+        ),
+        Refused::Origin => text(
+            StatusCode::FORBIDDEN,
+            "pages of this origin are not served (the operator can name it with --allow-origin)",
+        ),
     }
 }
 
@@ -219,9 +328,15 @@ fn text(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {
     with_status(status, Full::from(text))
 }
 
-fn refusal(status: StatusCode, refusal: &Refusal) -> Response<Full<Bytes>> {
-    let mut response = with_status(status, Full::from(refusal.to_json()));
-    response.headers_mut().insert(CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
+fn document(status: StatusCode, refusal: &Refusal) -> Response<Full<Bytes>> {
+    let mut response = with_status(status, Full::from(refusal.to_document()));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// Says when it is worth another try.
+fn too_many(mut response: Response<Full<Bytes>>, retry_after: Duration) -> Response<Full<Bytes>> {
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(retry_after.as_secs()));
     response
 }
 

@@ -11,7 +11,7 @@ use http_body_util::combinators::BoxBody;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::connection::Connection;
+use super::connection::{Answering, Connection};
 use super::sessions::Use;
 use crate::mcp::delivery::{Delivery, HandOver};
 
@@ -27,8 +27,9 @@ pub struct Reply {
     state: State,
     /// The answer has been given, and counts as delivered when this is done.
     delivered: Option<JoinHandle<()>>,
-    /// The session is in use until the response has ended.
+    /// The session and the connection are in use until the response has ended.
     _session: Option<Use>,
+    _answering: Answering,
 }
 
 enum State {
@@ -65,8 +66,17 @@ impl Reply {
         guard: Abandon,
         connection: Connection,
         session: Option<Use>,
+        answering: Answering,
     ) -> Self {
-        Self { body, guard, connection, state: State::Giving, delivered: None, _session: session }
+        Self {
+            body,
+            guard,
+            connection,
+            state: State::Giving,
+            delivered: None,
+            _session: session,
+            _answering: answering,
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! The sessions of HTTP clients: so many at once, and none for ever.
 
+use std::cell::Cell;
 use std::collections::HashMap;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -11,6 +13,7 @@ use rmcp::transport::streamable_http_server::session::local::{
 };
 use rmcp::transport::streamable_http_server::session::{ServerSseMessage, SessionId, SessionManager};
 
+use super::streams::{Behind, News, NewsStream};
 use crate::mcp::delivery::Outbox;
 
 /// Sessions at once.
@@ -18,9 +21,20 @@ const MAX_SESSIONS: usize = 64;
 /// A session that was not used for so long ends. One with an open stream is in use.
 const IDLE: Duration = Duration::from_secs(600);
 /// One that has been idle for so long makes room for a new one, where there are too many.
-const MAY_GO: Duration = Duration::from_secs(10);
+pub const MAY_GO: Duration = Duration::from_secs(10);
 /// Notifications that wait for a client to read; the oldest make room.
 const CHANNEL: usize = 16;
+
+tokio::task_local! {
+    /// Whether a request was refused because there are too many sessions: rmcp answers that like any failure.
+    static TOO_MANY: Cell<bool>;
+}
+
+/// Handles a request, and tells whether it was refused because there are too many sessions.
+pub async fn refused_as_too_many<T>(handled: impl Future<Output = T>) -> (T, bool) {
+    let handled = async { (handled.await, TOO_MANY.with(Cell::get)) };
+    TOO_MANY.scope(Cell::new(false), handled).await
+}
 
 /// rmcp's sessions, bounded.
 #[derive(Debug)]
@@ -36,6 +50,7 @@ pub struct Table(Arc<Mutex<HashMap<SessionId, Entry>>>);
 #[derive(Debug)]
 struct Entry {
     outbox: Outbox,
+    news: Arc<News>,
     uses: usize,
     last_used: Instant,
 }
@@ -65,6 +80,12 @@ impl Table {
         let entry = table.get_mut(&id)?;
         entry.uses += 1;
         Some(Use { table: self.clone(), id, outbox: entry.outbox.clone() })
+    }
+
+    fn news(&self, id: &SessionId) -> Result<Arc<News>, SessionsError> {
+        let table = self.lock();
+        let entry = table.get(id).ok_or_else(|| LocalSessionManagerError::SessionNotFound(id.clone()))?;
+        Ok(entry.news.clone())
     }
 
     fn idle(&self, at_least: Duration) -> Vec<SessionId> {
@@ -124,11 +145,24 @@ impl Sessions {
         }
     }
 
+    async fn open_news(
+        &self,
+        id: &SessionId,
+        last_event_id: Option<&str>,
+    ) -> Result<NewsStream, SessionsError> {
+        let news = self.table.news(id)?;
+        Ok(news.open(last_event_id, self.inner.create_standalone_stream(id)).await?)
+    }
+
     async fn make_room(&self) -> Result<(), SessionsError> {
         if self.table.lock().len() < MAX_SESSIONS {
             return Ok(());
         }
-        let oldest = self.table.idle(MAY_GO).into_iter().next().ok_or(SessionsError::TooMany)?;
+        let Some(oldest) = self.table.idle(MAY_GO).into_iter().next() else {
+            // Outside of a request there is nobody to tell.
+            let _ = TOO_MANY.try_with(|too_many| too_many.set(true));
+            return Err(SessionsError::TooMany);
+        };
         self.end(&oldest).await;
         Ok(())
     }
@@ -141,7 +175,8 @@ impl SessionManager for Sessions {
     async fn create_session(&self) -> Result<(SessionId, Self::Transport), Self::Error> {
         self.make_room().await?;
         let (id, transport) = self.inner.create_session().await?;
-        let entry = Entry { outbox: Outbox::default(), uses: 0, last_used: Instant::now() };
+        let entry =
+            Entry { outbox: Outbox::default(), news: Arc::default(), uses: 0, last_used: Instant::now() };
         self.table.lock().insert(id.clone(), entry);
         Ok((id, transport))
     }
@@ -179,7 +214,7 @@ impl SessionManager for Sessions {
         &self,
         id: &SessionId,
     ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static, Self::Error> {
-        Ok(self.inner.create_standalone_stream(id).await?)
+        self.open_news(id, None).await
     }
 
     async fn resume(
@@ -187,6 +222,14 @@ impl SessionManager for Sessions {
         id: &SessionId,
         last_event_id: String,
     ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static, Self::Error> {
-        Ok(self.inner.resume(id, last_event_id).await?)
+        let stream: Pin<Box<dyn Stream<Item = ServerSseMessage> + Send + Sync>> =
+            if last_event_id.contains('/') {
+                // rmcp gives the event that is named once more.
+                let events = self.inner.resume(id, last_event_id.clone()).await?;
+                Box::pin(Behind::new(events, &last_event_id))
+            } else {
+                Box::pin(self.open_news(id, Some(&last_event_id)).await?)
+            };
+        Ok(stream)
     }
 }

@@ -12,7 +12,7 @@ use std::io;
 use std::sync::Arc;
 
 use rmcp::model::{
-    ClientJsonRpcMessage, ClientRequest, ErrorCode, GetExtensions, RequestId, ServerJsonRpcMessage,
+    ClientJsonRpcMessage, ClientRequest, GetExtensions, GetMeta, RequestId, ServerJsonRpcMessage,
 };
 use rmcp::service::{QuitReason, RoleServer, ServerInitializeError, serve_server_with_ct};
 use rmcp::transport::Transport;
@@ -22,8 +22,9 @@ use self::output::{Broken, Output, again, write_lines};
 use self::requests::{Requests, Room};
 use super::delivery::{Delivery, Outbox};
 use super::frame::{self, Refusal};
+use super::ids::IdScanner;
 use super::server::McpServer;
-use super::session::Session;
+use super::session::{Session, is_sessionless, no_such_method};
 use crate::input_lines::{Input, read_lines};
 
 /// Serves one client, until it closes our standard input or the server stops.
@@ -58,7 +59,7 @@ async fn serve_until_broken(server: Arc<McpServer>, max_frame: usize, broken: Br
 
 /// The transport.
 struct Stdio {
-    input: mpsc::Receiver<Input>,
+    input: mpsc::Receiver<Input<IdScanner>>,
     output: mpsc::Sender<Output>,
     broken: Broken,
     /// Answers of the transport's own that wait to be written before anything else is read.
@@ -95,9 +96,7 @@ impl Stdio {
             if self.refused.is_some() {
                 let room = self.output.reserve().await.ok()?;
                 if let Some(refused) = self.refused.take() {
-                    let mut bytes = refused.to_json();
-                    bytes.push(b'\n');
-                    room.send(Output { bytes, written: None });
+                    room.send(Output { bytes: refused.to_lines(), written: None });
                 }
             }
             if let Some((_, size)) = &self.waiting {
@@ -111,13 +110,14 @@ impl Stdio {
             }
             let input = tokio::select! {
                 input = self.input.recv() => input?,
-                // What cannot be answered is not carried out.
+                // What cannot be answered is not carried out: a client that reads nothing more has left, whatever
+                // it still sends.
                 () = self.output.closed() => return None,
             };
             let line = match input {
                 Input::Line(line) => line,
-                Input::TooLong => {
-                    self.refused = Some(Refusal::too_long(self.max_frame));
+                Input::TooLong(scanned) => {
+                    self.refused = Some(Refusal::too_long(self.max_frame, scanned));
                     continue;
                 }
                 Input::Failed(error) => {
@@ -147,12 +147,17 @@ impl Stdio {
         room: Room,
     ) -> Result<ClientJsonRpcMessage, Refusal> {
         if let ClientJsonRpcMessage::Request(request) = &mut message {
+            // Before it knows the client, rmcp answers it whatever the revision.
+            if matches!(request.request, ClientRequest::PingRequest(_))
+                && is_sessionless(request.request.get_meta().protocol_version().as_ref())
+            {
+                return Err(Refusal::of(&request.id, no_such_method("ping")));
+            }
             self.introduced |=
                 !matches!(request.request, ClientRequest::PingRequest(_) | ClientRequest::DiscoverRequest(_));
             let delivery = Delivery::new(self.outbox.clone());
             if !self.requests.begin(request.id.clone(), delivery.clone(), room) {
-                let message = "a request with this `id` is not answered yet".to_owned();
-                return Err(Refusal::new(Some(request.id.clone()), ErrorCode::INVALID_REQUEST, message));
+                return Err(Refusal::twice(&request.id));
             }
             request.request.extensions_mut().insert(delivery);
         }
@@ -173,13 +178,15 @@ impl Transport<RoleServer> for Stdio {
         async move {
             let mut bytes = bytes?;
             bytes.push(b'\n');
-            let gone = || io::Error::from(io::ErrorKind::BrokenPipe);
-            let room = output.reserve().await.map_err(|_| gone())?;
+            // A client that reads no more has left, which rmcp would log as an error. The transport ends by it,
+            // and the answer counts as not delivered.
+            let Ok(room) = output.reserve().await else { return Ok(()) };
             let hand_over = request.as_ref().and_then(|request| request.delivery.hand_over());
             let (sender, written) = oneshot::channel();
             room.send(Output { bytes, written: Some(sender) });
-            written.await.map_err(|_| gone())??;
-            if let Some(hand_over) = hand_over {
+            if matches!(written.await, Ok(Ok(())))
+                && let Some(hand_over) = hand_over
+            {
                 hand_over.delivered().await;
             }
             Ok(())

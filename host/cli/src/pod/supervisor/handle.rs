@@ -141,7 +141,7 @@ impl Link {
         let (ours, its) = StdUnixStream::pair()?;
         ours.set_nonblocking(true)?;
         let started = program()?
-            .args(["pod-supervisor", "--"])
+            .arg("--")
             .arg(&command.program)
             .args(&command.arguments)
             .envs(command.environment.iter().cloned())

@@ -22,4 +22,4 @@ mod process;
 mod wire;
 
 pub use self::handle::Supervisor;
-pub use self::process::{SupervisorArgs, run};
+pub use self::process::{WORD, run};

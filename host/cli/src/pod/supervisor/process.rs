@@ -9,6 +9,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
+use clap::Parser;
 use rustix::process::{
     Pid, Signal, WaitId, WaitIdOptions, WaitOptions, getpid, kill_process, kill_process_group, wait, waitid,
 };
@@ -27,9 +28,14 @@ const KILLING: Duration = Duration::from_secs(5);
 /// How long to leave them to die before looking again.
 const PAUSE: Duration = Duration::from_millis(2);
 
+/// The word behind the program's name that makes it a supervisor.
+pub const WORD: &str = "pod-supervisor";
+
 /// Runs the commands of a pod, which starts this and speaks to it on its standard input
-#[derive(Debug, clap::Args)]
-pub struct SupervisorArgs {
+///
+/// A command line of its own: none of the shared options, and none of their variables, concerns it.
+#[derive(Debug, clap::Parser)]
+struct SupervisorArgs {
     /// Be the supervisor, rather than what starts it
     #[arg(long)]
     detached: bool,
@@ -39,15 +45,19 @@ pub struct SupervisorArgs {
     command: Vec<OsString>,
 }
 
-/// Serves the pod until it asks for the end or is gone.
-///
-/// # Errors
-/// Fails where standard input is no pod's socket.
-pub async fn run(args: SupervisorArgs) -> anyhow::Result<ExitCode> {
-    if !args.detached {
-        detach(&args.command)?;
-        return Ok(ExitCode::SUCCESS);
-    }
+/// Is the supervisor, in place of all else that the program is.
+pub fn run() -> ExitCode {
+    let args = SupervisorArgs::parse_from(std::env::args_os().skip(1));
+    let done = if args.detached { serve(args.command) } else { detach(&args.command) };
+    ExitCode::from(u8::from(done.is_err()))
+}
+
+/// Serves the pod until it asks for the end or is gone. Fails where standard input is no pod's socket.
+fn serve(command: Vec<OsString>) -> io::Result<()> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(serve_pod(command))
+}
+
+async fn serve_pod(command: Vec<OsString>) -> io::Result<()> {
     let socket = StdUnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
     socket.set_nonblocking(true)?;
     let mut pod = UnixStream::from_std(socket)?;
@@ -58,7 +68,7 @@ pub async fn run(args: SupervisorArgs) -> anyhow::Result<ExitCode> {
     let _ = rustix::process::set_child_subreaper(Some(getpid()));
     // Also where the pod's parent has left this signal ignored, which would lose how commands end.
     let mut ended = signal(SignalKind::child())?;
-    let mut commands = Commands { command: args.command, running: None };
+    let mut commands = Commands { command, running: None };
     loop {
         tokio::select! {
             request = pod.async_io(Interest::READABLE, || receive(&pod)) => match request {
@@ -70,12 +80,12 @@ pub async fn run(args: SupervisorArgs) -> anyhow::Result<ExitCode> {
                 Ok(Some((KILL, _))) => commands.kill(),
                 Ok(Some((END, _))) => {
                     commands.end_all(GRACE);
-                    return Ok(ExitCode::SUCCESS);
+                    return Ok(());
                 }
                 // The pod is gone, or talks nonsense.
                 _ => {
                     commands.end_all(Duration::ZERO);
-                    return Ok(ExitCode::SUCCESS);
+                    return Ok(());
                 }
             },
             _ = ended.recv() => {
@@ -90,15 +100,15 @@ pub async fn run(args: SupervisorArgs) -> anyhow::Result<ExitCode> {
 /// Starts the supervisor in a process of its own that nobody need wait for: were it the pod's child, it would
 /// stay behind a killed pod as a zombie until somebody reaps it.
 fn detach(command: &[OsString]) -> io::Result<()> {
-    program()?.args(["pod-supervisor", "--detached", "--"]).args(command).spawn().map(drop)
+    program()?.args(["--detached", "--"]).args(command).spawn().map(drop)
 }
 
-/// This very program, also where its file has been replaced meanwhile, under a name that tells the supervisor from
-/// the pod.
+/// This very program as a supervisor, also where its file has been replaced meanwhile, under a name that tells it
+/// from the pod.
 pub fn program() -> io::Result<Command> {
     let file = if cfg!(target_os = "linux") { "/proc/self/exe".into() } else { std::env::current_exe()? };
     let mut program = Command::new(file);
-    program.arg0("pod-tools-supervisor");
+    program.arg0("pod-tools-supervisor").arg(WORD);
     Ok(program)
 }
 
