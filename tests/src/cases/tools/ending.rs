@@ -164,13 +164,14 @@ pub const CASES: &[Case] = &[
             let mut allocation = t.place().stale_allocation("worker");
             allocation["socket"] = json!(alias.join("worker/sock"));
             t.place().write_table(&[allocation])?;
-            t.option("--allow-sockets", t.place().base());
-            t.stop("worker")?.says(&stopped("worker"))?;
-            same("the scope table", t.place().allocated()?, Vec::<String>::new())
+            let before = state(t)?;
+            t.option("--allow-sockets", t.place().base()).option("--op-timeout", "300ms");
+            t.stop("worker")?.fails("execution-failed", "still-running")?;
+            same("registry and scope table", state(t)? == before, true)
         },
     )
-    .needs(&[Need::ScopeLock, Need::SocketPaths])
-    .catches(&[Flaw::KeepsScope]),
+    .needs(&[Need::ScopeLock, Need::SocketPaths, Need::OpTimeout])
+    .catches(&[Flaw::BelievesInStops]),
     Case::new("tools/stop-crashed", "a pod that died and left socket and scope behind is stopped", |t| {
         t.crashed_pod("worker")?;
         t.place().write_table(&[t.place().native_allocation("worker", 0)])?;
