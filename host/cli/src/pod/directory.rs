@@ -190,14 +190,20 @@ impl OwnDirectory {
         write("status.json", &self.status(State::Idle))
     }
 
-    /// Writes `status.json`. A pod whose disk is full goes on: its clients learn all from the socket.
+    /// Writes `status.json`. A pod whose disk is full goes on: its clients learn all from the socket. The state before
+    /// would be wrong for as long as the disk is full: without the file it is unknown.
     pub fn write_status(&self, state: State) {
-        self.write_or_warn("status.json", &self.status(state));
+        if let Err(error) = self.write("status.json", &self.status(state)) {
+            self.warn("status.json", &error);
+            let _ = rustix::fs::unlinkat(&self.handle, "status.json", AtFlags::empty());
+        }
     }
 
-    /// Writes `history.json`, likewise.
+    /// Writes `history.json`, if it can be.
     pub fn write_history(&self, items: &[u8]) {
-        self.write_or_warn("history.json", items);
+        if let Err(error) = self.write("history.json", items) {
+            self.warn("history.json", &error);
+        }
     }
 
     fn status(&self, state: State) -> Vec<u8> {
@@ -213,10 +219,8 @@ impl OwnDirectory {
         serde_json::to_vec(&status).expect("a status holds only strings")
     }
 
-    fn write_or_warn(&self, file: &str, bytes: &[u8]) {
-        if let Err(error) = self.write(file, bytes) {
-            tracing::warn!("cannot write `{}`: {error}", self.path.join(file).display());
-        }
+    fn warn(&self, file: &str, error: &io::Error) {
+        tracing::warn!("cannot write `{}`: {error}", self.path.join(file).display());
     }
 
     /// Replaces a file as a whole.

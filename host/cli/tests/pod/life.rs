@@ -402,6 +402,22 @@ fn what_a_pod_of_the_version_before_left_is_understood() {
 }
 
 #[test]
+fn a_state_that_cannot_be_written_is_unknown_and_not_the_one_before() {
+    let world = World::new();
+    let pod = world.pod("x", &[], &["cat"]);
+    // As a full disk does it: no new file can be made.
+    fs::create_dir(pod.dir.join(".status.json.new")).unwrap();
+    let mut client = pod.connect();
+    client.run("hello");
+    client.until("run_end");
+    assert!(!pod.dir.join("status.json").exists());
+    fs::remove_dir(pod.dir.join(".status.json.new")).unwrap();
+    client.run("hello");
+    client.until("run_end");
+    assert_eq!(pod.state(), "idle");
+}
+
+#[test]
 fn a_pod_whose_socket_is_removed_listens_again() {
     let world = World::new();
     let pod = world.pod("x", &[], &["cat"]);

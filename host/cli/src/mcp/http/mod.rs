@@ -45,6 +45,7 @@ use super::delivery::Delivery;
 use super::frame::{self, Refusal};
 use super::server::McpServer;
 use super::session::Session;
+use crate::streams::tell;
 
 /// The one path that is served.
 const PATH: &str = "/mcp";
