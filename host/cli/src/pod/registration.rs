@@ -98,7 +98,7 @@ impl Allocated {
 #[derive(Debug, thiserror::Error)]
 #[error("{error}{}", .evidence.as_ref().map(|evidence| format!("; {evidence}")).unwrap_or_default())]
 struct InTheWay {
-    error: RegisterError,
+    error: Box<RegisterError>,
     evidence: Option<Evidence>,
 }
 
@@ -116,7 +116,7 @@ impl InTheWay {
             _ => None,
         };
         let evidence = holder.and_then(|holder| check.of(holder).evidence().cloned());
-        InTheWay { error, evidence }
+        InTheWay { error: Box::new(error), evidence }
     }
 }
 
