@@ -190,11 +190,11 @@ async def tools(world):
             result = await client.call_tool("SendToPod", {"name": "worker", "message": "hello"})
             assert text(result) == "sent message to `worker`", text(result)
             assert result.structured_content == {"pod": "worker", "summary": text(result)}
-            assert await until_idle(client, "worker") == "HELLO"
+            assert await until_idle(client, "worker") == "HELLO\n"
 
             # What was delivered is not given twice, however soon it is asked for again.
             await client.call_tool("SendToPod", {"name": "worker", "message": "again"})
-            assert await until_idle(client, "worker") == "AGAIN"
+            assert await until_idle(client, "worker") == "AGAIN\n"
             result = await client.call_tool("ReadPodOutput", {"name": "worker"})
             assert result.structured_content["text"] == "" and "no new" in text(result), text(result)
 
@@ -261,7 +261,7 @@ async def transcripts(world):
             [content] = (await client.read_resource(uri)).contents
             assert "HELLO" in content.text and str(content.uri) == uri
             # The cursor has not moved.
-            assert await until_idle(client, "worker") == "HELLO"
+            assert await until_idle(client, "worker") == "HELLO\n"
 
 
 async def cancellation(world):
@@ -312,11 +312,11 @@ async def two_clients(world):
             waiting = asyncio.ensure_future(one.call_tool("ReadPodOutput", {"name": "silent"}))
             gone = await asyncio.wait_for(connections.get(), LONG)
             await other.call_tool("SendToPod", {"name": "worker", "message": "hello"})
-            assert await until_idle(other, "worker") == "HELLO"
+            assert await until_idle(other, "worker") == "HELLO\n"
             assert not waiting.done() and not gone.is_set()
             await one.call_tool("SendToPod", {"name": "worker", "message": "me too"})
             # What another client has read, this one has still to read.
-            assert await until_idle(one, "worker") == "HELLO\n\nME TOO"
+            assert await until_idle(one, "worker") == "HELLO\n\n\nME TOO\n"
             waiting.cancel()
             await asyncio.gather(waiting, return_exceptions=True)
         server.close()
