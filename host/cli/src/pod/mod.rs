@@ -29,6 +29,7 @@ mod turn;
 use std::ffi::OsString;
 use std::fs::DirBuilder;
 use std::hash::{BuildHasher, RandomState};
+use std::os::fd::AsFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::Path;
 use std::process::ExitCode;
@@ -38,7 +39,6 @@ use anyhow::{Context, bail};
 use pod_tools_host::GrantedDirectories;
 use pod_tools_host::registry::{FileRegistry, Record};
 use pod_tools_host::scope::{Holder, LifeCheck, ScopeLock, ScopeRule};
-use rustix::io::FdFlags;
 use tokio::net::UnixListener;
 
 use self::directory::OwnDirectory;
@@ -151,9 +151,8 @@ impl Pod {
         let sockets = Arc::new(GrantedDirectories::open_all([&base])?);
         let lock = ScopeLock::new(&host.scope_lock).asking(sockets).by_newcomer(None);
         let life = lock.take_life_lock().map_err(explained)?;
-        // What the command starts lives on when the pod is killed: as long as it does, the pod counts as living.
-        rustix::io::fcntl_setfd(&life, FdFlags::empty())
-            .context("cannot hand on the lock of the pod's life")?;
+        let of_started =
+            life.as_fd().try_clone_to_owned().context("cannot hand on the lock of the pod's life")?;
         let holder = Holder::this_process(&life);
         let reserve = |check: LifeCheck<'_>| {
             OwnDirectory::reserve(&base, &name, new_session_id(), holder.clone(), &check)
@@ -172,11 +171,13 @@ impl Pod {
         let listener = UnixListener::from_std(directory.listen()?).context("cannot listen")?;
         directory.write_first_files()?;
         let history = History::new(greeting(&name, &scope, &command)?);
-        let supervisor = Supervisor::start(CommandLine {
+        let command_line = CommandLine {
             program: program.clone(),
             arguments: arguments.to_vec(),
             environment: vec![("POD_NAME", name.as_str().into()), ("POD_SOCKET", socket.clone().into())],
-        });
+        };
+        // What the command starts may live on when the pod is killed: as long as it does, the pod counts as living.
+        let supervisor = Supervisor::start(command_line, of_started);
         let supervisor = supervisor.context("cannot start the supervisor of the pod's commands")?;
         let record = Record {
             pod_name: name.as_str().to_owned(),

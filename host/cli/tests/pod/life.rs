@@ -402,6 +402,16 @@ fn what_a_pod_of_the_version_before_left_is_understood() {
 }
 
 #[test]
+fn the_scope_of_a_killed_pod_that_did_nothing_is_free_at_the_next_listing() {
+    let world = World::new();
+    let mut pod = world.pod("x", &["--scope", &format!("write:{}", world.work_dir("w").display())], &["cat"]);
+    pod.kill();
+    let listed = world.command(&world.base()).args(["call", "ListPods"]).output().unwrap();
+    assert!(listed.status.success(), "{listed:?}");
+    assert_eq!(world.traces("x"), ["directory", "record"]);
+}
+
+#[test]
 fn a_state_that_cannot_be_written_is_unknown_and_not_the_one_before() {
     let world = World::new();
     let pod = world.pod("x", &[], &["cat"]);

@@ -1,7 +1,7 @@
 //! The pod's side of its supervisor: starts it, and starts it again where it was killed.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
@@ -24,6 +24,8 @@ const ENDING: Duration = Duration::from_secs(8);
 #[derive(Debug)]
 pub struct Supervisor {
     command: CommandLine,
+    /// What tells others that something the pod has started lives, for as long as that has it.
+    life: OwnedFd,
     /// `None` once it was killed, until it is needed again.
     link: Option<Link>,
 }
@@ -40,11 +42,11 @@ struct Link {
 
 impl Supervisor {
     /// Starts it. To be called within a runtime.
-    pub fn start(command: CommandLine) -> io::Result<Supervisor> {
+    pub fn start(command: CommandLine, life: OwnedFd) -> io::Result<Supervisor> {
         // Where the pod's parent has left this signal ignored, nobody's end could be waited for.
         let _ = signal(SignalKind::child())?;
         let link = Link::start(&command)?;
-        Ok(Supervisor { command, link: Some(link) })
+        Ok(Supervisor { command, life, link: Some(link) })
     }
 
     /// The program that it runs.
@@ -54,13 +56,15 @@ impl Supervisor {
 
     /// Runs the command, with these as its standard input, output and error.
     pub async fn run(&mut self, streams: [OwnedFd; 3]) -> io::Result<()> {
+        let [stdin, stdout, stderr] = streams.each_ref().map(AsFd::as_fd);
+        let handed_on = [stdin, stdout, stderr, self.life.as_fd()];
         let asked = match &self.link {
-            Some(link) => link.send(RUN, &streams).await,
+            Some(link) => link.send(RUN, &handed_on).await,
             None => Err(io::ErrorKind::BrokenPipe.into()),
         };
         if asked.is_err() {
-            self.lost();
-            self.link.insert(Link::start(&self.command)?).send(RUN, &streams).await?;
+            abandon(&mut self.link);
+            self.link.insert(Link::start(&self.command)?).send(RUN, &handed_on).await?;
         }
         drop(streams);
         match self.reply().await? {
@@ -130,9 +134,14 @@ impl Supervisor {
 
     /// The supervisor is gone.
     fn lost(&mut self) {
-        if let Some(leader) = self.link.take().and_then(|link| link.leader) {
-            kill_abandoned(leader);
-        }
+        abandon(&mut self.link);
+    }
+}
+
+/// Kills the command that a supervisor which is gone has left behind.
+fn abandon(link: &mut Option<Link>) {
+    if let Some(leader) = link.take().and_then(|link| link.leader) {
+        kill_abandoned(leader);
     }
 }
 
@@ -155,8 +164,7 @@ impl Link {
         Ok(Link { socket: UnixStream::from_std(ours)?, leader: None, reply: [0; REPLY], filled: 0 })
     }
 
-    async fn send(&self, request: u8, streams: &[OwnedFd]) -> io::Result<()> {
-        let streams: Vec<_> = streams.iter().map(AsFd::as_fd).collect();
-        self.socket.async_io(Interest::WRITABLE, || send(&self.socket, request, &streams)).await
+    async fn send(&self, request: u8, streams: &[BorrowedFd<'_>]) -> io::Result<()> {
+        self.socket.async_io(Interest::WRITABLE, || send(&self.socket, request, streams)).await
     }
 }

@@ -10,6 +10,7 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use clap::Parser;
+use rustix::io::FdFlags;
 use rustix::process::{
     Pid, Signal, WaitId, WaitIdOptions, WaitOptions, getpid, kill_process, kill_process_group, wait, waitid,
 };
@@ -126,11 +127,15 @@ struct Running {
 
 impl Commands {
     fn start(&mut self, streams: Vec<OwnedFd>) -> Reply {
-        let (Some((program, arguments)), Ok([stdin, stdout, stderr])) =
-            (self.command.split_first(), <[OwnedFd; 3]>::try_from(streams))
+        let (Some((program, arguments)), Ok([stdin, stdout, stderr, life])) =
+            (self.command.split_first(), <[OwnedFd; 4]>::try_from(streams))
         else {
             return Reply::Refused(rustix::io::Errno::INVAL.raw_os_error());
         };
+        // The command inherits it, and all that it starts. This process lets go of it: alone it is no life of the pod's.
+        if let Err(error) = rustix::io::fcntl_setfd(&life, FdFlags::empty()) {
+            return Reply::Refused(error.raw_os_error());
+        }
         // Its signal mask is empty and SIGPIPE kills it, whatever this process has inherited.
         let started = Command::new(program)
             .args(arguments)
@@ -139,6 +144,7 @@ impl Commands {
             .stderr(Stdio::from(stderr))
             .process_group(0)
             .spawn();
+        drop(life);
         match started.map(|child| i32::try_from(child.id()).ok().and_then(Pid::from_raw)) {
             Ok(Some(leader)) => {
                 self.running = Some(Running { leader, doomed: None });

@@ -1,5 +1,5 @@
 //! What goes over the socket between a pod and its supervisor: a request is one byte, of which [`RUN`] brings the
-//! command's three standard streams; a reply is one byte and a number.
+//! command's three standard streams and what it is to inherit beside them; a reply is one byte and a number.
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
@@ -10,7 +10,7 @@ use rustix::net::{
     SendFlags, recvmsg, sendmsg,
 };
 
-/// Runs the command, with these standard streams.
+/// Runs the command, with these standard streams, and the lock that tells that something the pod has started lives.
 pub const RUN: u8 = b'r';
 /// Asks what the running command has started, and it, to end.
 pub const TERMINATE: u8 = b't';
@@ -58,7 +58,7 @@ impl Reply {
 
 /// Sends a request, with descriptors where it brings some.
 pub fn send(socket: impl AsFd, request: u8, streams: &[BorrowedFd<'_>]) -> io::Result<()> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(3))];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
     let mut control = SendAncillaryBuffer::new(&mut space);
     if !streams.is_empty() && !control.push(SendAncillaryMessage::ScmRights(streams)) {
         return Err(io::ErrorKind::InvalidInput.into());
@@ -72,7 +72,7 @@ pub fn send(socket: impl AsFd, request: u8, streams: &[BorrowedFd<'_>]) -> io::R
 
 /// Receives one request, and the descriptors that it brings; `None`: the pod is gone.
 pub fn receive(socket: impl AsFd) -> io::Result<Option<(u8, Vec<OwnedFd>)>> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(3))];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let mut request = [0];
     let flags = RecvFlags::empty();
