@@ -55,15 +55,31 @@ pub enum Life {
 /// What a pod is known to live by, or why its life cannot be known: a clause, in which the pod is "it".
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Evidence {
-    words: String,
+    words: Words,
     /// This process had no descriptor left to ask with.
     pub(crate) exhausted: bool,
     leftover: bool,
 }
 
+/// What is looked up only when it is said: a table may name a thousand processes, and mostly nobody wants to know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Words {
+    Said(String),
+    /// The process of that number runs it.
+    Runs(i64),
+    /// Its own process holds its lock.
+    Holds(Box<Identity>),
+    /// Something that it has started holds its lock.
+    Started(Box<Identity>),
+}
+
 impl Evidence {
     fn new(words: impl Into<String>) -> Self {
-        Self { words: words.into(), exhausted: false, leftover: false }
+        Self::of(Words::Said(words.into()))
+    }
+
+    fn of(words: Words) -> Self {
+        Self { words, exhausted: false, leftover: false }
     }
 
     /// Whether the pod's own process is gone, and lives by what it has started: that may be about to end.
@@ -74,7 +90,12 @@ impl Evidence {
 
 impl fmt::Display for Evidence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.words)
+        match &self.words {
+            Words::Said(words) => f.write_str(words),
+            Words::Runs(pid) => f.write_str(&runs(*pid)),
+            Words::Holds(holder) => f.write_str(&name_holder(holder)),
+            Words::Started(holder) => f.write_str(&name_started(holder)),
+        }
     }
 }
 
@@ -110,6 +131,10 @@ impl Life {
 
     fn lives(by: impl Into<String>) -> Self {
         Self::Lives(Evidence::new(by))
+    }
+
+    fn runs(process: &Process) -> Self {
+        Self::Lives(Evidence::of(Words::Runs(process.pid())))
     }
 
     fn unknown(why: impl Into<String>) -> Self {
@@ -187,7 +212,7 @@ impl<'a> LifeCheck<'a> {
             return self.of_holder(holder);
         }
         match pid.and_then(|pid| self.find(pid)) {
-            Some(process) => Life::lives(runs(&process)),
+            Some(process) => Life::runs(&process),
             None if holder.is_some() => Life::unknown(OTHER_VERSION),
             None => Life::Gone,
         }
@@ -200,10 +225,10 @@ impl<'a> LifeCheck<'a> {
             None => LockState::Unknown,
         };
         match lock {
-            LockState::Held => return Life::lives(name_holder(holder)),
+            LockState::Held => return Life::Lives(Evidence::of(Words::Holds(Box::new(holder.clone())))),
             LockState::HeldByStarted => {
-                let leftover = Evidence::new(name_started(holder));
-                return Life::Lives(Evidence { leftover: true, ..leftover });
+                let started = Evidence::of(Words::Started(Box::new(holder.clone())));
+                return Life::Lives(Evidence { leftover: true, ..started });
             }
             _ => {}
         }
@@ -228,14 +253,14 @@ impl<'a> LifeCheck<'a> {
             ));
         }
         match Process::find(holder.pid) {
-            Some(process) if is_same(&process, holder) => Life::lives(runs(&process)),
+            Some(process) if is_same(&process, holder) => Life::runs(&process),
             _ => Life::Gone,
         }
     }
 
     fn of_number(&self, pid: i64, socket: &Path) -> Life {
         if let Some(process) = self.find(pid) {
-            return Life::lives(runs(&process));
+            return Life::runs(&process);
         }
         match self.open_directory(socket) {
             Ok(Some(directory)) if self.is_locked(&directory) => return Life::lives(HOLDS_DIRECTORY),
@@ -320,28 +345,28 @@ fn name_holder(holder: &Identity) -> String {
         .then(|| Process::find(holder.pid).filter(|process| is_same(process, holder)))
         .flatten();
     match own {
-        Some(process) => runs(&process),
+        Some(process) => runs(process.pid()),
         None => format!("a process of another pid namespace runs it, {} there", holder.pid),
     }
 }
 
 /// What lives on of a pod whose own process is gone.
 fn name_started(holder: &Identity) -> String {
-    match holder.lock.and_then(find_started).and_then(Process::find) {
-        Some(process) => format!("{}, which it has started, lives on", named(&process)),
+    match holder.lock.and_then(find_started) {
+        Some(pid) => format!("{}, which it has started, lives on", named(pid)),
         None => "a process that it has started lives on in another pid namespace".to_owned(),
     }
 }
 
 /// ``process 12 (`sh`) runs it``
-fn runs(process: &Process) -> String {
-    format!("{} runs it", named(process))
+fn runs(pid: i64) -> String {
+    format!("{} runs it", named(pid))
 }
 
-fn named(process: &Process) -> String {
-    match process.name() {
-        Some(name) => format!("process {} (`{}`)", process.pid(), Escaped(&name)),
-        None => format!("process {}", process.pid()),
+fn named(pid: i64) -> String {
+    match Process::find(pid).and_then(|process| process.name()) {
+        Some(name) => format!("process {pid} (`{}`)", Escaped(&name)),
+        None => format!("process {pid}"),
     }
 }
 
