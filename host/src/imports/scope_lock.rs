@@ -44,8 +44,10 @@ impl wit::Host for PodCtxView<'_> {
 enum Obstacle {
     /// It will not go away by waiting.
     Lasting(ToolError),
-    /// A process that may be about to end; the error where it does not.
-    Living(ToolError),
+    /// A process that may be about to end. What it is called is looked up when it did not, and without the lock.
+    Living(Evidence),
+    /// The same, where its socket cannot be asked: the error of that.
+    Unasked(ToolError),
 }
 
 impl From<ToolError> for Obstacle {
@@ -60,11 +62,12 @@ fn release(permit: &PodPermit, wait: Wait) -> Result<(), ToolError> {
     loop {
         match try_release(permit, wait) {
             Ok(()) => return Ok(()),
-            Err(Obstacle::Living(_)) if !wait.left().is_zero() => {
+            Err(Obstacle::Living(_) | Obstacle::Unasked(_)) if !wait.left().is_zero() => {
                 std::thread::sleep(pause.min(wait.left()));
                 pause = (pause * 2).min(LONGEST_PAUSE);
             }
-            Err(Obstacle::Lasting(error) | Obstacle::Living(error)) => return Err(error),
+            Err(Obstacle::Living(evidence)) => return Err(still_running(wait, &evidence)),
+            Err(Obstacle::Lasting(error) | Obstacle::Unasked(error)) => return Err(error),
         }
     }
 }
@@ -75,10 +78,9 @@ fn release(permit: &PodPermit, wait: Wait) -> Result<(), ToolError> {
 /// to life between the question and the release.
 fn try_release(permit: &PodPermit, wait: Wait) -> Result<(), Obstacle> {
     let Some(lock) = permit.scope_lock() else {
-        return may_release(permit, wait, None, &LifeCheck::without_table(permit.directories()));
+        return may_release(permit, None, &LifeCheck::without_table(permit.directories()));
     };
-    let released =
-        lock.release(permit.name(), wait.left(), |entry, check| may_release(permit, wait, entry, check));
+    let released = lock.release(permit.name(), wait.left(), |entry, check| may_release(permit, entry, check));
     match released {
         Ok(_) => Ok(()),
         Err(TransactError::Refused(obstacle)) => Err(obstacle),
@@ -89,7 +91,6 @@ fn try_release(permit: &PodPermit, wait: Wait) -> Result<(), Obstacle> {
 /// Whether nothing is in the way: neither a socket that takes connections nor anything that may live.
 fn may_release(
     permit: &PodPermit,
-    wait: Wait,
     entry: Option<&Allocation>,
     check: &LifeCheck<'_>,
 ) -> Result<(), Obstacle> {
@@ -98,7 +99,9 @@ fn may_release(
     // Another pod of that name, whose scope is not ours to give away while it lives.
     if let Some(other) = entry.map(|entry| &entry.socket).filter(|other| !place::is_same(other, socket)) {
         match refuse_if_living(permit, other, !life.is_gone()) {
-            Err(error) if error.reason == Some(Reason::SocketRefused) => return Err(Obstacle::Living(error)),
+            Err(error) if error.reason == Some(Reason::SocketRefused) => {
+                return Err(Obstacle::Unasked(error));
+            }
             asked => asked?,
         }
     }
@@ -106,7 +109,7 @@ fn may_release(
     for life in [life, check.of_socket(socket)] {
         match life {
             Life::Gone => {}
-            Life::Lives(evidence) => return Err(Obstacle::Living(still_running(wait, &evidence))),
+            Life::Lives(evidence) => return Err(Obstacle::Living(evidence)),
             Life::Unknown(evidence) if evidence.exhausted => return Err(descriptors_exhausted().into()),
             Life::Unknown(evidence) => {
                 return Err(Obstacle::Lasting(not_known_to_be_gone(permit, &evidence)));

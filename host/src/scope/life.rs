@@ -3,9 +3,9 @@
 //! Three answers: it lives, it is gone, it cannot be known. What is not known to be gone keeps its name, its scope and
 //! its record. A pod of ours says beside its process's number how to know (see [`Holder`]); there, in this order:
 //!
-//! 1. Another boot: gone where the file system is this machine's own, for nothing outlives a boot.
-//! 2. The bytes that are locked: the one that it holds itself, or the one that all that it has started holds too.
-//!    Where both are free it is gone.
+//! 1. A byte that is locked: the one that it holds itself, or the one that all that it has started holds. It lives.
+//! 2. Another boot: gone where the file system is this machine's own, for nothing outlives a boot.
+//!    Both bytes free: gone.
 //! 3. Where the lock's file is not there any more: its process, if it is of this pid namespace. A process of its number
 //!    that started at another time is another one.
 //! 4. Otherwise it cannot be known.
