@@ -97,7 +97,12 @@ impl<'a> PodServer<'a> {
                 _ = look.tick() => match self.directory.loss() {
                     None => {}
                     Some(Loss::Directory) => self.end(Ending::Lost),
-                    Some(Loss::Socket) => self.listen_again(&mut listener),
+                    Some(Loss::Socket) => {
+                        for stream in self.listen_again(&mut listener) {
+                            self.connect(ClientId(next_id), stream, sender.clone());
+                            next_id += 1;
+                        }
+                    }
                 },
                 Some(_) = self.connections.join_next() => {}
             }
@@ -190,15 +195,20 @@ impl<'a> PodServer<'a> {
         }
     }
 
-    /// Makes the socket anew where a cleaner has removed it. The connections that there are stay.
-    fn listen_again(&self, listener: &mut UnixListener) {
+    /// Makes the socket anew where a cleaner has removed it. The connections that there are stay; those that
+    /// waited to be accepted at the old one are returned.
+    fn listen_again(&self, listener: &mut UnixListener) -> Vec<UnixStream> {
         let path = self.directory.socket_path();
         match self.directory.listen().and_then(|again| Ok(UnixListener::from_std(again)?)) {
             Ok(again) => {
-                *listener = again;
+                let old = std::mem::replace(listener, again);
                 tracing::warn!("the socket `{}` was removed; the pod listens there again", path.display());
+                waiting(old).unwrap_or_default()
             }
-            Err(error) => tracing::warn!("the socket `{}` was removed: {error:#}", path.display()),
+            Err(error) => {
+                tracing::warn!("the socket `{}` was removed: {error:#}", path.display());
+                Vec::new()
+            }
         }
     }
 
@@ -258,6 +268,18 @@ async fn next_progress(run: &mut Option<Run>) -> Progress {
         Some(run) => run.turn.next().await,
         None => std::future::pending().await,
     }
+}
+
+/// The connections that nobody has accepted yet. No more can come: the listener's name is gone.
+fn waiting(listener: UnixListener) -> std::io::Result<Vec<UnixStream>> {
+    let listener = listener.into_std()?;
+    let accepted = std::iter::from_fn(|| listener.accept().ok());
+    accepted
+        .map(|(stream, _)| {
+            stream.set_nonblocking(true)?;
+            UnixStream::from_std(stream)
+        })
+        .collect()
 }
 
 /// The next connection; `None` after a pause, when it could not be accepted.

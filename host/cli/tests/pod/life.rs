@@ -439,6 +439,23 @@ fn a_pod_whose_socket_is_removed_listens_again() {
 }
 
 #[test]
+fn a_client_that_waits_to_be_accepted_is_served_though_the_socket_is_removed() {
+    let world = World::new();
+    let pod = world.pod("x", &[], &["cat"]);
+    pod.signal(Signal::STOP);
+    // Many, since the pod may by chance accept some before it looks.
+    let clients: Vec<_> = (0..64).map(|_| pod.connect()).collect();
+    fs::remove_file(pod.dir.join("sock")).unwrap();
+    // The pod looks once a second: it is to have both to do when it goes on.
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    pod.signal(Signal::CONT);
+    pod.await_file("sock");
+    for mut client in clients {
+        client.history();
+    }
+}
+
+#[test]
 fn a_pod_whose_directory_is_taken_away_says_so_ends_and_leaves_nothing() {
     for replaced in [false, true] {
         let world = World::new();

@@ -1,0 +1,31 @@
+//! Attacks on `pod-tools` from around the plugin: by clients, other users, files, terminals, the command of a pod,
+//! and by a component as it is loaded.
+//!
+//! Each test is an attack and is named for what it does. `tests/hostile/README.md` lists them with the bound that
+//! each must not pass.
+
+#![allow(clippy::unwrap_used, reason = "what fails here is a failed test")]
+
+use std::collections::BTreeSet;
+use std::process::Command;
+
+/// The names in the first column of the README's tables, by the section that they stand in.
+fn written_down() -> BTreeSet<String> {
+    let readme = include_str!("../../../../tests/hostile/README.md");
+    let (_, around) = readme.split_once("\n## Around the plugin\n").unwrap();
+    let rows = around.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` | "));
+    rows.map(|(name, bound)| {
+        assert!(bound.trim_end_matches(['|', ' ']).contains(" | "), "no bound: {name}");
+        name.to_owned()
+    })
+    .collect()
+}
+
+#[test]
+fn each_attack_is_written_down_with_its_bound() {
+    let list = Command::new(std::env::current_exe().unwrap()).arg("--list").output().unwrap();
+    let list = String::from_utf8(list.stdout).unwrap();
+    let tests = list.lines().filter_map(|line| line.strip_suffix(": test"));
+    let attacks: BTreeSet<String> = tests.filter(|name| name.contains("::")).map(str::to_owned).collect();
+    assert_eq!(attacks, written_down());
+}
