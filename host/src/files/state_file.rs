@@ -1,5 +1,5 @@
 //! How a file of state is opened, read and replaced: never waiting without a bound, never reading what is no
-//! regular file.
+//! regular file, nor what others could have written.
 //!
 //! A FIFO in the place of a file would hold a plain `open` for ever, a symbolic link would lead elsewhere, an
 //! endless file would fill the memory. The registry and the scope lock both go through here.
@@ -16,6 +16,7 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
 use super::os_error::OsError;
+use super::writers::{self, Exposure};
 
 /// More than this is read from no file of state. A table of 100,000 allocations has some 30 MB.
 pub(crate) const MAX_BYTES: u64 = 64 << 20;
@@ -34,6 +35,8 @@ pub(crate) enum Fault {
     Kind(&'static str),
     /// It has more than [`MAX_BYTES`].
     TooLarge,
+    /// Others could have written it.
+    Exposed(Exposure),
     /// Anything else.
     Io(io::Error),
 }
@@ -45,7 +48,20 @@ impl fmt::Display for Fault {
             Fault::Descriptors => f.write_str("there is no file descriptor left to open it with"),
             Fault::Kind(kind) => write!(f, "it is {kind}, not a regular file"),
             Fault::TooLarge => write!(f, "it is larger than {} MiB", MAX_BYTES >> 20),
+            Fault::Exposed(exposure) => exposure.fmt(f),
             Fault::Io(error) => write!(f, "it cannot be opened or read: {error}"),
+        }
+    }
+}
+
+impl Fault {
+    /// What is wrong with the file at that path, and what to do.
+    pub(crate) fn with_remedy(&self, path: &Path) -> String {
+        match self {
+            Self::Exposed(exposure) => format!("{exposure}; {}", exposure.remedy(path)),
+            Self::Io(_) => format!("{self}; give permission to read and write it"),
+            Self::Descriptors => format!("{self}; raise the limit (ulimit -n)"),
+            _ => format!("{self}; remove what is there"),
         }
     }
 }
@@ -74,18 +90,24 @@ pub(crate) fn open_dir(path: &Path) -> rustix::io::Result<OwnedFd> {
     rustix::fs::open(path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
 }
 
-/// Opens the regular file `name` in `dir`, without following a link in its last component.
+/// Opens the regular file `name` in `dir`, without following a link in its last component, if nobody else could have
+/// written it. With [`OFlags::CREATE`] it is made where that is so.
 pub(crate) fn open_at(dir: impl AsFd, name: &OsStr, access: OFlags) -> Result<File, Fault> {
     open_with_stat(dir, name, access).map(|(file, _)| file)
 }
 
 /// Opens the regular file `name` in `dir`, as [`open_at`] does, and gives its metadata as of then.
 pub(crate) fn open_with_stat(dir: impl AsFd, name: &OsStr, access: OFlags) -> Result<(File, Stat), Fault> {
+    let dir = dir.as_fd();
+    writers::check_directory(dir)?.map_err(Fault::Exposed)?;
     let flags = access | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     let file = File::from(rustix::fs::openat(dir, name, flags, OWNER_ONLY)?);
     let stat = rustix::fs::fstat(&file)?;
     match FileType::from_raw_mode(stat.st_mode) {
-        FileType::RegularFile => Ok((file, stat)),
+        FileType::RegularFile => match writers::check_file(dir, &stat) {
+            Ok(()) => Ok((file, stat)),
+            Err(exposure) => Err(Fault::Exposed(exposure)),
+        },
         FileType::Directory => Err(Fault::Kind("a directory")),
         FileType::Fifo => Err(Fault::Kind("a FIFO")),
         FileType::CharacterDevice | FileType::BlockDevice => Err(Fault::Kind("a device")),

@@ -33,6 +33,7 @@ use serde_json::value::RawValue;
 use super::cursor::{ReaderCursors, StoredCursor};
 use super::reader::Reader;
 use crate::escape::Escaped;
+use crate::files::json_error::Position;
 use crate::files::raw_object::RawObject;
 
 /// The format that is written, and the highest that is read.
@@ -74,7 +75,7 @@ impl Entry {
     fn read(json: &str, line: impl FnOnce() -> String) -> Self {
         match serde_json::from_str(json) {
             Ok(cursor) => Self::Cursor(cursor),
-            Err(error) => Self::Unreadable { line: line(), why: error.to_string() },
+            Err(error) => Self::Unreadable { line: line(), why: Position(&error).to_string() },
         }
     }
 }
@@ -149,7 +150,7 @@ impl Cursors {
         let (first, rest) = text.split_once('\n').unwrap_or((text, ""));
         let whole_or_first = serde_json::from_str(first).or_else(|_| serde_json::from_str(text));
         let header: Header<'_> =
-            whole_or_first.map_err(|error| format!("it holds no object of cursors: {error}"))?;
+            whole_or_first.map_err(|error| format!("it holds no object of cursors: {}", Position(&error)))?;
         match header.version {
             VERSION if first.len() < text.len() => {
                 let length = first.len() as u64 + 1;
@@ -166,7 +167,7 @@ impl Cursors {
     fn parse_format_1(header: &Header<'_>) -> Result<Self, String> {
         let pods = header.pods.ok_or("it has no `pods`")?;
         let pods: BTreeMap<String, &RawValue> = serde_json::from_str(pods.get())
-            .map_err(|error| format!("its `pods` cannot be read: {error}"))?;
+            .map_err(|error| format!("its `pods` cannot be read: {}", Position(&error)))?;
         let pods = pods.into_iter().map(|(name, raw)| {
             // Line breaks lie between values only: within a string they are escaped.
             let line = || {
@@ -197,7 +198,7 @@ impl Cursors {
                     cursors.take_in(reader);
                 }
                 Ok(_) => return Err(format!("its line {} is about no pod", self.lines + 1)),
-                Err(error) => return Err(format!("its line {}: {error}", self.lines + 1)),
+                Err(error) => return Err(format!("its line {}: {}", self.lines + 1, Position(&error))),
             }
         }
         Ok(())

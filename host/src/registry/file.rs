@@ -26,6 +26,7 @@ use super::error::RegistryError;
 use super::interface::Registry;
 use super::reader::Reader;
 use super::record::{Record, Records, Unreadable};
+use crate::files::json_error::Position;
 use crate::files::lock_file::{LockFile, Locked};
 use crate::files::state_file::{self, Fault};
 
@@ -198,7 +199,7 @@ impl FileRegistry {
         let unwritable = |source| self.unwritable(LOCK, source);
         let open = || match state_file::open_at(&self.dir, OsStr::new(LOCK), OFlags::RDWR | OFlags::CREATE) {
             Ok(file) => Ok(Some((file, ()))),
-            Err(Fault::Descriptors) => Err(self.fault(LOCK, Fault::Descriptors)),
+            Err(fault @ (Fault::Descriptors | Fault::Exposed(_))) => Err(self.fault(LOCK, fault)),
             Err(Fault::Missing) if self.is_removed() => Err(self.removed()),
             Err(Fault::Io(error)) => Err(unwritable(error)),
             Err(fault) => Err(unwritable(io::Error::other(fault.to_string()))),
@@ -215,6 +216,7 @@ impl FileRegistry {
             Fault::Io(_) => {
                 RegistryError::Damaged { path, detail: format!("{fault}; give permission to read it") }
             }
+            Fault::Exposed(_) => RegistryError::Damaged { detail: fault.with_remedy(&path), path },
             _ => self.damaged(name, fault.to_string()),
         }
     }
@@ -322,7 +324,7 @@ fn parse(bytes: &[u8]) -> Result<Records, String> {
 fn entries<'a>(bytes: &[u8]) -> Result<Vec<Entry<'a>>, String> {
     let list: Vec<Box<RawValue>> = serde_json::from_slice(bytes).map_err(|error| match bytes.is_empty() {
         true => "it is empty".to_owned(),
-        false => format!("it holds no list of pods: {error}"),
+        false => format!("it holds no list of pods: {}", Position(&error)),
     })?;
     Ok(list.into_iter().map(Entry::Found).collect())
 }

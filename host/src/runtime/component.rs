@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 use wasmtime::Engine;
 use wasmtime::component::{Component, types::ComponentItem};
 
+use super::cache::Cache;
 use super::engine::Execution;
 use crate::error::{ErrorKind, ToolError};
 use crate::escape::Escaped;
@@ -134,18 +135,27 @@ pub(super) fn digest(bytes: &[u8]) -> String {
 }
 
 /// Compiles a component for an engine that `engine` makes: to code that is interpreted if it is to be `interpreted`,
-/// or if this system forbids new executable memory.
+/// or if this system forbids new executable memory. What is in the cache is not compiled again.
 pub(super) fn compile(
     name: &str,
     bytes: &[u8],
     interpreted: bool,
+    cache: Option<&Cache>,
     engine: impl Fn(Execution) -> wasmtime::Result<Engine>,
 ) -> Result<(Engine, Component), LoadError> {
     let mut execution = if interpreted { Execution::Interpreted } else { Execution::Native };
     loop {
         let engine = engine(execution).map_err(|error| LoadError::Engine(format!("{error:#}")))?;
+        if let Some(component) = cache.and_then(|cache| cache.load(&engine, bytes)) {
+            return Ok((engine, component));
+        }
         match Component::from_binary(&engine, bytes) {
-            Ok(component) => return Ok((engine, component)),
+            Ok(component) => {
+                if let Some(cache) = cache {
+                    cache.store(&engine, bytes, &component);
+                }
+                return Ok((engine, component));
+            }
             Err(error) if execution == Execution::Native && is_without_executable_memory(&error) => {
                 tracing::warn!(
                     "this system forbids new executable memory, so the plugin is interpreted, which is slower \

@@ -1,11 +1,6 @@
-//! The wasmtime engine: what it compiles, how instances are laid out, and where compiled code is kept.
+//! The wasmtime engine: what it compiles, and how instances are laid out.
 
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
-use std::path::{Path, PathBuf};
-
-use wasmtime::{
-    Cache, CacheConfig, Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig,
-};
+use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use crate::authority::limits::Limits;
 
@@ -40,9 +35,9 @@ pub(super) fn to_inspect(execution: Execution) -> wasmtime::Result<Engine> {
     Engine::new(&execution.config()?)
 }
 
-/// An engine for `calls` calls at once, with compiled code kept beneath `cache` if there is such a place.
-pub(super) fn new(execution: Execution, calls: u32, cache: Option<&Path>) -> wasmtime::Result<Engine> {
-    let base = base(execution.config()?, cache.and_then(open_cache));
+/// An engine for `calls` calls at once.
+pub(super) fn new(execution: Execution, calls: u32) -> wasmtime::Result<Engine> {
+    let base = base(execution.config()?);
     // The pool reserves address space for every instance beforehand: 4 GiB each, none of it memory.
     Engine::new(&pooled(&base, calls, Reset::InPlace))
         .or_else(|_| Engine::new(&pooled(&base, calls, Reset::ByUnmapping)))
@@ -61,13 +56,12 @@ enum Reset {
     ByUnmapping,
 }
 
-fn base(mut config: Config, cache: Option<Cache>) -> Config {
+fn base(mut config: Config) -> Config {
     config
         .wasm_component_model(true)
         .epoch_interruption(true)
         // The contract is synchronous.
-        .concurrency_support(false)
-        .cache(cache);
+        .concurrency_support(false);
     config
 }
 
@@ -99,59 +93,4 @@ fn unpooled(base: &Config) -> Config {
         .memory_guard_size(0)
         .memory_reservation_for_growth(1 << 20);
     config
-}
-
-/// Where compiled code is kept when nothing else is said: `$XDG_CACHE_HOME/pod-tools`, else
-/// `~/.cache/pod-tools`.
-pub(super) fn default_cache_dir() -> Option<PathBuf> {
-    let absolute = |path: std::ffi::OsString| Some(PathBuf::from(path)).filter(|path| path.is_absolute());
-    let base = std::env::var_os("XDG_CACHE_HOME")
-        .and_then(absolute)
-        .or_else(|| std::env::var_os("HOME").and_then(absolute).map(|home| home.join(".cache")))?;
-    Some(base.join("pod-tools"))
-}
-
-/// Opens the cache, or says in the log why there is none: a cache is never needed.
-fn open_cache(directory: &Path) -> Option<Cache> {
-    let opened = private_directory(directory).and_then(|directory| {
-        let mut config = CacheConfig::new();
-        config.with_directory(directory);
-        Cache::new(config).map_err(|error| format!("{error:#}"))
-    });
-    opened.inspect_err(|why| tracing::warn!("no compilation cache in {}: {why}", directory.display())).ok()
-}
-
-/// Makes sure that the directory is ours alone. What lies in it is run as native code: a user who can
-/// write there can do anything in our name.
-fn private_directory(directory: &Path) -> Result<PathBuf, String> {
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(directory)
-        .map_err(|error| error.to_string())?;
-    let directory = std::fs::canonicalize(directory).map_err(|error| error.to_string())?;
-    let metadata = std::fs::metadata(&directory).map_err(|error| error.to_string())?;
-    if metadata.uid() != rustix::process::geteuid().as_raw() {
-        return Err(format!("it belongs to user {}", metadata.uid()));
-    }
-    if metadata.mode() & 0o022 != 0 {
-        return Err("others may write to it (chmod go-w)".to_owned());
-    }
-    Ok(directory)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::os::unix::fs::PermissionsExt;
-
-    #[test]
-    fn a_cache_that_others_can_write_to_is_not_used() {
-        let directory = tempfile::tempdir().unwrap();
-        let cache = directory.path().join("cache");
-        private_directory(&cache).unwrap();
-        assert_eq!(std::fs::metadata(&cache).unwrap().permissions().mode() & 0o777, 0o700);
-        std::fs::set_permissions(&cache, std::fs::Permissions::from_mode(0o770)).unwrap();
-        private_directory(&cache).unwrap_err();
-    }
 }

@@ -1,6 +1,7 @@
 //! [`PodTools`]: a loaded plugin, ready to be called. Each call runs in a fresh instance, within its limits.
 
 mod answer;
+mod cache;
 mod component;
 mod cpu;
 mod engine;
@@ -19,6 +20,7 @@ use wasmtime::{Engine, Store};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 pub use self::answer::{Answer, Definition, Document, Effects, Output};
+use self::cache::Cache;
 pub use self::component::{BUNDLED, Inspection, Interface, LoadError};
 use self::cpu::{CpuClock, Ticker};
 use self::limiter::Limiter;
@@ -72,8 +74,8 @@ impl PodToolsBuilder {
         self
     }
 
-    /// Keeps compiled code beneath this directory, which is made if it is missing and must be writable by
-    /// its owner alone; `None`: nowhere. Default: `$XDG_CACHE_HOME/pod-tools`, else `~/.cache/pod-tools`.
+    /// Keeps compiled code in this directory, which is made if it is missing and must be writable by its
+    /// owner alone; `None`: nowhere. Default: `$XDG_CACHE_HOME/pod-tools`, else `~/.cache/pod-tools`.
     pub fn cache_dir(mut self, directory: Option<PathBuf>) -> Self {
         self.cache_dir = directory;
         self
@@ -105,8 +107,10 @@ impl PodToolsBuilder {
             Source::File(path) => (path.display().to_string(), component::read(&path)?.into()),
             Source::Bytes(bytes) => ("the given component".to_owned(), bytes.into()),
         };
-        let new_engine = |execution| engine::new(execution, self.concurrent_calls, self.cache_dir.as_deref());
-        let (engine, component) = component::compile(&name, &binary, self.interpreted, new_engine)?;
+        let new_engine = |execution| engine::new(execution, self.concurrent_calls);
+        let cache = self.cache_dir.as_deref().and_then(Cache::open);
+        let (engine, component) =
+            component::compile(&name, &binary, self.interpreted, cache.as_ref(), new_engine)?;
         component::check(&engine, &component, &name, binary.len())?;
         let plugin = link(&engine)
             .and_then(|linker| linker.instantiate_pre(&component))
@@ -144,7 +148,7 @@ impl PodTools {
     pub fn builder() -> PodToolsBuilder {
         PodToolsBuilder {
             component: Source::Bundled,
-            cache_dir: engine::default_cache_dir(),
+            cache_dir: cache::default_directory(),
             concurrent_calls: 128,
             interpreted: false,
         }
@@ -164,7 +168,7 @@ impl PodTools {
         let read = path.map(component::read).transpose()?;
         let bytes = read.as_deref().unwrap_or(BUNDLED);
         let name = path.map_or_else(|| "the bundled component".to_owned(), |path| path.display().to_string());
-        let (engine, component) = component::compile(&name, bytes, false, engine::to_inspect)?;
+        let (engine, component) = component::compile(&name, bytes, false, None, engine::to_inspect)?;
         Ok(component::inspect(&engine, &component, bytes.len()))
     }
 

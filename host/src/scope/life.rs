@@ -393,8 +393,8 @@ fn read(directory: &OwnedFd, name: &str) -> Result<Option<Vec<u8>>, Unopened> {
         Ok(content) => Ok(Some(content)),
         Err(Fault::Missing | Fault::Kind(_) | Fault::TooLarge) => Ok(None),
         Err(Fault::Descriptors) => Err(Unopened::exhausted()),
-        Err(Fault::Io(error)) => {
-            Err(Unopened(Evidence::new(format!("its `{name}` cannot be read ({error})"))))
+        Err(fault @ (Fault::Io(_) | Fault::Exposed(_))) => {
+            Err(Unopened(Evidence::new(format!("nothing can be told by its `{name}`: {fault}"))))
         }
     }
 }

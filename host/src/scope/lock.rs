@@ -27,6 +27,7 @@ use crate::escape::Escaped;
 use crate::files::lock_file::{LockFile, Locked};
 use crate::files::os_error::OsError;
 use crate::files::state_file::{self, Fault};
+use crate::files::writers;
 use crate::sockets::GrantedDirectories;
 
 /// The machine-wide scope lock: a path, and what may be done with the file there.
@@ -248,12 +249,7 @@ impl ScopeLock {
     fn locate(&self) -> Result<Location, ScopeLockError> {
         let real = match self.path.canonicalize() {
             Ok(real) => real,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                self.create().map_err(|error| match OsError::from(&error) {
-                    OsError::Descriptors => self.fault(Fault::Descriptors),
-                    _ => self.unwritable(error),
-                })?
-            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.create()?,
             Err(error) => return Err(self.fault(error.into())),
         };
         // Only the root has none.
@@ -262,13 +258,28 @@ impl ScopeLock {
         Ok(Location { dir, real })
     }
 
-    fn create(&self) -> io::Result<PathBuf> {
-        if let Some(parent) = self.path.parent() {
+    fn create(&self) -> Result<PathBuf, ScopeLockError> {
+        let create = || {
+            // A relative path of one component is in the directory that the process is in.
+            let parent = self.path.parent().filter(|parent| !parent.as_os_str().is_empty());
+            let parent = parent.unwrap_or(Path::new("."));
             DirBuilder::new().recursive(true).mode(0o700).create(parent)?;
+            // A link that is followed here could be anybody's in a directory of others.
+            let directory = state_file::open_dir(parent)?;
+            if let Err(exposure) = writers::check_directory(directory.as_fd())? {
+                return Ok(Err(Fault::Exposed(exposure)));
+            }
+            let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+            rustix::fs::open(&self.path, flags, state_file::OWNER_ONLY)?;
+            self.path.canonicalize().map(Ok)
+        };
+        match create() {
+            Ok(created) => created.map_err(|fault| self.fault(fault)),
+            Err(error) if OsError::from(&error) == OsError::Descriptors => {
+                Err(self.fault(Fault::Descriptors))
+            }
+            Err(error) => Err(self.unwritable(error)),
         }
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-        rustix::fs::open(&self.path, flags, state_file::OWNER_ONLY)?;
-        self.path.canonicalize()
     }
 
     /// The table's text, after whatever a killed process left undone has been done.
@@ -378,12 +389,10 @@ impl ScopeLock {
     }
 
     fn fault_at(&self, path: PathBuf, fault: Fault) -> ScopeLockError {
-        let remedy = match fault {
-            Fault::Descriptors => return ScopeLockError::Descriptors { path },
-            Fault::Io(_) => "give permission to read and write it",
-            _ => "remove what is there",
-        };
-        ScopeLockError::Unusable { path, detail: format!("{fault}; {remedy}") }
+        if let Fault::Descriptors = fault {
+            return ScopeLockError::Descriptors { path };
+        }
+        ScopeLockError::Unusable { detail: fault.with_remedy(&path), path }
     }
 
     fn unwritable(&self, source: io::Error) -> ScopeLockError {

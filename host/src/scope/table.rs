@@ -14,6 +14,7 @@ use super::allocation::Allocation;
 use super::place::Places;
 use super::rule::{Permission, ScopeRule};
 use crate::escape::Escaped;
+use crate::files::json_error::Position;
 use crate::files::raw_object::{RawObject, With};
 
 const ALLOCATIONS: &str = "allocations";
@@ -125,8 +126,9 @@ impl Table {
         if text.trim_ascii().is_empty() {
             return Ok(Self::default());
         }
-        let top: RawObject = serde_json::from_slice(text)
-            .map_err(|error| ParseTableError(format!("it holds no table of allocations: {error}")))?;
+        let top: RawObject = serde_json::from_slice(text).map_err(|error| {
+            ParseTableError(format!("it holds no table of allocations: {}", Position(&error)))
+        })?;
         let list = match (top.get(ALLOCATIONS), top.count(ALLOCATIONS)) {
             (Some(list), 1) => list,
             (_, count) => {
@@ -135,8 +137,9 @@ impl Table {
                 )));
             }
         };
-        let list: Vec<Box<RawValue>> = serde_json::from_str(list.get())
-            .map_err(|error| ParseTableError(format!("its `{ALLOCATIONS}` cannot be read: {error}")))?;
+        let list: Vec<Box<RawValue>> = serde_json::from_str(list.get()).map_err(|error| {
+            ParseTableError(format!("its `{ALLOCATIONS}` cannot be read: {}", Position(&error)))
+        })?;
         let entries = list
             .into_iter()
             .map(|raw| Entry { allocation: serde_json::from_str(raw.get()).ok(), text: Text::Whole(raw) })

@@ -19,6 +19,7 @@ use crate::error::{ErrorKind, Setting, ToolError};
 use crate::files::os_error::OsError;
 use crate::files::place::{self, Identity};
 use crate::files::state_file;
+use crate::files::writers;
 
 /// A directory that could not be granted.
 #[derive(Debug, thiserror::Error)]
@@ -130,6 +131,11 @@ impl GrantedDirectories {
             self.open(&path.with_file_name(name), OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY)?;
         let stat =
             check_kind_and_owner(descriptor.as_fd(), rustix::fs::FileType::RegularFile, "a regular file")?;
+        if writers::lets_others_write(&stat) {
+            let directory = self.open_directory_of(path)?;
+            writers::check_file(directory.as_fd(), &stat)
+                .map_err(|exposure| Lookup::refused(exposure.to_string()))?;
+        }
         Ok((descriptor, u64::try_from(stat.st_size).unwrap_or(0)))
     }
 

@@ -143,8 +143,10 @@ fn what_is_no_file_is_named_and_nothing_hangs() {
     let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
     let file = dir.path().join("file");
     fs::write(&file, "").unwrap();
+    let directory = dir.path().join("directory");
+    fs::create_dir(&directory).unwrap();
     for (path, says) in [
-        (dir.path().to_path_buf(), "it is a directory, not a regular file; remove what is there"),
+        (directory, "it is a directory, not a regular file; remove what is there"),
         (fifo, "a FIFO"),
         (socket, "a socket"),
         (file.join("scope.lock"), "Not a directory (os error 20); give permission to read and write it"),

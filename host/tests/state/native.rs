@@ -74,7 +74,7 @@ pub struct SmallDisk(tempfile::TempDir);
 impl SmallDisk {
     pub fn mount(pages: u32) -> Option<Self> {
         let dir = tempfile::tempdir().unwrap();
-        let size = format!("size={}k", pages * 4);
+        let size = format!("size={}k,mode=700", pages * 4);
         let mounted = Command::new("mount")
             .args(["-t", "tmpfs", "-o", &size, "tmpfs"])
             .arg(dir.path())

@@ -1,0 +1,586 @@
+//! Other users, who plant files of state, and files that they could have written.
+//!
+//! Whose process may give files away plants real ones of another user; any process plants its own where others could
+//! have put them.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use pod_tools_conformance::{FakePod, Place, Script, Step, assistant, history};
+use serde_json::{Value, json};
+use xxhash_rust::xxh3::xxh3_128;
+
+use crate::cli::{self, Batch, RealPod, Refusal, call, snapshot};
+
+/// No user of any machine.
+const STRANGER: u32 = 54_321;
+/// Stands in files that are damaged: no answer may have it.
+const SECRET: &str = "correct-horse-battery";
+
+fn mode(path: impl AsRef<Path>, mode: u32) {
+    fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+}
+
+/// A place that others can look into, as they can into `/tmp/x` made with the usual umask.
+fn place() -> Place {
+    let place = Place::new().unwrap();
+    for directory in [place.root().to_owned(), place.base(), place.runtime_dir()] {
+        mode(directory, 0o755);
+    }
+    place
+}
+
+/// The same, with a pod `child` that has a record, an allocation and a word to say.
+fn place_with_pod() -> (Place, FakePod) {
+    let place = place();
+    let script = Script::new().on("get_history", [Step::line(history(&[assistant("hello")]))]);
+    let pod = FakePod::start(&place, "child", script).unwrap();
+    place.write_table(&[place.native_allocation("child", i64::from(std::process::id()))]).unwrap();
+    for file in [place.registry(), place.scope_lock(), place.base().join("child/status.json")] {
+        mode(file, 0o644);
+    }
+    mode(place.base().join("child"), 0o755);
+    (place, pod)
+}
+
+/// A place with a pod of which nothing is left but its record and its allocation, which a living process may hold: to
+/// stop it takes the table alone.
+fn place_with_record() -> Place {
+    let place = place();
+    place.record(place.native_record("child")).unwrap();
+    place.write_table(&[place.native_allocation("child", i64::from(std::process::id()))]).unwrap();
+    for file in [place.registry(), place.scope_lock()] {
+        mode(file, 0o644);
+    }
+    place
+}
+
+/// Gives a file away. `false`, and a word about it, where this process may not.
+fn give_away(path: impl AsRef<Path>) -> bool {
+    let given = std::os::unix::fs::chown(path, Some(STRANGER), None).is_ok();
+    if !given {
+        println!("not run: only root can give files away");
+    }
+    given
+}
+
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+/// Calls, and expects to be told what to do about that file, with nothing changed.
+fn refused(place: &Place, tool: &str, input: &Value, reason: &str, named: &Path, remedy: &str) -> Refusal {
+    let before = snapshot(place.root());
+    let error = call(place, tool, input).err();
+    assert_eq!(error.words(), ("execution-failed", reason), "{error:?}");
+    for part in [named.to_str().unwrap(), remedy] {
+        assert!(error.message.contains(part), "{part} is not in: {}", error.message);
+    }
+    assert_eq!(snapshot(place.root()), before);
+    error
+}
+
+fn journal(old: &str, new: &str) -> String {
+    let digest = |text: &str| format!("{:032x}\n", xxh3_128(text.as_bytes()));
+    let body = digest(old) + new;
+    digest(&body) + &body
+}
+
+/// A journal that would put an allocation of a living process into any table.
+fn forged_journal(place: &Place) -> String {
+    let forged = place.native_allocation("forged", i64::from(std::process::id()));
+    journal("another table", &json!({ "allocations": [forged] }).to_string())
+}
+
+#[test]
+fn plants_a_journal_in_a_directory_that_others_can_write_to() {
+    let place = place_with_record();
+    fs::write(place.scope_journal(), forged_journal(&place)).unwrap();
+    mode(place.base(), 0o777);
+    let chmod = format!("chmod go-w {}`", place.base().display());
+    refused(&place, "StopPod", &json!({ "name": "child" }), "lock-damaged", &place.scope_lock(), &chmod);
+    assert_eq!(place.allocated().unwrap(), ["child"]);
+}
+
+#[test]
+fn plants_a_journal_of_his_own() {
+    let place = place_with_record();
+    fs::write(place.scope_journal(), forged_journal(&place)).unwrap();
+    if give_away(place.scope_journal()) {
+        refused(
+            &place,
+            "StopPod",
+            &json!({ "name": "child" }),
+            "lock-damaged",
+            &place.scope_journal(),
+            "another user (54321)",
+        );
+        assert_eq!(place.allocated().unwrap(), ["child"]);
+    }
+}
+
+#[test]
+fn writes_to_a_journal_that_was_left_open_to_others() {
+    let place = place_with_record();
+    fs::write(place.scope_journal(), forged_journal(&place)).unwrap();
+    mode(place.scope_journal(), 0o666);
+    refused(
+        &place,
+        "StopPod",
+        &json!({ "name": "child" }),
+        "lock-damaged",
+        &place.scope_journal(),
+        "chmod go-w",
+    );
+    assert_eq!(place.allocated().unwrap(), ["child"]);
+}
+
+#[test]
+fn plants_a_table_or_writes_to_it() {
+    let place = place_with_record();
+    for open in [0o666, 0o646, 0o664, 0o622] {
+        mode(place.scope_lock(), open);
+        refused(
+            &place,
+            "StopPod",
+            &json!({ "name": "child" }),
+            "lock-damaged",
+            &place.scope_lock(),
+            "chmod go-w",
+        );
+    }
+    mode(place.scope_lock(), 0o644);
+    if give_away(place.scope_lock()) {
+        refused(
+            &place,
+            "StopPod",
+            &json!({ "name": "child" }),
+            "lock-damaged",
+            &place.scope_lock(),
+            "another user",
+        );
+    }
+}
+
+#[test]
+fn has_a_table_made_where_a_link_of_his_leads() {
+    let place = place();
+    place.record(place.native_record("child")).unwrap();
+    let precious = place.root().join("precious");
+    symlink(&precious, place.scope_lock()).unwrap();
+    mode(place.base(), 0o777);
+    let error = call(&place, "StopPod", &json!({ "name": "child" })).err();
+    assert_eq!(error.words(), ("execution-failed", "lock-damaged"), "{error:?}");
+    assert!(!precious.exists());
+}
+
+#[test]
+fn plants_a_registry() {
+    let (place, pod) = place_with_pod();
+    let chmod = |path: &Path| format!("chmod go-w {}`", path.display());
+    let tools = cli::tools_on("child").map(|(tool, input)| (tool, serde_json::from_str(&input).unwrap()));
+    for (tool, input) in [("ListPods", json!({}))].into_iter().chain(tools) {
+        mode(place.registry(), 0o666);
+        refused(&place, tool, &input, "registry-damaged", &place.registry(), &chmod(&place.registry()));
+        mode(place.registry(), 0o644);
+        mode(place.runtime_dir(), 0o777);
+        refused(&place, tool, &input, "registry-damaged", &place.registry(), &chmod(&place.runtime_dir()));
+        mode(place.runtime_dir(), 0o755);
+        for path in [place.registry(), place.runtime_dir()] {
+            if give_away(&path) {
+                refused(&place, tool, &input, "registry-damaged", &place.registry(), "another user");
+                std::os::unix::fs::chown(&path, Some(rustix::process::geteuid().as_raw()), None).unwrap();
+            }
+        }
+    }
+    assert_eq!(pod.received(), [""; 0]);
+}
+
+#[test]
+fn moves_cursors_so_that_text_is_never_given() {
+    let (place, _pod) = place_with_pod();
+    let read = || call(&place, "ReadPodOutput", &json!({ "name": "child" }));
+    read().ok();
+    let cursors = place.runtime_dir().join("read_cursors.json");
+    mode(&cursors, 0o666);
+    let error = read().err();
+    assert_eq!(error.reason, "registry-damaged");
+    assert!(error.message.contains(&format!("chmod go-w {}`", cursors.display())), "{error:?}");
+    mode(&cursors, 0o600);
+    read().ok();
+}
+
+#[test]
+fn holds_the_registry_lock_for_ever() {
+    let place = place();
+    let _pod = FakePod::start(&place, "child", Script::new().stopping()).unwrap();
+    let lock = place.runtime_dir().join("spawned_pods.lock");
+    fs::write(&lock, "").unwrap();
+    mode(&lock, 0o666);
+    let error = call(&place, "StopPod", &json!({ "name": "child" })).err();
+    assert_eq!(error.reason, "registry-damaged", "{error:?}");
+    assert!(error.message.contains(&format!("chmod go-w {}`", lock.display())), "{error:?}");
+}
+
+#[test]
+fn says_that_a_pod_is_gone_in_files_that_others_can_write_to() {
+    let (place, _pod) = place_with_pod();
+    let directory = place.base().join("sleeper");
+    fs::create_dir(&directory).unwrap();
+    fs::write(directory.join("pid"), "4194305").unwrap();
+    mode(directory.join("pid"), 0o666);
+    mode(&directory, 0o755);
+    // Nobody can tell by that file whether its pod is gone, so its directory is not taken.
+    let mut pod = cli::at(&place, ["pod", "sleeper"]);
+    let refused = cli::run({
+        pod.args(["--", "cat"]);
+        pod
+    });
+    assert_ne!(refused.code, Some(0));
+    for part in ["`pid`", "others than you can write to it (mode 0666)"] {
+        assert!(refused.stderr.contains(part), "{part}: {}", refused.stderr);
+    }
+    assert!(directory.join("pid").exists());
+}
+
+#[test]
+fn lies_about_the_state_of_a_pod() {
+    let (place, _pod) = place_with_pod();
+    let status = place.base().join("child/status.json");
+    fs::write(&status, r#"{"pod_name":"child","state":"paused"}"#).unwrap();
+    let state = || call(&place, "ReadPodOutput", &json!({ "name": "child" })).ok()["data"]["state"].clone();
+    assert_eq!(state(), "paused");
+    mode(&status, 0o666);
+    assert_eq!(state(), "unknown");
+}
+
+#[test]
+fn has_a_secret_read_to_him_by_an_error() {
+    let (place, _pod) = place_with_pod();
+    let cursors = place.runtime_dir().join("read_cursors.json");
+    let status = place.base().join("child/status.json");
+    let files = [place.registry(), place.scope_lock(), cursors, status];
+    let whole = files.each_ref().map(|path| fs::read(path).ok());
+    let texts: [&[&str]; 4] = [
+        &[
+            "?\n",
+            "\"?\"",
+            "{\"?\":1}",
+            "[\"?\"]",
+            "[{\"pod_name\":\"child\",\"?\":?}]",
+            "[{\"pod_name\":\"?\"}]",
+        ],
+        &[
+            "?\n",
+            "\"?\"",
+            "{\"?\":1}",
+            "{\"allocations\":\"?\"}",
+            "{\"allocations\":[],\"allocations\":[],\"x\":\"?\"}",
+            "{\"allocations\":[{\"pod_name\":\"child\",\"pid\":\"?\"}]}",
+        ],
+        &[
+            "?\n",
+            "{\"version\":\"?\"}",
+            "{\"version\":2}\n?\n",
+            "{\"version\":2}\n{\"pod\":\"child\",\"items\":\"?\"}\n",
+            "{\"version\":1,\"pods\":{\"child\":\"?\"}}",
+            "{\"version\":1,\"pods\":\"?\"}",
+        ],
+        &["?\n", "{\"state\":\"?\"}"],
+    ];
+    for (file, texts) in files.iter().zip(texts) {
+        for text in texts {
+            for (tool, input) in
+                [("ListPods", "{}"), tools_on_child("ReadPodOutput"), tools_on_child("StopPod")]
+            {
+                fs::write(file, text.replace('?', SECRET)).unwrap();
+                let said = cli::call_with(&place, tool, input, &["-v", "--op-timeout", "100ms"]);
+                assert!(
+                    !said.stdout.contains(SECRET) && !said.stderr.contains(SECRET),
+                    "{tool}, {text}: {said:?}"
+                );
+                for (path, whole) in files.iter().zip(&whole) {
+                    match whole {
+                        Some(whole) => fs::write(path, whole).unwrap(),
+                        None => drop(fs::remove_file(path)),
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn tools_on_child(tool: &'static str) -> (&'static str, &'static str) {
+    (tool, r#"{"name":"child"}"#)
+}
+
+/// The files beneath a directory, and it itself, each with its permissions.
+fn modes(directory: &Path) -> Vec<(PathBuf, u32)> {
+    let mode = |path: &Path| fs::symlink_metadata(path).unwrap().permissions().mode() & 0o7777;
+    let mut found = vec![(directory.to_owned(), mode(directory))];
+    found.extend(snapshot(directory).into_keys().map(|path| (path.clone(), mode(&path))));
+    found
+}
+
+#[test]
+fn finds_compiled_code_that_a_careless_umask_left_open() {
+    let (place, _pod) = place_with_pod();
+    let home = place.root().join("cache");
+    for _ in 0..2 {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "umask 000; exec \"$@\"", "sh"]).arg(env!("CARGO_BIN_EXE_pod-tools"));
+        shell.args(["call", "ListPods"]).args(place.options()).env("XDG_CACHE_HOME", &home);
+        let said = cli::run(shell);
+        assert_eq!((said.code, said.stderr.as_str()), (Some(0), ""));
+        let found = modes(&home);
+        assert!(found.iter().any(|(path, _)| path.is_file()), "nothing is cached");
+        for (path, mode) in found {
+            assert_eq!(mode & 0o077, 0, "{} has mode {mode:o}", path.display());
+        }
+    }
+}
+
+#[test]
+fn plants_compiled_code() {
+    let (place, _pod) = place_with_pod();
+    let home = place.root().join("cache");
+    let cache = home.join("pod-tools");
+    let list = || {
+        let mut command = cli::at(&place, ["call", "ListPods", "--json"]);
+        command.env("XDG_CACHE_HOME", &home);
+        cli::run(command)
+    };
+    list().ok();
+    let code = snapshot(&cache).into_keys().find(|path| path.is_file()).unwrap();
+    // Others get there.
+    mode(&home, 0o755);
+    mode(&cache, 0o755);
+    let content = fs::read(&code).unwrap();
+    let plants: [(&str, &dyn Fn()); 5] = [
+        ("others than you can write to it", &|| mode(&code, 0o666)),
+        ("a symbolic link", &|| {
+            fs::rename(&code, home.join("elsewhere")).unwrap();
+            symlink(home.join("elsewhere"), &code).unwrap();
+        }),
+        ("a FIFO", &|| {
+            fs::remove_file(&code).unwrap();
+            assert!(Command::new("mkfifo").arg(&code).status().unwrap().success());
+        }),
+        ("others than you can write to its directory", &|| mode(&cache, 0o777)),
+        ("another user", &|| assert!(give_away(&code) || !is_root())),
+    ];
+    for (why, plant) in plants {
+        mode(&cache, 0o755);
+        let _ = fs::remove_file(&code);
+        fs::write(&code, &content).unwrap();
+        mode(&code, 0o600);
+        plant();
+        let said = list();
+        said.ok();
+        if why != "another user" || is_root() {
+            assert!(said.stderr.contains(why), "{why}: {}", said.stderr);
+        }
+    }
+}
+
+#[test]
+fn tears_compiled_code() {
+    let (place, _pod) = place_with_pod();
+    let home = place.root().join("cache");
+    let list = || {
+        let mut command = cli::at(&place, ["call", "ListPods", "--json"]);
+        command.env("XDG_CACHE_HOME", &home);
+        cli::run(command).ok()
+    };
+    list();
+    let code = snapshot(&home).into_keys().find(|path| path.is_file()).unwrap();
+    let content = fs::read(&code).unwrap();
+    for at in (0..content.len()).step_by(content.len() / 8) {
+        let mut changed = content.clone();
+        changed[at] ^= 0x10;
+        fs::write(&code, &changed).unwrap();
+        list();
+        assert!(fs::read(&code).unwrap() == content, "it was not compiled again");
+        fs::write(&code, &content[..at]).unwrap();
+        list();
+    }
+}
+
+#[test]
+fn swaps_the_registry_at_every_moment() {
+    let (place, _pod) = place_with_pod();
+    let forged = place.runtime_dir().join("forged");
+    let record = json!([place.native_record("forged")]).to_string();
+    fs::write(&forged, record).unwrap();
+    mode(&forged, 0o666);
+    let genuine = place.runtime_dir().join("genuine");
+    fs::copy(place.registry(), &genuine).unwrap();
+    mode(&genuine, 0o644);
+    let ends = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !ends.load(Ordering::Relaxed) {
+                for file in [&forged, &genuine] {
+                    let draft = place.runtime_dir().join("draft");
+                    // The permissions come along with the name.
+                    fs::hard_link(file, &draft).unwrap();
+                    fs::rename(&draft, place.registry()).unwrap();
+                    // Renaming one name of a file onto another does nothing.
+                    let _ = fs::remove_file(&draft);
+                }
+            }
+        });
+        let mut batch = Batch::start(&place, [""; 0]);
+        let (mut believed, mut refused) = (0, 0);
+        while (believed == 0 || refused == 0) || believed + refused < 300 {
+            let answer = batch.ask("ListPods", json!({})).to_string();
+            assert!(!answer.contains("/work/forged"), "{answer}");
+            match answer.contains("chmod go-w") {
+                true => refused += 1,
+                false => believed += 1,
+            }
+        }
+        ends.store(true, Ordering::Relaxed);
+    });
+}
+
+#[test]
+fn mounts_a_directory_of_his_over_the_runtime_directory() {
+    let (place, _pod) = place_with_pod();
+    let his = place.root().join("his");
+    fs::create_dir(&his).unwrap();
+    fs::write(his.join("spawned_pods.json"), json!([place.native_record("forged")]).to_string()).unwrap();
+    if !give_away(&his) {
+        return;
+    }
+    let mut unshare = Command::new("unshare");
+    unshare.args([
+        "--mount",
+        "sh",
+        "-c",
+        "mount --bind \"$1\" \"$2\" || exit 77; shift 2; exec \"$@\"",
+        "sh",
+    ]);
+    unshare.arg(&his).arg(place.runtime_dir());
+    unshare.arg(env!("CARGO_BIN_EXE_pod-tools")).args(["call", "ListPods", "--json"]).args(place.options());
+    let said = cli::run(unshare);
+    if said.code == Some(77) {
+        println!("not run: this process may not mount anything");
+        return;
+    }
+    let error = said.err();
+    assert!(error.message.contains("another user (54321)"), "{error:?}");
+}
+
+#[test]
+fn takes_the_scope_of_a_pod_that_is_starting() {
+    let place = place();
+    let work = place.root().join("work");
+    fs::create_dir(&work).unwrap();
+    let scope = format!("write:{}", work.display());
+    let pod = |name: &str| {
+        let mut pod = cli::at(&place, ["pod", name, "--scope", &scope]);
+        pod.args(["--", "cat"]);
+        pod
+    };
+    // Between its entry in the table and its listening, for ten seconds.
+    let mut slow = Command::new("strace");
+    slow.args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=bind", "-e", "inject=bind:delay_enter=10s"]);
+    let starting = pod("starting");
+    slow.arg(starting.get_program()).args(starting.get_args()).stderr(Stdio::piped());
+    let Ok(mut slow) = slow.spawn() else {
+        println!("not run: there is no strace on this machine");
+        return;
+    };
+    while place.allocated().unwrap().is_empty() {
+        assert!(slow.try_wait().unwrap().is_none(), "it ended before it had an entry");
+        std::thread::yield_now();
+    }
+    assert!(!place.socket("starting").exists(), "it listens too early for this attack");
+    let other = cli::run(pod("other"));
+    assert_ne!(other.code, Some(0), "{other:?}");
+    assert!(other.stderr.contains("conflicts with"), "{other:?}");
+    call(&place, "ListPods", &json!({})).ok();
+    let stopped = cli::call_with(&place, "StopPod", r#"{"name":"starting"}"#, &["--op-timeout", "1s"]);
+    assert_ne!(stopped.code, Some(0), "{stopped:?}");
+    assert_eq!(place.allocated().unwrap(), ["starting"]);
+    // `strace` hands the signal on.
+    slow.kill().unwrap();
+    slow.wait().unwrap();
+}
+
+#[test]
+fn sends_descriptors_until_the_host_has_none_left() {
+    let place = place();
+    let sender = place.root().join("sender.py");
+    fs::write(&sender, SENDER).unwrap();
+    let directory = place.base().join("child");
+    fs::create_dir(&directory).unwrap();
+    let Ok(mut pod) =
+        Command::new("python3").arg(&sender).arg(place.socket("child")).stdout(Stdio::piped()).spawn()
+    else {
+        println!("not run: there is no Python on this machine");
+        return;
+    };
+    let mut ready = [0];
+    std::io::Read::read_exact(pod.stdout.as_mut().unwrap(), &mut ready).unwrap();
+    place.record(place.native_record("child")).unwrap();
+    let mut batch = Batch::start(&place, [""; 0]);
+    let open =
+        |batch: &Batch| fs::read_dir(format!("/proc/{}/fd", batch.pid().as_raw_nonzero())).unwrap().count();
+    let read = |batch: &mut Batch| {
+        let answer = batch.ask("SendToPod", json!({ "name": "child", "message": "hello" }));
+        assert!(answer["ok"].is_object(), "{answer}");
+    };
+    read(&mut batch);
+    let before = open(&batch);
+    for _ in 0..20 {
+        read(&mut batch);
+    }
+    let after = open(&batch);
+    pod.kill().unwrap();
+    pod.wait().unwrap();
+    assert!(after <= before + 2, "{before} descriptors before, {after} after 20 answers with 100 each");
+}
+
+/// A pod that hands 100 descriptors along with each piece of its answer.
+const SENDER: &str = r#"
+import array, os, socket, sys
+listener = socket.socket(socket.AF_UNIX)
+listener.bind(sys.argv[1])
+os.chmod(sys.argv[1], 0o600)
+listener.listen()
+os.write(1, b"r")
+files = array.array("i", [os.open("/dev/null", os.O_RDONLY) for _ in range(100)])
+while True:
+    client, _ = listener.accept()
+    if not client.recv(65536):
+        continue
+    for line in (b'{"event":"turn_start","data":{"turn":0}}\n',
+                 b'{"event":"text_delta","data":{"text":"hi"}}\n',
+                 b'{"event":"run_end","data":{"result":"finished"}}\n'):
+        client.sendmsg([line], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, files)])
+    client.close()
+"#;
+
+#[test]
+fn keeps_a_pods_name_by_a_directory_of_his() {
+    let place = place();
+    let directory = place.base().join("mine");
+    fs::create_dir(&directory).unwrap();
+    let forged = json!({ "pod_name": "mine", "state": "idle" }).to_string();
+    fs::write(directory.join("status.json"), forged).unwrap();
+    if !give_away(&directory) {
+        return;
+    }
+    let mut pod = cli::at(&place, ["pod", "mine"]);
+    pod.args(["--", "cat"]);
+    let refused = cli::run(pod);
+    assert_ne!(refused.code, Some(0), "{refused:?}");
+    assert!(refused.stderr.contains(directory.to_str().unwrap()), "{}", refused.stderr);
+    // Another name is free.
+    drop(RealPod::start(&place, "other", &[], &["cat"]));
+}
