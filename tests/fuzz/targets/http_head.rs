@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use pod_tools_fuzz::memory::within_bounds;
 use pod_tools_fuzz::mcp::http::head_properties::check;
+use pod_tools_fuzz::memory::within_bounds;
 
 fuzz_target!(|bytes: &[u8]| within_bounds(bytes, check));
