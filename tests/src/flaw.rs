@@ -88,6 +88,14 @@ flaws! {
     KeepsScope = "keeps-scope";
     /// Does not forget pods that it stopped.
     KeepsRecords = "keeps-records";
+    /// Believes files of state that others can write to.
+    BelievesAnybody = "believes-anybody";
+    /// Repeats what stands in a damaged file.
+    TellsContent = "tells-content";
+    /// Keeps descriptors open from one call to the next.
+    KeepsDescriptors = "keeps-descriptors";
+    /// Takes a pod whose socket takes no connections for a dead one, whatever its process says.
+    TakesSilenceForDeath = "takes-silence-for-death";
     /// Drops fields and entries of the registry and of the scope table that it does not know.
     DropsUnknown = "drops-unknown";
 }

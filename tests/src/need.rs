@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 
@@ -83,6 +84,8 @@ needs! {
     Handles = "handles", Host;
     /// `--exchanges`
     Exchanges = "exchanges", Host;
+    /// A file of state counts only where nobody else can write to it.
+    OwnState = "own-state", Host;
     /// Running out of file descriptors is told apart from a stopped pod.
     Descriptors = "descriptors", Host;
     /// `strace`, and the right to trace a child.
@@ -93,6 +96,8 @@ needs! {
     Root = "root", Machine;
     /// To run the host without the right to pass over permissions: not as root, or by `setpriv`.
     Unprivileged = "unprivileged", Machine;
+    /// A directory for temporary files that others may enter.
+    OpenTemporary = "open-temporary", Machine;
     /// To be able to mount a small file system in memory.
     Tmpfs = "tmpfs", Machine;
 }
@@ -139,6 +144,7 @@ impl Need {
             Self::Unprivileged if rustix::process::geteuid().is_root() => {
                 runs(WITHOUT_OVERRIDE[0], &[&WITHOUT_OVERRIDE[1..], &["true"]].concat())
             }
+            Self::OpenTemporary => open_to_others(&std::env::temp_dir()),
             // A mount namespace of its own: nothing is left behind.
             Self::Tmpfs => {
                 runs("unshare", &["--mount", "mount", "-t", "tmpfs", "-o", "size=64k", "none", "/mnt"])
@@ -146,6 +152,20 @@ impl Need {
             _ => Ok(()),
         }
     }
+}
+
+/// Whether others come as far as that directory.
+fn open_to_others(directory: &Path) -> Result<(), String> {
+    use std::os::unix::fs::PermissionsExt;
+
+    let directory = directory.canonicalize().map_err(|error| error.to_string())?;
+    for place in directory.ancestors() {
+        let mode = place.metadata().map_err(|error| error.to_string())?.permissions().mode();
+        if mode & 0o001 == 0 {
+            return Err(format!("others may not enter `{}`", place.display()));
+        }
+    }
+    Ok(())
 }
 
 fn runs(program: &str, args: &[&str]) -> Result<(), String> {

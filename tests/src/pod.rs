@@ -2,14 +2,17 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
-use std::io::{self, BufRead, BufReader, Write};
-use std::os::fd::OwnedFd;
+use std::io::{self, BufRead, BufReader, IoSlice, Write};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketType};
+use rustix::net::{
+    AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketAddrUnix, SocketType, sendmsg,
+};
 use serde_json::json;
 
 use crate::listening::{address, listen};
@@ -322,6 +325,10 @@ impl Shared {
                         stream.write_all(piece)?;
                     }
                 }
+                Step::WithDescriptors(bytes, count) => {
+                    note("sends with descriptors", bytes);
+                    send_with_descriptors(stream, bytes, *count)?;
+                }
                 Step::Flood(bytes) => {
                     note("floods with", format!("{bytes} bytes").as_bytes());
                     let block = [b'x'; 64 << 10];
@@ -366,4 +373,16 @@ impl Shared {
         }
         Ok(())
     }
+}
+
+/// Writes bytes with so many descriptors, all of which are of the same nothing.
+fn send_with_descriptors(stream: &UnixStream, bytes: &[u8], count: usize) -> io::Result<()> {
+    let nothing = fs::File::open("/dev/null")?;
+    let descriptors = vec![nothing.as_fd(); count];
+    let mut space = vec![MaybeUninit::uninit(); SendAncillaryMessage::ScmRights(&descriptors).size()];
+    let mut passed = SendAncillaryBuffer::new(&mut space);
+    passed.push(SendAncillaryMessage::ScmRights(&descriptors));
+    let sent = sendmsg(stream, &[IoSlice::new(bytes)], &mut passed, SendFlags::NOSIGNAL)?;
+    let mut rest = stream;
+    rest.write_all(&bytes[sent..])
 }

@@ -14,6 +14,8 @@ pub enum Step {
     Send(Vec<u8>),
     /// Sends these bytes in pieces of that size, each a write of its own.
     Pieces(Vec<u8>, usize),
+    /// Sends these bytes, and with them that many descriptors.
+    WithDescriptors(Vec<u8>, usize),
     /// Sends this many bytes of `x`, and no line break.
     Flood(u64),
     /// Sends these bytes again and again, for as long as the connection stands.

@@ -38,39 +38,43 @@ pub fn read_lines<S: Scan>(limit: u64) -> io::Result<mpsc::Receiver<Input<S>>> {
     let mut input = BufReader::new(input()?);
     std::thread::Builder::new().name("stdin".to_owned()).spawn(move || {
         let mut is_first = true;
-        loop {
-            let mut line = Vec::new();
-            let received = match (&mut input).take(limit).read_until(b'\n', &mut line) {
-                Ok(0) => return,
-                Err(error) => {
-                    let _ = sender.blocking_send(Input::Failed(error));
-                    return;
-                }
-                Ok(_) if line.len() as u64 == limit && line.last() != Some(&b'\n') => {
-                    let mut scanner = S::default();
-                    scanner.scan(&line);
-                    drop(line);
-                    // Where that fails, the next reading fails too.
-                    let _ = scan_rest(&mut input, &mut scanner);
-                    Input::TooLong(scanner)
-                }
-                Ok(_) => {
-                    if is_first && line.starts_with(BYTE_ORDER_MARK) {
-                        line.drain(..BYTE_ORDER_MARK.len());
-                    }
-                    is_first = false;
-                    if line.trim_ascii().is_empty() {
-                        continue;
-                    }
-                    Input::Line(line)
-                }
-            };
-            if sender.blocking_send(received).is_err() {
+        while let Some(line) = next_line(&mut input, limit, is_first) {
+            is_first = false;
+            let is_last = matches!(line, Input::Failed(_));
+            if sender.blocking_send(line).is_err() || is_last {
                 return;
             }
         }
     })?;
     Ok(receiver)
+}
+
+/// The next line; `None` at the end.
+pub fn next_line<S: Scan>(input: &mut impl BufRead, limit: u64, mut is_first: bool) -> Option<Input<S>> {
+    loop {
+        let mut line = Vec::new();
+        match input.by_ref().take(limit).read_until(b'\n', &mut line) {
+            Ok(0) => return None,
+            Err(error) => return Some(Input::Failed(error)),
+            Ok(_) if line.len() as u64 == limit && line.last() != Some(&b'\n') => {
+                let mut scanner = S::default();
+                scanner.scan(&line);
+                drop(line);
+                // Where that fails, the next reading fails too.
+                let _ = scan_rest(input, &mut scanner);
+                return Some(Input::TooLong(scanner));
+            }
+            Ok(_) => {
+                if is_first && line.starts_with(BYTE_ORDER_MARK) {
+                    line.drain(..BYTE_ORDER_MARK.len());
+                }
+                is_first = false;
+                if !line.trim_ascii().is_empty() {
+                    return Some(Input::Line(line));
+                }
+            }
+        }
+    }
 }
 
 /// Reads to the end of the line.

@@ -10,6 +10,9 @@ mod demo;
 mod exit;
 mod grants;
 mod grants_file;
+#[cfg(test)]
+#[path = "../../../tests/fuzz/properties/grants_file.rs"]
+mod grants_file_properties;
 mod in_force;
 mod inherited;
 mod inotify;

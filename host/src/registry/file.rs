@@ -305,8 +305,10 @@ impl Registry for FileRegistry {
 
 /// The records of a list.
 fn parse(bytes: &[u8]) -> Result<Records, String> {
-    // All of them can mostly be read, which one pass shows.
-    if let Ok(records) = serde_json::from_slice(bytes) {
+    // All of them can mostly be read, which one pass shows. That it is all text it must be asked before: what is passed
+    // over is not looked at, and who changes the list would find it damaged.
+    let text = std::str::from_utf8(bytes).ok();
+    if let Some(records) = text.and_then(|text| serde_json::from_str(text).ok()) {
         return Ok(Records { records, unreadable: Vec::new() });
     }
     let mut records = Records::default();

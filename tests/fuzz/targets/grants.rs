@@ -2,6 +2,8 @@
 //! that no single one allows.
 #![no_main]
 
+extern crate pod_tools_fuzz as pod_tools_host;
+
 use libfuzzer_sys::fuzz_target;
 use pod_tools_host::{Grant, Grants, Verb};
 

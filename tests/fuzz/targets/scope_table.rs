@@ -1,6 +1,8 @@
 //! The properties of the scope table, over changes that the fuzzer chooses, and over bytes that are none.
 #![no_main]
 
+extern crate pod_tools_fuzz as pod_tools_host;
+
 #[path = "../../../host/tests/state/table_properties.rs"]
 #[allow(dead_code, unused_imports, reason = "its tests are not built here")]
 mod table_properties;

@@ -4,15 +4,37 @@ const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 export const decode = (bytes) => UTF8.decode(bytes);
 
+/** The value. Its error tells where the text is none, and nothing of what stands there. */
+export function parse(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new SyntaxError(`it is no JSON${place(text)}`);
+  }
+}
+
+const TOKENS =
+  /[ \t\r\n]*(?:[[\]{},:]|"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[\da-fA-F]{4}))*"|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null)/y;
+
+/** The line and the column of what is no token of JSON; of tokens in a wrong order it is not told. */
+function place(text) {
+  let end = 0;
+  for (TOKENS.lastIndex = 0; TOKENS.test(text); ) end = TOKENS.lastIndex;
+  const at = skip(text, end);
+  if (at === text.length && at > 0) return '';
+  const before = text.slice(0, at).split('\n');
+  return `: line ${before.length} column ${before.at(-1).length + 1}`;
+}
+
 /** The elements of a list, each as its text. Throws where the text is no list. */
 export function elements(text) {
-  if (!Array.isArray(JSON.parse(text))) throw new SyntaxError('it is no JSON list');
+  if (!Array.isArray(parse(text))) throw new SyntaxError('it is no JSON list');
   return parts(text).map(([, value]) => value);
 }
 
 /** The members of an object, each value as its text; where a name repeats, the last one counts. */
 export function members(text) {
-  const value = JSON.parse(text);
+  const value = parse(text);
   if (value === null || typeof value !== 'object' || Array.isArray(value))
     throw new SyntaxError('it is no JSON object');
   return new Map(parts(text));

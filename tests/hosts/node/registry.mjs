@@ -16,7 +16,7 @@ import {
 
 import { ToolError, escape, failed, isOutOfDescriptors } from './errors.mjs';
 import * as json from './json_text.mjs';
-import { flockUntil, isSameFile, openDirectory, openRegular, readAll, within } from './state_file.mjs';
+import { flockUntil, isSameFile, openDirectory, openOwn, readAll, within } from './state_file.mjs';
 
 const PODS = 'spawned_pods.json';
 const CURSORS = 'read_cursors.json';
@@ -41,7 +41,7 @@ export const areRules = (value) =>
 
 /** What stands in one element: a record, or none that can be read; and its name, where it has one all the same. */
 function readRecord(text) {
-  const value = JSON.parse(text);
+  const value = json.parse(text);
   const name = isText(value?.pod_name) ? value.pod_name : null;
   const whole = name !== null && isText(value.socket_path) && areRules(value.scope_delegated);
   return { name, record: whole ? { name, socket: value.socket_path, scope: value.scope_delegated } : null };
@@ -121,7 +121,7 @@ export class Registry {
       const top = json.members(text);
       const version = Number(top.get('version'));
       if (!Number.isInteger(version) || version < 0 || version > VERSION) {
-        throw new Error(`it has format ${top.get('version')}, and this version knows ${VERSION} at most`);
+        throw new Error(`its format is none that this version knows, which are up to ${VERSION}`);
       }
       return { top, pods: json.members(top.get('pods') ?? 'null') };
     };
@@ -146,7 +146,7 @@ export class Registry {
   #read(name, parse) {
     let fd;
     try {
-      fd = openRegular(this.#directory, name, o.O_RDONLY);
+      fd = openOwn(this.#directory, name, o.O_RDONLY);
       return parse(json.decode(readAll(fd)));
     } catch (error) {
       if (error.code === 'ENOENT') {
@@ -208,7 +208,7 @@ export class Registry {
     do {
       let fd;
       try {
-        fd = openRegular(this.#directory, LOCK, o.O_RDWR | o.O_CREAT);
+        fd = openOwn(this.#directory, LOCK, o.O_RDWR | o.O_CREAT);
         if ((await flockUntil(fd, deadline)) && isSameFile(fd, lstatSync(within(this.#directory, LOCK))))
           return work();
       } catch (error) {

@@ -10,6 +10,7 @@ import {
   existsSync,
   fdatasyncSync,
   ftruncateSync,
+  lstatSync,
   mkdirSync,
   openSync,
   realpathSync,
@@ -22,11 +23,11 @@ import { ToolError, escape, failed, isOutOfDescriptors } from './errors.mjs';
 import * as json from './json_text.mjs';
 import { GONE, LifeCheck, readHolder } from './life.mjs';
 import { areRules, isText } from './registry.mjs';
-import { flockUntil, isSameFile, openDirectory, openRegular, readAll } from './state_file.mjs';
+import { checkOwn, flockUntil, isSameFile, openDirectory, openOwn, readAll } from './state_file.mjs';
 
 /** What one pod holds, as far as this host reads it, and the text that it stands in. */
 function readAllocation(text) {
-  const value = JSON.parse(text);
+  const value = json.parse(text);
   const parent = value?.delegated_from ?? null;
   const whole =
     isText(value?.pod_name) &&
@@ -91,7 +92,10 @@ export class ScopeLock {
 
   #read(fd) {
     try {
-      if (existsSync(`${realpathSync(this.path)}.next`)) {
+      const journal = `${realpathSync(this.path)}.next`;
+      const left = lstatSync(journal, { throwIfNoEntry: false });
+      if (left !== undefined) {
+        checkOwn(left, journal);
         throw new Error('a killed process left a change undone; any command of pod-tools finishes it');
       }
       const text = json.decode(readAll(fd));
@@ -160,7 +164,7 @@ export class ScopeLock {
     try {
       const real = realpathSync(this.path);
       directory = openDirectory(dirname(real));
-      return openRegular(directory, real.slice(real.lastIndexOf('/') + 1), o.O_RDWR | o.O_CREAT);
+      return openOwn(directory, real.slice(real.lastIndexOf('/') + 1), o.O_RDWR | o.O_CREAT);
     } catch (error) {
       throw isOutOfDescriptors(error) ? this.#noDescriptor() : this.#damaged(error.message);
     } finally {

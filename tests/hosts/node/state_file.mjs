@@ -1,7 +1,11 @@
-// How a file of state is opened, locked and read: never waiting without a bound, never what is no regular file.
+// How a file of state is opened, locked and read: never waiting without a bound, never what is no regular
+// file, and never what others than its owner could have written.
 
 import { spawn } from 'node:child_process';
-import { closeSync, constants as o, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, constants as o, fstatSync, openSync, readSync, readlinkSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
+
+import { escape } from './errors.mjs';
 
 const MAX_BYTES = 64 << 20;
 
@@ -26,6 +30,46 @@ export function openRegular(directory, name, access) {
   if (fstatSync(fd).isFile()) return fd;
   closeSync(fd);
   throw new Fault('it is not a regular file');
+}
+
+/** The same, of a file that nobody but us and root can have written: a Fault where others could. */
+export function openOwn(directory, name, access) {
+  const fd = openRegular(directory, name, access);
+  try {
+    checkOwn(fstatSync(fd), `${readlinkSync(`/proc/self/fd/${directory}`)}/${name}`);
+    return fd;
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+}
+
+/** Fails where others than us and root can write to the file at `path`, or put another one in its place. */
+export function checkOwn(found, path) {
+  if (!isOurs(found))
+    throw new Fault(`\`${escape(path)}\` belongs to user ${found.uid}, who can change it; own it (chown)`);
+  const parent = dirname(path);
+  for (const [place, of] of [
+    [path, found],
+    [parent, statSync(parent)],
+  ]) {
+    if ((isOurs(of) && (of.mode & 0o022) === 0) || isPrivate(parent)) continue;
+    const shown = escape(place);
+    throw new Fault(
+      `others can write to \`${shown}\`, and may have; look at it, then: chmod go-w ${shown}`,
+    );
+  }
+}
+
+const isOurs = (found) => found.uid === process.geteuid() || found.uid === 0;
+
+/** Whether others are kept out on the way there: then no mode below matters to them. */
+function isPrivate(directory) {
+  for (let at = directory; ; at = dirname(at)) {
+    const found = statSync(at);
+    if (isOurs(found) && (found.mode & 0o011) === 0) return true;
+    if (at === '/') return false;
+  }
 }
 
 /** The whole content of an open file. */

@@ -149,7 +149,7 @@ class Registry:
             top = json_text.members(text)
             version = json_text.parse(top["version"])
             if type(version) is not int or not 0 <= version <= VERSION:
-                raise ValueError(f"it has format {version}, and this version knows {VERSION} at most")
+                raise ValueError(f"its format is none that this version knows, which are up to {VERSION}")
             return top, json_text.members(top["pods"])
         except KeyError as error:
             raise self._damaged(CURSORS, f"it has no {error}") from error
@@ -168,7 +168,7 @@ class Registry:
 
     def _read(self, name):
         try:
-            fd = state_file.open_regular(self._dir, name, os.O_RDONLY)
+            fd = state_file.open_own(self._dir, name, os.O_RDONLY)
         except FileNotFoundError:
             # A spawner that ends takes its directory along.
             if os.fstat(self._dir).st_nlink == 0:
@@ -220,7 +220,7 @@ class Registry:
         deadline = time.monotonic() + seconds
         while True:
             try:
-                fd = state_file.open_regular(self._dir, LOCK, os.O_RDWR | os.O_CREAT)
+                fd = state_file.open_own(self._dir, LOCK, os.O_RDWR | os.O_CREAT)
             except state_file.OutOfDescriptors as error:
                 message = f"there is no file descriptor left to open `{self.path}/{LOCK}` with"
                 raise failed("descriptors-exhausted", message) from error

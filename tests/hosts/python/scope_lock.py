@@ -93,7 +93,9 @@ class ScopeLock:
 
     def _read(self, fd):
         try:
-            if os.path.lexists(os.path.realpath(self.path) + ".next"):
+            journal = os.path.realpath(self.path) + ".next"
+            if os.path.lexists(journal):
+                state_file.check_own(os.lstat(journal), journal)
                 raise ValueError(
                     "a killed process left a change undone; any command of pod-tools finishes it"
                 )
@@ -144,7 +146,7 @@ class ScopeLock:
         except OSError as error:
             raise self._unwritable(error) from error
         try:
-            return state_file.open_regular(directory, name, os.O_RDWR | os.O_CREAT)
+            return state_file.open_own(directory, name, os.O_RDWR | os.O_CREAT)
         except state_file.OutOfDescriptors as error:
             message = (
                 f"there is no file descriptor left to open `{self.path}` with; raise the limit (ulimit -n)"

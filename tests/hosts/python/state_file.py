@@ -1,10 +1,13 @@
-"""How a file of state is opened, locked and read: never waiting without a bound, never what is no regular file."""
+"""How a file of state is opened, locked and read: never waiting without a bound, never what is no regular file, and
+never what others than its owner could have written."""
 
 import errno
 import fcntl
 import os
 import stat
 import time
+
+from errors import escape
 
 MAX_BYTES = 64 << 20
 _CAREFUL = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
@@ -34,6 +37,40 @@ def open_regular(directory, name, access):
         os.close(fd)
         raise Fault("it is not a regular file")
     return fd
+
+
+def open_own(directory, name, access):
+    """The same, of a file that nobody but us and root can have written: Fault where others could."""
+    fd = open_regular(directory, name, access)
+    try:
+        check_own(os.fstat(fd), os.path.join(os.readlink(f"/proc/self/fd/{directory}"), name))
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
+
+
+def check_own(found, path):
+    """Fault where others than us and root can write to the file at `path`, or put another one in its place."""
+    if found.st_uid not in (os.geteuid(), 0):
+        raise Fault(f"`{escape(path)}` belongs to user {found.st_uid}, who can change it; own it (chown)")
+    parent = os.path.dirname(path)
+    for place, of in ((path, found), (parent, os.stat(parent))):
+        is_open = of.st_uid not in (os.geteuid(), 0) or of.st_mode & 0o022
+        if is_open and not _is_private(parent):
+            shown = escape(place)
+            raise Fault(f"others can write to `{shown}`, and may have; look at it, then: chmod go-w {shown}")
+
+
+def _is_private(directory):
+    """Whether others are kept out on the way there: then no mode below matters to them."""
+    while True:
+        found = os.stat(directory)
+        if found.st_uid in (os.geteuid(), 0) and not found.st_mode & 0o011:
+            return True
+        if directory == "/":
+            return False
+        directory = os.path.dirname(directory)
 
 
 def read_all(fd):

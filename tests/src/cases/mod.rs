@@ -39,18 +39,23 @@ const LISTS: &[&[Case]] = &[
     faults::generations::CASES,
     faults::clients::CASES,
     faults::restart::CASES,
+    faults::descriptors::CASES,
     lock::busy::CASES,
     lock::table::CASES,
     lock::stale::CASES,
     lock::life::CASES,
     lock::holder::CASES,
+    lock::starting::CASES,
     lock::recovery::CASES,
     lock::crash::CASES,
     lock::disk::CASES,
+    lock::others::CASES,
     state::registry::CASES,
     state::cursors::CASES,
     state::writers::CASES,
     state::crash::CASES,
+    state::others::CASES,
+    state::large::CASES,
 ];
 
 /// All cases, in the order of reports.

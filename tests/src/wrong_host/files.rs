@@ -1,7 +1,9 @@
 //! What wrong hosts do to the files beneath them, before and after a call.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
 use pod_tools_conformance::flaw::Flaw;
@@ -17,6 +19,7 @@ pub struct Files {
     table: PathBuf,
     before: Option<Vec<u8>>,
     held: Option<File>,
+    kept: Vec<File>,
 }
 
 impl Files {
@@ -27,6 +30,7 @@ impl Files {
             table: scope_lock,
             before: None,
             held: None,
+            kept: Vec::new(),
         }
     }
 
@@ -38,6 +42,7 @@ impl Files {
             Flaw::KeepsScope => self.before = there(fs::read(&self.table))?,
             Flaw::KeepsRecords => self.before = there(fs::read(&self.registry))?,
             Flaw::FollowsLinks => self.follow_links()?,
+            Flaw::BelievesAnybody => self.make_ours()?,
             _ => {}
         }
         Ok(())
@@ -62,6 +67,11 @@ impl Files {
                 fs::write(&self.table, &table[..table.len() / 2])
             }
             (Flaw::DropsUnknown, _) => self.drop_unknown(),
+            (Flaw::TakesSilenceForDeath, _) => self.release_without_connection(),
+            (Flaw::KeepsDescriptors, _) => {
+                self.kept.extend((0..8).map(|_| File::open("/dev/null")).collect::<io::Result<Vec<_>>>()?);
+                Ok(())
+            }
             (Flaw::BelievesNumbers, _) => self.release_without_process(),
             (Flaw::IgnoresLock, _) => there(fs::copy(self.own_table(), &self.table)).map(drop),
             (Flaw::IgnoresJournal, _) => there(fs::rename(self.hidden_journal(), self.journal())).map(drop),
@@ -136,6 +146,35 @@ impl Files {
         let Some(entries) = table.get_mut("allocations").and_then(Value::as_array_mut) else { return Ok(()) };
         entries.retain(|entry| PathBuf::from(format!("/proc/{}", entry["pid"])).exists());
         fs::write(&self.table, serde_json::to_vec_pretty(&table)?)
+    }
+
+    fn release_without_connection(&self) -> io::Result<()> {
+        let Some(text) = there(fs::read(&self.table))? else { return Ok(()) };
+        let Ok(mut table) = serde_json::from_slice::<Value>(&text) else { return Ok(()) };
+        let Some(entries) = table.get_mut("allocations").and_then(Value::as_array_mut) else { return Ok(()) };
+        entries
+            .retain(|entry| entry["socket"].as_str().is_some_and(|path| UnixStream::connect(path).is_ok()));
+        fs::write(&self.table, serde_json::to_vec_pretty(&table)?)
+    }
+
+    /// Makes files and directories of state such that a right host believes them.
+    fn make_ours(&self) -> io::Result<()> {
+        let us = rustix::process::geteuid();
+        for file in [&self.registry, &self.cursors, &self.table, &self.journal()] {
+            for (path, mode) in [(file.parent(), 0o700), (Some(&**file), 0o600)] {
+                let Some(path) = path.filter(|path| path.exists()) else { continue };
+                chown(path, Some(us.as_raw()), None)?;
+                fs::set_permissions(path, Permissions::from_mode(mode))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What the files of state hold.
+    pub fn content(&self) -> String {
+        let files =
+            [&self.registry, &self.cursors, &self.table].map(|file| fs::read(file).unwrap_or_default());
+        files.iter().map(|content| String::from_utf8_lossy(content).into_owned()).collect()
     }
 
     fn drop_unknown(&self) -> io::Result<()> {

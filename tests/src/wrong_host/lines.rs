@@ -92,9 +92,13 @@ pub fn rewrite(
         Flaw::ShowsControls => {
             for text in ["/ok/summary", "/ok/content", "/err/message"] {
                 if let Some(Value::String(text)) = answer.pointer_mut(text) {
-                    *text = text.replace("\\n", "\n");
+                    *text = text.replace("\\n", "\n").replace("\\u{202e}", "\u{202e}");
                 }
             }
+        }
+        Flaw::TellsContent if matches!(&*reason, "registry-damaged" | "lock-damaged") => {
+            let message = answer["err"]["message"].as_str().unwrap_or_default();
+            answer["err"]["message"] = format!("{message}: {}", files.content()).into();
         }
         Flaw::WaitsForEver
             if kind == "timeout" || matches!(&*reason, "socket-timeout" | "still-running" | "lock-busy") =>

@@ -16,6 +16,9 @@ mod client;
 mod client_log;
 mod delivery;
 mod frame;
+#[cfg(test)]
+#[path = "../../../../tests/fuzz/properties/frame.rs"]
+mod frame_properties;
 mod http;
 mod ids;
 mod print_config;

@@ -1,6 +1,7 @@
 //! Pods that answer late, wrongly, in pieces, or not at all; pods of other generations; and other clients.
 
 pub mod clients;
+pub mod descriptors;
 pub mod generations;
 pub mod lines;
 pub mod pieces;

@@ -13,7 +13,7 @@ use crate::script::Script;
 use crate::trial::Trial;
 
 /// Has the host look for stale entries. `dead` is there to be one, and goes.
-pub(super) fn reclaim(t: &mut Trial, entry: &Value) -> Verdict {
+pub(in crate::cases) fn reclaim(t: &mut Trial, entry: &Value) -> Verdict {
     t.place().write_table(&[entry.clone(), t.place().stale_allocation("dead")])?;
     t.list()?.with_data("/stale_reclaimed", 1)?;
     Ok(())

@@ -6,6 +6,8 @@ pub mod disk;
 pub mod holder;
 pub mod life;
 mod native;
+pub mod others;
 pub mod recovery;
 pub mod stale;
+pub mod starting;
 pub mod table;

@@ -2,5 +2,7 @@
 
 pub mod crash;
 pub mod cursors;
+pub mod large;
+pub mod others;
 pub mod registry;
 pub mod writers;

@@ -5,6 +5,7 @@ use serde_json::json;
 use crate::case::Case;
 use crate::failure::same;
 use crate::flaw::Flaw;
+use crate::need::Need;
 use crate::script::{Script, Step, assistant};
 
 use super::read::with_history;
@@ -45,6 +46,33 @@ pub const CASES: &[Case] = &[
             Ok(())
         },
     )
+    .catches(&[Flaw::ShowsControls]),
+    Case::new(
+        "tools/names-directed",
+        "line separators and marks that turn the direction of a text are shown escaped by every tool",
+        |t| {
+            let marks = "\u{200e}\u{200f}\u{61c}\u{2028}\u{2029}\u{202a}\u{202b}\u{202c}\u{202d}\u{202e}\u{2066}\u{2067}\u{2068}\u{2069}";
+            let shown: String = marks.chars().map(|mark| format!("\\u{{{:x}}}", u32::from(mark))).collect();
+            let mut record = t.place().native_record(marks);
+            record["socket_path"] = json!(t.place().socket("pod"));
+            record["scope_delegated"] =
+                json!([{ "target": format!("/{marks}"), "permission": "read", "recursive": true }]);
+            t.place().record(record)?;
+            let _pod = t.pod_at(&t.place().socket("pod"), marks, obliging(marks))?;
+            t.list()?
+                .says("1 pod(s) known")?
+                .with_content(&format!("{shown} [alive] scope=read:/{shown}"))?
+                .with_data("/pods/0/name", marks)?;
+            t.send(marks, "hello")?.says(&format!("sent message to `{shown}`"))?;
+            t.read(marks)?.naming(&format!("pod `{shown}`: "))?.with_content(marks)?;
+            t.stop(marks)?.says(&format!("stopped pod `{shown}`; reclaimed scope: read:/{shown}"))?;
+            t.stop(marks)?.with_message(&format!("no spawned pod named `{shown}`"))?;
+            t.grant("list").restart()?;
+            t.send(marks, "hello")?.fails("denied", "not-granted")?.naming(&format!("`{shown}`"))?;
+            Ok(())
+        },
+    )
+    .needs(&[Need::Grants])
     .catches(&[Flaw::ShowsControls]),
     Case::new("tools/names-no-paths", "a name that looks like a path leads nowhere", |t| {
         let names =

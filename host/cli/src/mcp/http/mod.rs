@@ -6,6 +6,9 @@ pub mod address;
 mod body;
 mod connection;
 mod cors;
+#[cfg(test)]
+#[path = "../../../../../tests/fuzz/properties/http_head.rs"]
+mod head_properties;
 pub mod origin;
 mod places;
 mod reply;

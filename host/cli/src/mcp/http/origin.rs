@@ -32,6 +32,8 @@ impl FromStr for Host {
         }
         let authority: Authority = text.parse().map_err(|_| unusable())?;
         let port = match text.strip_prefix(authority.host()).map(|rest| rest.strip_prefix(':')) {
+            // A sign is read as a part of a number, and is none of a port.
+            Some(Some(port)) if port.starts_with('+') => return Err(unusable()),
             Some(Some(port)) => Some(port.parse().map_err(|_| unusable())?),
             // Nothing behind the name; what else there could be is a user before it.
             Some(None) if authority.host().len() == text.len() => None,
@@ -192,6 +194,8 @@ mod tests {
             "me@b.example",
             "b.example:",
             "b.example:x",
+            "b.example:+7",
+            "[::1]:+80",
             "",
         ] {
             assert!(!to_host(&door, host), "{host}");

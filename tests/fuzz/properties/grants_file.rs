@@ -1,0 +1,63 @@
+//! Grants files, from any bytes: what is read is what TOML says, each grant in its place, and nothing else; what
+//! is refused is refused with a place in the file.
+
+use std::path::Path;
+
+use pod_tools_host::Grant;
+
+use crate::grants_file::GrantsFile;
+
+#[cfg(test)]
+#[path = "corpus.rs"]
+mod corpus;
+
+/// The strings in a list of that name; none where there is no such list.
+fn strings<'a>(table: &'a toml::Table, name: &str) -> Vec<&'a str> {
+    let list = table.get(name).map(|list| list.as_array().unwrap());
+    list.into_iter().flatten().map(|text| text.as_str().unwrap()).collect()
+}
+
+/// The property of a file of these bytes.
+pub fn check(bytes: &[u8]) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("grants.toml");
+    std::fs::write(&path, bytes).unwrap();
+    let lines = 1 + bytes.iter().filter(|byte| **byte == b'\n').count();
+    let file = match GrantsFile::read(&path) {
+        Ok(file) => file,
+        Err(error) => {
+            assert!(!error.faults.is_empty());
+            for fault in serde_json::to_value(&error.faults).unwrap().as_array().unwrap() {
+                let line = fault["line"].as_u64().map(|line| usize::try_from(line).unwrap());
+                assert!(line.is_none_or(|line| (1..=lines).contains(&line)), "{fault}");
+            }
+            return;
+        }
+    };
+    let table: toml::Table = toml::from_str(std::str::from_utf8(bytes).unwrap()).unwrap();
+    assert!(table.keys().all(|key| ["grants", "allow-sockets", "limits"].contains(&&**key)));
+
+    let granted: Vec<Grant> = file.grants.iter().flatten().map(|grant| grant.value.clone()).collect();
+    let written: Vec<Grant> = strings(&table, "grants").iter().map(|text| text.parse().unwrap()).collect();
+    assert_eq!(granted, written);
+    let allowed: Vec<&Path> = file.allow_sockets.iter().flatten().map(|place| &*place.value).collect();
+    let named: Vec<&Path> = strings(&table, "allow-sockets").into_iter().map(Path::new).collect();
+    assert!(allowed == named && named.iter().all(|place| place.is_absolute()));
+    let mut limits: Vec<&str> = file.limits.iter().map(|limit| limit.value.limit.name).collect();
+    let mut set: Vec<&str> = table
+        .get("limits")
+        .map(|limits| limits.as_table().unwrap())
+        .into_iter()
+        .flatten()
+        .map(|(name, _)| &**name)
+        .collect();
+    limits.sort_unstable();
+    set.sort_unstable();
+    assert_eq!(limits, set);
+}
+
+#[cfg(test)]
+#[test]
+fn the_corpus_keeps_the_rules_of_grants_files() {
+    corpus::check_each("grants-file", check);
+}

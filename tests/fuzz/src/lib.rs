@@ -1,0 +1,73 @@
+//! The code that the targets run: files of the library and of the command line, by their paths.
+//!
+//! Of the library it is the rooms up to `authority`, which need no wasmtime: so the targets are built in a minute, and
+//! nothing is made public for their sake. Of the command line, which is a binary, it is the files that read what others
+//! wrote.
+#![allow(dead_code, unused_imports, missing_docs, reason = "a part of it is enough here")]
+
+// The command line calls the library by its name.
+extern crate self as pod_tools_host;
+
+pub mod memory;
+
+#[path = "../../../host/src/authority/mod.rs"]
+mod authority;
+#[path = "../../../host/src/error.rs"]
+mod error;
+#[path = "../../../host/src/escape.rs"]
+mod escape;
+#[path = "../../../host/src/files/mod.rs"]
+mod files;
+#[path = "../../../host/src/registry/mod.rs"]
+pub mod registry;
+#[path = "../../../host/src/scope/mod.rs"]
+pub mod scope;
+#[path = "../../../host/src/sockets/mod.rs"]
+mod sockets;
+
+pub use authority::grant::{Grant, GrantParseError, Verb};
+pub use authority::grants::Grants;
+pub use authority::limits::Limits;
+pub use error::{ErrorKind, Reason, Remedy, Setting, ToolError};
+
+#[path = "../../../host/cli/src/grants_file/mod.rs"]
+pub mod grants_file;
+#[path = "../../../host/cli/src/inherited.rs"]
+mod inherited;
+#[path = "../../../host/cli/src/input_lines.rs"]
+pub mod input_lines;
+#[path = "../../../host/cli/src/limit_options.rs"]
+mod limit_options;
+#[path = "../../../host/cli/src/operator_log.rs"]
+mod operator_log;
+#[path = "../../../host/cli/src/streams.rs"]
+mod streams;
+#[path = "../../../host/cli/src/units.rs"]
+mod units;
+
+#[path = "../../../host/cli/src/mcp"]
+pub mod mcp {
+    pub mod frame;
+    #[path = "../../../../tests/fuzz/properties/frame.rs"]
+    pub mod frame_properties;
+    pub mod ids;
+
+    pub mod http {
+        pub mod accept;
+        pub mod address;
+        pub mod cors;
+        #[path = "../../../../../tests/fuzz/properties/http_head.rs"]
+        pub mod head_properties;
+        pub mod origin;
+        pub mod token;
+    }
+}
+
+#[path = "../properties/grants_file.rs"]
+pub mod grants_file_properties;
+#[path = "../properties/journal.rs"]
+pub mod journal_properties;
+#[path = "../properties/read_cursors.rs"]
+pub mod read_cursors_properties;
+#[path = "../properties/registry.rs"]
+pub mod registry_properties;

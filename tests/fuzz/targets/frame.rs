@@ -1,0 +1,8 @@
+//! Messages of any bytes to the MCP server, cut anywhere.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use pod_tools_fuzz::mcp::frame_properties::check;
+use pod_tools_fuzz::memory::within_bounds;
+
+fuzz_target!(|bytes: &[u8]| within_bounds(bytes, check));

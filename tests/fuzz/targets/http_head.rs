@@ -1,0 +1,8 @@
+//! The head of a request of any bytes to the MCP server over HTTP, cut anywhere.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use pod_tools_fuzz::mcp::http::head_properties::check;
+use pod_tools_fuzz::memory::within_bounds;
+
+fuzz_target!(|bytes: &[u8]| within_bounds(bytes, check));
