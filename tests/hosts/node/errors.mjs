@@ -32,6 +32,6 @@ export const showTime = (ms) => (ms >= 1000 ? `${ms / 1000}s` : `${ms}ms`);
 /** A name as it is shown: what could forge a line or steer a terminal is escaped. */
 export const escape = (text) =>
   text.replace(
-    /[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu,
+    /[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu,
     (c) => ({ '\t': '\\t', '\r': '\\r', '\n': '\\n' })[c] ?? `\\u{${c.codePointAt(0).toString(16)}}`,
   );

@@ -6,6 +6,10 @@
 
 #![allow(clippy::unwrap_used, reason = "what fails here is a failed test")]
 
+#[path = "../support/cli.rs"]
+mod cli;
+mod terminals;
+
 use std::collections::BTreeSet;
 use std::process::Command;
 
