@@ -8,6 +8,10 @@
 
 #[path = "../support/cli.rs"]
 mod cli;
+#[allow(dead_code, reason = "the tests of pods need all of it")]
+#[path = "../pod/harness.rs"]
+mod harness;
+mod pods;
 mod terminals;
 
 use std::collections::BTreeSet;
