@@ -27,7 +27,11 @@ impl fmt::Display for Shown<'_> {
 }
 
 fn is_deceptive(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    c.is_control()
+        || matches!(
+            c,
+            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+        )
 }
 
 /// The beginning of a text for an error message, at most so many characters of it.
@@ -53,6 +57,7 @@ mod tests {
                 "\u{2027}\u{2028}\u{2029}\u{202a}\u{202e}\u{202f}",
                 "\u{2027}\\u{2028}\\u{2029}\\u{202a}\\u{202e}\u{202f}",
             ),
+            ("\u{61b}\u{61c}\u{200d}\u{200e}\u{200f}", "\u{61b}\\u{61c}\u{200d}\\u{200e}\\u{200f}"),
             ("\u{2065}\u{2066}\u{2069}\u{206a}", "\u{2065}\\u{2066}\\u{2069}\u{206a}"),
             ("", ""),
         ] {

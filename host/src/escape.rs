@@ -1,4 +1,5 @@
-//! Names and paths as they are shown: what could forge a line or steer a terminal is escaped.
+//! What others chose, as it is shown: what could forge a line or steer a terminal is escaped. Which characters these are
+//! is decided here, for the library and for the command line.
 
 use std::fmt::{self, Write};
 use std::path::Path;
@@ -7,9 +8,10 @@ use std::path::Path;
 /// is shown of it should not be a multiple of that.
 const MAX_SHOWN: usize = 4096;
 
-/// Shows a text with its control characters escaped (`\n`, `\t`, `\u{1b}`), invisible direction marks too;
-/// what is beyond [`MAX_SHOWN`] is `…`.
-pub(crate) struct Escaped<'a>(pub &'a str);
+/// Shows a text with the characters that [steer](steers) escaped (`\n`, `\t`, `\u{1b}`); what is beyond 4096
+/// characters is `…`.
+#[derive(Debug, Clone, Copy)]
+pub struct Escaped<'a>(pub &'a str);
 
 impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -27,13 +29,19 @@ impl fmt::Display for Escaped<'_> {
     }
 }
 
-/// Whether a character could forge a line or steer a terminal.
-pub(crate) fn steers(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+/// Whether a character could forge a line or steer a terminal: control characters (C0, DEL and C1), the line and
+/// paragraph separators, and the marks that turn the direction of writing. The plugin's `escape.rs` has the same set.
+pub fn steers(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+        )
 }
 
 /// Shows a path the same way; bytes that are not UTF-8 become the replacement character.
-pub(crate) struct EscapedPath<'a>(pub &'a Path);
+#[derive(Debug, Clone, Copy)]
+pub struct EscapedPath<'a>(pub &'a Path);
 
 impl fmt::Display for EscapedPath<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -50,6 +58,10 @@ mod tests {
         assert_eq!(
             Escaped("a\nb\tc\u{1b}[2J\u{202e}d \"e\" \\ é").to_string(),
             "a\\nb\\tc\\u{1b}[2J\\u{202e}d \"e\" \\ é"
+        );
+        assert_eq!(
+            Escaped("\u{61c}\u{200d}\u{200e}\u{200f}\u{2010}").to_string(),
+            "\\u{61c}\u{200d}\\u{200e}\\u{200f}\u{2010}"
         );
     }
 

@@ -90,7 +90,7 @@
 mod authority;
 mod call;
 mod error;
-mod escape;
+pub mod escape;
 mod files;
 mod imports;
 pub mod registry;

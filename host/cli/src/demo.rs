@@ -15,8 +15,7 @@ use serde_json::json;
 use crate::exit::INTERRUPTED;
 use crate::interrupt::Interrupt;
 use crate::options::remedy::{explained, remedy};
-use crate::stdout::for_people;
-use crate::streams::output;
+use crate::streams::{Form, write_out};
 
 /// See the four tools at work on three pods, in a temporary directory
 #[derive(Debug, clap::Args)]
@@ -108,7 +107,7 @@ async fn play(stage: &mut Stage) -> anyhow::Result<()> {
 }
 
 fn say(text: &str) -> io::Result<()> {
-    output()?.write_all(format!("{text}\n").as_bytes())
+    write_out(&format!("{text}\n"), Form::Text)
 }
 
 fn step(text: &str) -> io::Result<()> {
@@ -319,8 +318,7 @@ fn show_call(tool: &str, input: &serde_json::Value) -> io::Result<()> {
 }
 
 fn show_answer(text: &str) -> io::Result<()> {
-    let lines = for_people(text);
-    say(&lines.lines().map(|line| format!("    {line}\n")).collect::<String>())
+    say(&text.lines().map(|line| format!("    {line}\n")).collect::<String>())
 }
 
 fn make_gate(path: &Path) -> anyhow::Result<()> {

@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::grants_file::GrantsFile;
 use crate::grants_file::explain::Explanation;
 use crate::options::HostArgs;
-use crate::stdout::print;
+use crate::stdout::{print, print_json};
 use crate::streams::tell;
 
 /// Look at a grants file
@@ -57,7 +57,7 @@ pub async fn run(args: GrantsArgs, host: HostArgs) -> anyhow::Result<ExitCode> {
         Err(error) => {
             if json {
                 let line = format!("{}\n", json!({ "file": path, "ok": false, "errors": error.faults }));
-                print(line.into_bytes()).await?;
+                print_json(line).await?;
             } else {
                 tell(format_args!("{error}"));
             }
@@ -69,11 +69,10 @@ pub async fn run(args: GrantsArgs, host: HostArgs) -> anyhow::Result<ExitCode> {
     // An agent is mostly started where its operator is.
     let directory = std::env::current_dir().ok();
     let explanation = Explanation::of(&file, records, directory.as_deref());
-    let shown = if json {
-        format!("{}\n", serde_json::to_string_pretty(&explanation)?)
+    if json {
+        print_json(format!("{}\n", serde_json::to_string_pretty(&explanation)?)).await?;
     } else {
-        explanation.to_string()
-    };
-    print(shown.into_bytes()).await?;
+        print(explanation.to_string()).await?;
+    }
     Ok(ExitCode::SUCCESS)
 }

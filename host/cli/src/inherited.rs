@@ -1,5 +1,5 @@
 //! What a parent leaves to this process beside arguments and environment: which standard streams are closed, which
-//! signals are ignored, which are blocked. Programs are started by shells, by `nohup`, by services and by agents, and
+//! descriptors are open, which signals are ignored, which are blocked. Programs are started by shells, by `nohup`, by services and by agents, and
 //! each leaves something else.
 
 use std::io;
@@ -41,6 +41,17 @@ pub fn unblock_signals() {
     unsafe {
         libc::sigemptyset(none.as_mut_ptr());
         libc::pthread_sigmask(libc::SIG_SETMASK, none.as_ptr(), std::ptr::null_mut());
+    }
+}
+
+/// Keeps the descriptors that the parent has left open from the programs that this process runs: all but the standard
+/// streams. Where there is no `/proc`, they are not known.
+pub fn keep_descriptors() {
+    let open = std::fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
+    for number in open.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(|fd| *fd > 2) {
+        // SAFETY: a flag is set, and nothing is read, written or closed. That of the listing itself may be closed by now:
+        // then it fails, or another's is set, and every one of this program's has it.
+        let _ = unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) };
     }
 }
 

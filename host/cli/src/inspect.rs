@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use pod_tools_host::{BUNDLED, Interface, PodTools};
 
-use crate::stdout::print;
+use crate::stdout::{print, print_json};
 
 /// Show what a component imports and exports, without running it
 #[derive(Debug, clap::Args)]
@@ -37,7 +37,7 @@ pub async fn run(args: InspectArgs, component: Option<&Path>) -> anyhow::Result<
     let mut out = String::new();
     if args.json {
         writeln!(out, "{}", serde_json::to_string_pretty(&inspection)?)?;
-        print(out.into_bytes()).await?;
+        print_json(out).await?;
         return Ok(ExitCode::SUCCESS);
     }
     let name = file.map_or_else(|| "the bundled component".to_owned(), |file| file.display().to_string());
@@ -50,7 +50,7 @@ pub async fn run(args: InspectArgs, component: Option<&Path>) -> anyhow::Result<
     for export in &inspection.exports {
         show(&mut out, export, "this host does not call it")?;
     }
-    print(out.into_bytes()).await?;
+    print(out).await?;
     Ok(ExitCode::SUCCESS)
 }
 

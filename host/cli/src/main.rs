@@ -7,6 +7,7 @@ mod audit;
 mod call;
 mod caller;
 mod demo;
+mod escaped;
 mod exit;
 mod grants;
 mod grants_file;
@@ -29,10 +30,11 @@ mod streams;
 mod tools;
 mod units;
 
-use std::io::{self, IsTerminal, Write};
+use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
+use clap::builder::Styles;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use options::SetUpError;
 use streams::tell;
@@ -78,7 +80,7 @@ fn main() -> ExitCode {
     if std::env::args_os().nth(1).is_some_and(|word| word == pod::SUPERVISOR) {
         return pod::run_supervisor();
     }
-    let parsed = without_empty_variables(Cli::command()).try_get_matches();
+    let parsed = without_empty_variables(Cli::command().styles(Styles::plain())).try_get_matches();
     let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => return shown(&error),
@@ -109,16 +111,13 @@ fn without_empty_variables(command: clap::Command) -> clap::Command {
 
 /// Shows help and version on standard output, and what is wrong with a command line on standard error.
 fn shown(error: &clap::Error) -> ExitCode {
-    let to_errors = error.use_stderr();
-    let is_terminal = if to_errors { io::stderr().is_terminal() } else { io::stdout().is_terminal() };
-    let is_plain = !is_terminal || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    let text = error.render();
-    let text = if is_plain { text.to_string() } else { text.ansi().to_string() };
-    if to_errors {
+    // With the escapes of what it quotes: arguments, and variables in the help. It has none of its own.
+    let text = error.render().ansi().to_string();
+    if error.use_stderr() {
         tell(format_args!("{}", text.trim_end_matches('\n')));
         return ExitCode::from(2);
     }
-    match streams::output().and_then(|mut out| out.write_all(text.as_bytes())) {
+    match streams::write_out(&text, streams::Form::Text) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             if error.kind() != io::ErrorKind::BrokenPipe {
@@ -181,7 +180,7 @@ fn log(cli: &Cli) {
     let wanted = std::env::var(EnvFilter::DEFAULT_ENV).ok().filter(|filter| !filter.trim().is_empty());
     let filter = wanted.and_then(|filter| EnvFilter::try_new(filter).ok());
     let filter = filter.unwrap_or_else(|| EnvFilter::new(default));
-    let lines = tracing_subscriber::fmt::layer().with_writer(|| streams::Diagnostics).with_target(false);
+    let lines = tracing_subscriber::fmt::layer().with_writer(|| streams::Log).with_target(false);
     // A server's clients have log levels of their own.
     let clients = matches!(cli.command, Command::Mcp(_)).then_some(mcp::ClientLog);
     tracing_subscriber::registry().with(lines.with_filter(filter)).with(clients).init();

@@ -1,20 +1,28 @@
 //! What is said to people and programs on standard output: written whole, and without steering a terminal.
 
-use std::io::{self, IsTerminal, Write};
+use std::io;
 
 use pod_tools_host::ToolError;
 use tokio::sync::oneshot;
 
-use crate::streams::output;
+use crate::streams::{Form, write_out};
 
-/// Writes to standard output: then, and not before, the reader has it.
-///
+/// Writes a text for people to standard output: then, and not before, the reader has it.
+pub async fn print(text: String) -> io::Result<()> {
+    print_as(text, Form::Text).await
+}
+
+/// The same for a JSON document, or for lines of them.
+pub async fn print_json(json: String) -> io::Result<()> {
+    print_as(json, Form::Json).await
+}
+
 /// On a thread of its own, which the end of the process does not wait for: a reader that has stopped reading
 /// holds up the thread, and not Ctrl-C.
-pub async fn print(bytes: Vec<u8>) -> io::Result<()> {
+async fn print_as(text: String, form: Form) -> io::Result<()> {
     let (sender, written) = oneshot::channel();
     std::thread::Builder::new().spawn(move || {
-        let _ = sender.send(output().and_then(|mut out| out.write_all(&bytes)));
+        let _ = sender.send(write_out(&text, form));
     })?;
     written.await.unwrap_or_else(|_| Err(io::ErrorKind::BrokenPipe.into()))
 }
@@ -25,13 +33,4 @@ pub fn words(error: &ToolError) -> String {
         Some(reason) => format!("{}: {reason}", error.kind),
         None => error.kind.to_string(),
     }
-}
-
-/// A text for the terminal, if it goes to one: what would steer it is shown, not done.
-pub fn for_people(text: &str) -> String {
-    if !std::io::stdout().is_terminal() {
-        return text.to_owned();
-    }
-    let steers = |c: char| c.is_control() && c != '\n' && c != '\t';
-    text.chars().map(|c| if steers(c) { c.escape_default().to_string() } else { c.to_string() }).collect()
 }

@@ -1,14 +1,20 @@
 //! The standard streams, whatever the parent has made of them: a file on a full disk, a pipe that nobody reads, a
 //! terminal, or a stream that another process has set not to block. Reading and writing wait where they have to, and
 //! what could not be written is an error.
+//!
+//! All that the program says passes through here, and much of it is what others chose: a plugin, a pod, a file, the
+//! environment. Results are written to a pipe or a file as they are, and to a terminal escaped; messages and the log are
+//! escaped wherever they go.
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, IsTerminal, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::OnceLock;
 
 use rustix::event::{PollFd, PollFlags, poll};
 
+use crate::escaped;
 use crate::inherited::stdout_is_closed;
 
 /// A stream that waits until it can be read or written, also where others have set it not to block. Without a buffer.
@@ -70,31 +76,51 @@ pub fn input() -> io::Result<Patient> {
     Patient::of(io::stdin(), "standard input")
 }
 
-/// Standard output.
+/// What is written to standard output: how it is shown on a terminal depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// For people.
+    Text,
+    /// For programs: it stays the same JSON.
+    Json,
+}
+
+/// Writes to standard output, and waits until all of it is written.
 ///
 /// # Errors
 ///
 /// Fails where the parent has closed it: what is written would go nowhere.
-pub fn output() -> io::Result<Patient> {
+pub fn write_out(text: &str, form: Form) -> io::Result<()> {
+    static IS_TERMINAL: OnceLock<bool> = OnceLock::new();
     if stdout_is_closed() {
         return Err(io::Error::new(ErrorKind::NotConnected, "cannot write to standard output: it is closed"));
     }
-    Patient::of(io::stdout(), "standard output")
+    let shown = match form {
+        _ if !*IS_TERMINAL.get_or_init(|| io::stdout().is_terminal()) => text.into(),
+        Form::Text => escaped::text(text),
+        Form::Json => escaped::json(text),
+    };
+    Patient::of(io::stdout(), "standard output")?.write_all(shown.as_bytes())
 }
 
-/// Says a line on standard error. Where that cannot be written there is nobody to be told.
-pub fn tell(line: fmt::Arguments<'_>) {
-    let _ = Diagnostics.write_all(format!("{line}\n").as_bytes());
+/// Says a message on standard error. Where that cannot be written there is nobody to be told.
+pub fn tell(message: fmt::Arguments<'_>) {
+    write_errors(&escaped::text(&format!("{message}\n")));
 }
 
-/// Standard error, for what is said there in passing: that it cannot be written is passed over.
+fn write_errors(shown: &str) {
+    let _ =
+        Patient::of(io::stderr(), "standard error").and_then(|mut stream| stream.write_all(shown.as_bytes()));
+}
+
+/// The log, an entry a write, on standard error: that it cannot be written is passed over.
 #[derive(Clone, Copy, Debug)]
-pub struct Diagnostics;
+pub struct Log;
 
-impl Write for Diagnostics {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let _ = Patient::of(io::stderr(), "standard error").and_then(|mut stream| stream.write_all(bytes));
-        Ok(bytes.len())
+impl Write for Log {
+    fn write(&mut self, entry: &[u8]) -> io::Result<usize> {
+        write_errors(&escaped::entry(&String::from_utf8_lossy(entry)));
+        Ok(entry.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use crate::options::load;
 use crate::options::remedy::explained;
-use crate::stdout::{for_people, print};
+use crate::stdout::{print, print_json};
 
 /// Show the tools that the plugin offers
 #[derive(Debug, clap::Args)]
@@ -21,7 +21,7 @@ pub async fn run(args: ToolsArgs, component: Option<&Path>) -> anyhow::Result<Ex
     let mut out = String::new();
     if args.json {
         writeln!(out, "{}", serde_json::to_string_pretty(&definitions)?)?;
-        print(out.into_bytes()).await?;
+        print_json(out).await?;
         return Ok(ExitCode::SUCCESS);
     }
     for (i, tool) in definitions.iter().enumerate() {
@@ -32,10 +32,10 @@ pub async fn run(args: ToolsArgs, component: Option<&Path>) -> anyhow::Result<Ex
         ];
         let effects: Vec<&str> = effects.iter().filter(|(is, _)| *is).map(|(_, word)| *word).collect();
         let blank = if i == 0 { "" } else { "\n" };
-        writeln!(out, "{blank}{} [{}]", for_people(&tool.name), effects.join(", "))?;
-        writeln!(out, "  {}", for_people(&tool.description))?;
-        writeln!(out, "  input: {}", for_people(tool.input_schema.get()))?;
+        writeln!(out, "{blank}{} [{}]", tool.name, effects.join(", "))?;
+        writeln!(out, "  {}", tool.description)?;
+        writeln!(out, "  input: {}", tool.input_schema.get())?;
     }
-    print(out.into_bytes()).await?;
+    print(out).await?;
     Ok(ExitCode::SUCCESS)
 }

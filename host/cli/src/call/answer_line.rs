@@ -13,9 +13,9 @@ pub enum AnswerLine<'a> {
 
 impl AnswerLine<'_> {
     /// The line, with its end.
-    pub fn to_bytes(&self) -> serde_json::Result<Vec<u8>> {
-        let mut line = serde_json::to_vec(self)?;
-        line.push(b'\n');
+    pub fn to_line(&self) -> serde_json::Result<String> {
+        let mut line = serde_json::to_string(self)?;
+        line.push('\n');
         Ok(line)
     }
 }

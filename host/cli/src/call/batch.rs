@@ -11,7 +11,7 @@ use crate::caller::{Caller, ToolCall, admitted};
 use crate::exit::INTERRUPTED;
 use crate::input_lines::{Input, read_lines};
 use crate::interrupt::Interrupt;
-use crate::stdout::print;
+use crate::stdout::print_json;
 
 /// The longest line that is read: a message of 64 MiB, and its escapes.
 const MAX_LINE: u64 = 256 << 20;
@@ -42,7 +42,7 @@ pub async fn run(caller: &Caller, peek: bool, mut interrupt: Interrupt) -> anyho
         let Some(outcome) = outcome else {
             return Ok(ExitCode::from(u8::from(!caller.is_ready() || !complete)));
         };
-        let Some(printed) = interrupt.or(print(AnswerLine::from(&outcome).to_bytes()?)).await else {
+        let Some(printed) = interrupt.or(print_json(AnswerLine::from(&outcome).to_line()?)).await else {
             return Ok(ExitCode::from(INTERRUPTED));
         };
         printed?;

@@ -12,7 +12,7 @@ use crate::caller::{Caller, ToolCall, admitted};
 use crate::exit::INTERRUPTED;
 use crate::interrupt::Interrupt;
 use crate::options::HostOptions;
-use crate::stdout::{for_people, print, words};
+use crate::stdout::{print, print_json, words};
 use crate::streams::tell;
 
 /// Call a tool of the plugin
@@ -60,15 +60,17 @@ pub async fn run(args: CallArgs, host: &HostOptions) -> anyhow::Result<ExitCode>
         return Ok(ExitCode::from(INTERRUPTED));
     };
 
-    let answer = match &outcome {
-        _ if args.json => AnswerLine::from(&outcome).to_bytes()?,
-        Ok(answer) => shown(&caller.summary(&tool, answer.output()), answer).into_bytes(),
-        Err(error) => {
-            tell(format_args!("pod-tools: {} [{}]", for_people(&error.message), words(error)));
-            return Ok(ExitCode::from(1));
+    let printed = async {
+        match &outcome {
+            _ if args.json => print_json(AnswerLine::from(&outcome).to_line()?).await,
+            Ok(answer) => print(shown(&caller.summary(&tool, answer.output()), answer)).await,
+            Err(error) => {
+                tell(format_args!("pod-tools: {} [{}]", error.message, words(error)));
+                Ok(())
+            }
         }
     };
-    let Some(printed) = interrupt.or(print(answer)).await else {
+    let Some(printed) = interrupt.or(printed).await else {
         return Ok(ExitCode::from(INTERRUPTED));
     };
     printed?;
@@ -82,9 +84,8 @@ pub async fn run(args: CallArgs, host: &HostOptions) -> anyhow::Result<ExitCode>
 }
 
 fn shown(summary: &str, answer: &Answer) -> String {
-    let summary = for_people(summary);
     match &answer.output().content {
-        Some(content) => format!("{summary}\n\n{}\n", for_people(content)),
+        Some(content) => format!("{summary}\n\n{}\n", content),
         None => format!("{summary}\n"),
     }
 }

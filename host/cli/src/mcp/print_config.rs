@@ -41,7 +41,7 @@ pub async fn run(client: Client, host: &HostOptions) -> anyhow::Result<ExitCode>
         .into_os_string()
         .into_string()
         .map_err(|path| anyhow::anyhow!("{} is not UTF-8, as a configuration has to be", path.display()))?;
-    print(snippet(client, &executable, &host.arguments()?).into_bytes()).await?;
+    print(snippet(client, &executable, &host.arguments()?)).await?;
     tell(format_args!("{}", client.place()));
     if host.grants_everything() {
         tell(format_args!(

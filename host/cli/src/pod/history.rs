@@ -1,12 +1,15 @@
 //! The conversation of a pod: the messages so far, each encoded once, and the lines and files made of them.
 //!
-//! It changes only when a run ends: what clients and `history.json` show is always a whole number of runs.
+//! It changes only when a run ends: what clients and `history.json` show is always a whole number of runs. It is bounded:
+//! where it becomes too long, the oldest runs are dropped, which is said in their place. To a reader that is what
+//! compaction is: the history no longer begins with what was read, and is given from its start.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
 
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
+use super::outbox::OutLine;
 use super::protocol::{Event, Greeting};
 
 /// How far a message got.
@@ -44,18 +47,29 @@ struct TextPart<'a> {
 #[derive(Debug)]
 pub struct History {
     greeting: Greeting,
-    items: Vec<Box<RawValue>>,
-    line: Option<Arc<[u8]>>,
+    items: VecDeque<Box<RawValue>>,
+    /// How many items each run has.
+    runs: VecDeque<usize>,
+    /// Of the items.
+    bytes: usize,
+    /// How many bytes may be kept.
+    most: usize,
+    /// How many runs were dropped; an item in front says so where there are any.
+    dropped: u64,
+    line: Option<OutLine>,
 }
 
 impl History {
-    pub fn new(greeting: Greeting) -> History {
-        History { greeting, items: Vec::new(), line: None }
+    /// An empty one, which keeps so many bytes, and the last run in any case.
+    pub fn new(greeting: Greeting, most: usize) -> History {
+        let (items, runs) = (VecDeque::new(), VecDeque::new());
+        History { greeting, items, runs, bytes: 0, most, dropped: 0, line: None }
     }
 
     /// Adds what a run was asked, what it answered, and why it failed if it did. One that failed without an answer
     /// has none.
     pub fn add_run(&mut self, input: &str, answer: &str, failure: Option<&str>) {
+        let before = self.items.len();
         self.push("user", input, None);
         match failure {
             None => self.push("assistant", answer, Some(MessageStatus::Completed)),
@@ -64,20 +78,51 @@ impl History {
         }
         if let Some(reason) = failure {
             let item = TurnFailed { r#type: "turn_failed", reason };
-            self.items.push(to_raw_value(&item).expect("a failure holds only strings"));
+            self.keep(to_raw_value(&item).expect("a failure holds only strings"));
+        }
+        self.runs.push_back(self.items.len() - before);
+        if self.bytes > self.most {
+            self.drop_oldest();
         }
         self.line = None;
     }
 
+    /// Drops the oldest runs until half of what may be kept is left: were it less that is dropped, all readers would be
+    /// given all again after each run.
+    fn drop_oldest(&mut self) {
+        if self.dropped > 0 {
+            self.forget(1);
+        }
+        while self.bytes > self.most / 2 && self.runs.len() > 1 {
+            let items = self.runs.pop_front().unwrap_or(0);
+            self.forget(items);
+            self.dropped += 1;
+        }
+        if self.dropped > 0 {
+            let text = format!("[the pod keeps no more: its {} oldest turn(s) were dropped]", self.dropped);
+            let notice = message("assistant", &text, None);
+            self.bytes += notice.get().len();
+            self.items.push_front(notice);
+        }
+    }
+
+    fn forget(&mut self, items: usize) {
+        self.bytes -= self.items.drain(..items).map(|item| item.get().len()).sum::<usize>();
+    }
+
+    fn keep(&mut self, item: Box<RawValue>) {
+        self.bytes += item.get().len();
+        self.items.push_back(item);
+    }
+
     fn push(&mut self, role: &'static str, text: &str, status: Option<MessageStatus>) {
-        let message =
-            Message { r#type: "message", role, content: [TextPart { r#type: "text", text }], status };
-        self.items.push(to_raw_value(&message).expect("a message holds only strings"));
+        self.keep(message(role, text, status));
     }
 
     /// The `history` event.
-    pub fn line(&mut self) -> Arc<[u8]> {
-        let event = || Event::History { items: &self.items, greeting: &self.greeting }.encode();
+    pub fn line(&mut self) -> OutLine {
+        let items = &*self.items.make_contiguous();
+        let event = || OutLine::shared(Event::History { items, greeting: &self.greeting }.encode());
         self.line.get_or_insert_with(event).clone()
     }
 
@@ -87,19 +132,49 @@ impl History {
     }
 }
 
+fn message(role: &'static str, text: &str, status: Option<MessageStatus>) -> Box<RawValue> {
+    let message = Message { r#type: "message", role, content: [TextPart { r#type: "text", text }], status };
+    to_raw_value(&message).expect("a message holds only strings")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn history() -> History {
-        History::new(Greeting {
+        bounded(1 << 20)
+    }
+
+    fn bounded(most: usize) -> History {
+        let greeting = Greeting {
             pod_name: "p".into(),
             cwd: "/".into(),
             provider: "command",
             model: "cat".into(),
             scope_summary: "(none)".into(),
             tools: [],
-        })
+        };
+        History::new(greeting, most)
+    }
+
+    #[test]
+    fn the_oldest_turns_go_and_it_is_said_and_the_last_one_stays() {
+        let mut history = bounded(4000);
+        for number in 0..100 {
+            history.add_run(&format!("question {number}"), &"x".repeat(100), None);
+            assert!(history.file().len() < 4300, "{} bytes", history.file().len());
+        }
+        let file = String::from_utf8(history.file()).unwrap();
+        assert!(file.contains("oldest turn(s) were dropped]") && file.contains("question 99"), "{file}");
+        assert_eq!(file.matches("were dropped").count(), 1);
+        let kept = file.matches("question").count() as u64;
+        assert!(file.contains(&format!("its {} oldest", 100 - kept)), "{kept}: {file}");
+        history.add_run("large", &"y".repeat(9000), None);
+        let file = String::from_utf8(history.file()).unwrap();
+        assert!(
+            file.contains("yyy") && !file.contains("question") && file.contains("its 100 oldest"),
+            "{file}"
+        );
     }
 
     #[test]
@@ -126,9 +201,9 @@ mod tests {
     fn the_event_follows_every_change() {
         let mut history = history();
         let before = history.line();
-        assert!(Arc::ptr_eq(&before, &history.line()), "encoded once");
+        assert!(std::ptr::eq(before.bytes(), history.line().bytes()), "encoded once");
         history.add_run("hi", "", Some("cancelled"));
-        let after = String::from_utf8(history.line().to_vec()).unwrap();
+        let after = String::from_utf8(history.line().bytes().to_vec()).unwrap();
         assert!(after.contains(r#""text":"hi""#) && after.ends_with("}\n"), "{after}");
     }
 }

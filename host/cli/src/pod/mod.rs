@@ -12,7 +12,9 @@
 mod client;
 mod directory;
 mod ending;
+mod environment;
 mod history;
+mod limits;
 mod name;
 mod notifications;
 mod outbox;
@@ -43,7 +45,9 @@ use tokio::net::UnixListener;
 
 use self::directory::OwnDirectory;
 use self::ending::Ending;
+use self::environment::Handed;
 use self::history::History;
+use self::limits::PodLimits;
 use self::name::PodName;
 use self::program::CommandLine;
 pub use self::program::NoProgram;
@@ -79,6 +83,29 @@ pub struct PodArgs {
     #[arg(long = "scope", value_name = "RULE", value_parser = scope_option::parse)]
     scope: Vec<ScopeRule>,
 
+    /// The environment of the command: `clean`, a base set (PATH, HOME, USER, LOGNAME, SHELL, LANG, LANGUAGE, LC_*, TZ,
+    /// TERM, TMPDIR, XDG_*, INSOMNIA_SCOPE_LOCK); names of variables (`NAME[,NAME…]`, repeatable), those beside the base
+    /// set, such as the agent's API key; or `pass`, all but POD_TOOLS_*, which are handed over only where they are named
+    #[arg(
+        long,
+        env = "POD_TOOLS_ENV",
+        value_name = "pass|clean|NAME",
+        value_delimiter = ',',
+        default_value = "clean"
+    )]
+    env: Vec<Handed>,
+
+    /// Bytes that the command may write in one turn, to both streams together. One that writes more is killed, and the
+    /// turn has failed. At most 1GiB
+    #[arg(long, env = "POD_TOOLS_MAX_TURN_OUTPUT", value_name = "BYTES", value_parser = limits::bound, default_value = "64MiB")]
+    max_turn_output: usize,
+
+    /// Bytes of the history that are kept, as JSON. Where a turn makes it longer, the oldest turns are dropped until half
+    /// of that is left; a message in their place says so, and readers are given what is there from its start. The last
+    /// turn is always kept. At most 1GiB
+    #[arg(long, env = "POD_TOOLS_MAX_HISTORY", value_name = "BYTES", value_parser = limits::bound, default_value = "128MiB")]
+    max_history: usize,
+
     /// The command, found by PATH, and its arguments
     #[arg(last = true, required = true, value_name = "COMMAND")]
     command: Vec<OsString>,
@@ -92,9 +119,10 @@ pub struct PodArgs {
 pub async fn run(args: PodArgs, host: &HostOptions) -> anyhow::Result<ExitCode> {
     // From here on a signal waits until the pod is up, and then ends it in good order.
     let mut signals = Signals::catch().context("cannot catch signals")?;
+    let limits = PodLimits { turn_output: args.max_turn_output, history: args.max_history };
     let mut pod = Pod::start(args, host)?;
     tell(format_args!("pod `{}` ready at {}", pod.name, pod.directory.socket_path().display()));
-    let server = PodServer::new(&pod.directory, pod.supervisor, pod.history);
+    let server = PodServer::new(&pod.directory, pod.supervisor, pod.history, limits);
     let ending = server.serve(pod.listener, &mut signals).await;
 
     if ending == Ending::Lost {
@@ -129,7 +157,7 @@ struct Pod {
 
 impl Pod {
     fn start(args: PodArgs, host: &HostOptions) -> anyhow::Result<Pod> {
-        let PodArgs { name, scope, command } = args;
+        let PodArgs { name, scope, env, max_history, command, .. } = args;
         let (program, arguments) = command.split_first().context("no command was given")?;
         program::check(program)?;
         let make_base = DirBuilder::new().recursive(true).mode(0o700).create(&host.base_dir);
@@ -170,11 +198,14 @@ impl Pod {
         directory.clear()?;
         let listener = UnixListener::from_std(directory.listen()?).context("cannot listen")?;
         directory.write_first_files()?;
-        let history = History::new(greeting(&name, &scope, &command)?);
+        let history = History::new(greeting(&name, &scope, &command)?, max_history);
         let command_line = CommandLine {
             program: program.clone(),
             arguments: arguments.to_vec(),
-            environment: vec![("POD_NAME", name.as_str().into()), ("POD_SOCKET", socket.clone().into())],
+            environment: environment::of_command(
+                &env,
+                [("POD_NAME", name.as_str().into()), ("POD_SOCKET", socket.clone().into())],
+            ),
         };
         // What the command starts may live on when the pod is killed: as long as it does, the pod counts as living.
         let supervisor = Supervisor::start(command_line, of_started);

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use pod_tools_host::escape::steers;
+
 /// The default spawner: the operator, who is no pod but has a directory among theirs.
 const OPERATOR: &str = "pod-tools";
 
@@ -29,7 +31,9 @@ pub enum NameError {
     Empty,
     #[error("a pod's name is a directory beneath the base: it cannot be `.` or `..`, or hold a `/`")]
     NotOneComponent,
-    #[error("a pod's name cannot hold control characters")]
+    #[error(
+        "a pod's name cannot hold control characters, line separators or marks that turn the direction of writing"
+    )]
     ControlCharacter,
     #[error("a pod's name has at most 255 bytes, as a directory's name has; this one has {0}")]
     TooLong(usize),
@@ -49,7 +53,7 @@ impl FromStr for PodName {
         if name == "." || name == ".." || name.contains('/') {
             return Err(NameError::NotOneComponent);
         }
-        if name.chars().any(char::is_control) {
+        if name.chars().any(steers) {
             return Err(NameError::ControlCharacter);
         }
         if name.len() > 255 {
@@ -83,7 +87,7 @@ mod tests {
         for name in [".", "..", "a/b", "/", "../a"] {
             assert_eq!(refused(name), NameError::NotOneComponent);
         }
-        for name in ["a\nb", "a\0b", "\u{1b}[2J", "a\u{85}"] {
+        for name in ["a\nb", "a\0b", "\u{1b}[2J", "a\u{85}", "a\u{202e}", "\u{2028}", "\u{61c}"] {
             assert_eq!(refused(name), NameError::ControlCharacter);
         }
         assert_eq!(refused(&"x".repeat(256)), NameError::TooLong(256));

@@ -1,9 +1,9 @@
 //! Notifications that were sent to the pod, kept for clients that connect later.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use super::outbox::OutLine;
 use super::protocol::{Event, Level, Source};
 
 /// How many notifications are kept; beyond that the oldest goes.
@@ -16,14 +16,14 @@ const MAX_MESSAGE: usize = 1 << 20;
 /// The newest notifications, as lines.
 #[derive(Debug, Default)]
 pub struct Notifications {
-    lines: VecDeque<Arc<[u8]>>,
+    lines: VecDeque<OutLine>,
     bytes: usize,
 }
 
 impl Notifications {
     /// Keeps a notification and gives its line. It says who sent it, `source: message`: the event's own
     /// `source` is a closed set in which every sender is the pod. Too long a one is refused.
-    pub fn add(&mut self, source: &str, message: &str) -> Result<Arc<[u8]>, String> {
+    pub fn add(&mut self, source: &str, message: &str) -> Result<OutLine, String> {
         let length = source.len() + message.len();
         if length > MAX_MESSAGE {
             return Err(format!("a notification of {length} bytes; the most is {MAX_MESSAGE}"));
@@ -33,18 +33,18 @@ impl Notifications {
         let timestamp_ms = u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX);
         let event =
             Event::Notification { level: Level::Warn, source: Source::Pod, message: &message, timestamp_ms };
-        let line = event.encode();
-        self.bytes += line.len();
+        let line = OutLine::streamed(event.encode());
+        self.bytes += line.bytes().len();
         self.lines.push_back(line.clone());
         while self.lines.len() > MAX_KEPT || self.bytes > MAX_KEPT_BYTES {
-            self.bytes -= self.lines.pop_front().map_or(0, |oldest| oldest.len());
+            self.bytes -= self.lines.pop_front().map_or(0, |oldest| oldest.bytes().len());
         }
         Ok(line)
     }
 
-    /// All that are kept, oldest first.
-    pub fn lines(&self) -> impl Iterator<Item = Arc<[u8]>> {
-        self.lines.iter().cloned()
+    /// All that are kept, oldest first, as lines that the pod holds on to anyway.
+    pub fn lines(&self) -> impl Iterator<Item = OutLine> {
+        self.lines.iter().map(OutLine::as_shared)
     }
 }
 
@@ -58,7 +58,8 @@ mod tests {
         for number in 0..=MAX_KEPT {
             kept.add("n", &format!("<{number}>")).unwrap();
         }
-        let lines: Vec<_> = kept.lines().map(|line| String::from_utf8(line.to_vec()).unwrap()).collect();
+        let lines: Vec<_> =
+            kept.lines().map(|line| String::from_utf8(line.bytes().to_vec()).unwrap()).collect();
         assert_eq!(lines.len(), MAX_KEPT);
         assert!(lines[0].contains("n: <1>") && lines[MAX_KEPT - 1].contains("n: <512>"));
     }
@@ -70,7 +71,7 @@ mod tests {
         for _ in 0..20 {
             kept.add("", &message).unwrap();
         }
-        assert!(kept.lines().map(|line| line.len()).sum::<usize>() <= MAX_KEPT_BYTES);
+        assert!(kept.lines().map(|line| line.bytes().len()).sum::<usize>() <= MAX_KEPT_BYTES);
         assert!(kept.add("s", &message).unwrap_err().contains("1048576"));
     }
 }

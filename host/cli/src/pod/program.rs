@@ -13,8 +13,8 @@ pub struct CommandLine {
     /// Found by `PATH` as usual.
     pub program: OsString,
     pub arguments: Vec<OsString>,
-    /// Added to the environment.
-    pub environment: Vec<(&'static str, OsString)>,
+    /// All of its environment.
+    pub environment: Vec<(OsString, OsString)>,
 }
 
 /// A program that cannot be run.

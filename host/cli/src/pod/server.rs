@@ -11,14 +11,15 @@ use std::time::Duration;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::{AbortHandle, JoinSet};
-use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout};
 
-use super::client::{ClientId, FromClient, serve};
+use super::client::{ClientId, FromClient, Heard, Places, serve};
 use super::directory::{Loss, OwnDirectory, State};
 use super::ending::Ending;
 use super::history::History;
+use super::limits::PodLimits;
 use super::notifications::Notifications;
-use super::outbox::{OutLine, Outbox, Refused, outbox};
+use super::outbox::{OutLine, Outbox, Refused, held, outbox};
 use super::protocol::{ErrorCode, Event, Method, RunResult};
 use super::signals::Signals;
 use super::supervisor::Supervisor;
@@ -33,10 +34,23 @@ const LOOK: Duration = Duration::from_secs(1);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Methods on their way to the server, of all clients. Few: a method can be large, and a client can wait.
 const METHODS_AHEAD: usize = 8;
+/// How many clients are connected at a time. One more takes the place of one that has said nothing yet, else of the one
+/// that has said nothing for the longest time: whoever only connects keeps nobody out.
+const MAX_CLIENTS: usize = 256;
+/// How long a client has to say something before another may take its place.
+const MAY_SPEAK: Duration = Duration::from_millis(50);
+/// Descriptors that clients leave to the pod itself: for its files, and for the streams of its command.
+const RESERVED_DESCRIPTORS: usize = 32;
+/// How many bytes of lines may be held for clients beside two histories. Beyond that the client goes for whom most waits.
+const MAX_HELD: usize = 256 << 20;
 
 struct Client {
     outbox: Outbox,
     connection: AbortHandle,
+    /// It has said something.
+    has_spoken: bool,
+    /// When it did so last; when it connected, if it never did.
+    since: Instant,
 }
 
 struct Run {
@@ -52,6 +66,8 @@ pub struct PodServer<'a> {
     supervisor: Arc<Mutex<Supervisor>>,
     history: History,
     notifications: Notifications,
+    limits: PodLimits,
+    places: Places,
     clients: BTreeMap<ClientId, Client>,
     connections: JoinSet<()>,
     run: Option<Run>,
@@ -59,12 +75,19 @@ pub struct PodServer<'a> {
 }
 
 impl<'a> PodServer<'a> {
-    pub fn new(directory: &'a OwnDirectory, supervisor: Supervisor, history: History) -> PodServer<'a> {
+    pub fn new(
+        directory: &'a OwnDirectory,
+        supervisor: Supervisor,
+        history: History,
+        limits: PodLimits,
+    ) -> PodServer<'a> {
         PodServer {
             directory,
             supervisor: Arc::new(Mutex::new(supervisor)),
             history,
             notifications: Notifications::default(),
+            limits,
+            places: Places::new(),
             clients: BTreeMap::new(),
             connections: JoinSet::new(),
             run: None,
@@ -80,18 +103,27 @@ impl<'a> PodServer<'a> {
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (sender, mut receiver) = mpsc::channel(METHODS_AHEAD);
         let mut next_id = 0;
+        let most_clients = most_clients();
         let ending = loop {
             if let (Some(ending), None) = (self.ending, &self.run) {
                 break ending;
             }
+            // The one that is too many is let in, as nothing else tells that somebody waits; the next one is not.
+            let to_go = (self.clients.len() > most_clients).then(|| self.next_to_go()).flatten();
+            let may_go = to_go.map_or_else(Instant::now, |(_, since)| since + MAY_SPEAK);
             tokio::select! {
-                accepted = accept(&listener) => {
+                () = sleep_until(may_go), if to_go.is_some() => {
+                    if let Some((id, _)) = to_go {
+                        self.cut(id);
+                    }
+                }
+                accepted = accept(&listener), if to_go.is_none() => {
                     if let Some(stream) = accepted {
                         self.connect(ClientId(next_id), stream, sender.clone());
                         next_id += 1;
                     }
                 }
-                Some((from, said)) = receiver.recv() => self.hear(from, said),
+                Some(heard) = receiver.recv() => self.hear(heard),
                 progress = next_progress(&mut self.run) => self.advance(progress),
                 ending = signals.next() => self.end(ending),
                 _ = look.tick() => match self.directory.loss() {
@@ -119,22 +151,50 @@ impl<'a> PodServer<'a> {
         ending
     }
 
-    fn connect(&mut self, id: ClientId, stream: UnixStream, server: mpsc::Sender<(ClientId, FromClient)>) {
+    fn connect(&mut self, id: ClientId, stream: UnixStream, server: mpsc::Sender<Heard>) {
         let (outbox, inbox) = outbox();
         for line in self.notifications.lines() {
             // An empty outbox has room for all of them.
-            let _ = outbox.push(OutLine::shared(line));
+            let _ = outbox.push(line);
         }
-        let connection = self.connections.spawn(serve(id, stream, inbox, server));
-        self.clients.insert(id, Client { outbox, connection });
+        let connection = self.connections.spawn(serve(id, stream, inbox, self.places.clone(), server));
+        self.clients.insert(id, Client { outbox, connection, has_spoken: false, since: Instant::now() });
     }
 
-    fn hear(&mut self, from: ClientId, said: FromClient) {
+    /// The client whose place another takes, and since when it has been silent.
+    fn next_to_go(&self) -> Option<(ClientId, Instant)> {
+        let silent = self.clients.iter().map(|(id, client)| (client.has_spoken, client.since, *id));
+        silent.min().map(|(_, since, id)| (id, since))
+    }
+
+    /// Ends a connection at once.
+    fn cut(&mut self, id: ClientId) {
+        if let Some(client) = self.clients.remove(&id) {
+            client.connection.abort();
+        }
+    }
+
+    /// Where too much is held for clients, cuts off the one that holds most. What it held is free a moment later: one at
+    /// a time is enough, as with each line it is looked again.
+    fn relieve(&mut self) {
+        if held() <= MAX_HELD.saturating_add(self.limits.history.saturating_mul(2)) {
+            return;
+        }
+        let furthest = self.clients.iter().max_by_key(|(_, client)| client.outbox.unwritten());
+        if let Some(id) = furthest.filter(|(_, client)| client.outbox.unwritten() > 0).map(|(id, _)| *id) {
+            self.cut(id);
+        }
+    }
+
+    fn hear(&mut self, Heard { from, said, .. }: Heard) {
+        if let Some(client) = self.clients.get_mut(&from) {
+            (client.has_spoken, client.since) = (true, Instant::now());
+        }
         match said {
             FromClient::Method(Method::Run { input }) => self.start_run(input),
             FromClient::Method(Method::Notify { source, message }) => {
                 match self.notifications.add(&source, &message) {
-                    Ok(line) => self.broadcast(OutLine::streamed(line)),
+                    Ok(line) => self.broadcast(line),
                     Err(reason) => self.refuse(from, &reason),
                 }
             }
@@ -146,7 +206,7 @@ impl<'a> PodServer<'a> {
             FromClient::Method(Method::Shutdown) => self.end(Ending::Shutdown),
             FromClient::Method(Method::GetHistory) => {
                 let line = self.history.line();
-                self.send(from, OutLine::shared(line));
+                self.send(from, line);
             }
             FromClient::Invalid(reason) => self.refuse(from, &reason),
             FromClient::Gone => drop(self.clients.remove(&from)),
@@ -159,7 +219,7 @@ impl<'a> PodServer<'a> {
         }
         self.directory.write_status(State::Running);
         self.stream(&Event::TurnStart { turn: 0 });
-        let turn = Turn::start(self.supervisor.clone(), input.clone());
+        let turn = Turn::start(self.supervisor.clone(), input.clone(), self.limits.turn_output);
         self.run = Some(Run { turn, input, answer: String::new() });
     }
 
@@ -238,12 +298,15 @@ impl<'a> PodServer<'a> {
 
     fn broadcast(&mut self, line: OutLine) {
         self.clients.retain(|_, client| client.take(line.clone()));
+        drop(line);
+        self.relieve();
     }
 
     fn send(&mut self, to: ClientId, line: OutLine) {
         if self.clients.get(&to).is_some_and(|client| !client.take(line)) {
             self.clients.remove(&to);
         }
+        self.relieve();
     }
 }
 
@@ -268,6 +331,14 @@ async fn next_progress(run: &mut Option<Run>) -> Progress {
         Some(run) => run.turn.next().await,
         None => std::future::pending().await,
     }
+}
+
+/// How many clients there may be, with the descriptors that this process may have.
+fn most_clients() -> usize {
+    let most = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    let open = std::fs::read_dir("/proc/self/fd").map_or(RESERVED_DESCRIPTORS, Iterator::count);
+    let left = most.map_or(usize::MAX, |most| usize::try_from(most).unwrap_or(usize::MAX));
+    left.saturating_sub(open + RESERVED_DESCRIPTORS).clamp(1, MAX_CLIENTS)
 }
 
 /// The connections that nobody has accepted yet. No more can come: the listener's name is gone.

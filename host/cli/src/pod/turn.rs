@@ -18,8 +18,6 @@ use tokio::time::{Instant, sleep_until};
 use super::supervisor::Supervisor;
 use super::text::{Tail, Utf8Stream};
 
-/// How much text one turn may write, in bytes. A turn that writes more fails.
-pub const MAX_TEXT: usize = 64 << 20;
 /// How long a cancelled command has between SIGTERM and SIGKILL.
 const GRACE: Duration = Duration::from_secs(2);
 /// How much of the end of standard error a failure quotes, in bytes.
@@ -67,14 +65,14 @@ pub struct Turn {
 }
 
 impl Turn {
-    /// Starts the command in a task of its own.
-    pub fn start(supervisor: Arc<Mutex<Supervisor>>, message: String) -> Turn {
+    /// Starts the command in a task of its own. It may write `most` bytes, to both streams together.
+    pub fn start(supervisor: Arc<Mutex<Supervisor>>, message: String, most: usize) -> Turn {
         // Few enough that a command does not run far ahead of what clients are told.
         let (sender, progress) = mpsc::channel(16);
         let (cancel, cancelled) = oneshot::channel();
         tokio::spawn(async move {
             let mut supervisor = supervisor.lock().await;
-            let outcome = run(&mut supervisor, message.into_bytes(), &sender, cancelled).await;
+            let outcome = run(&mut supervisor, message.into_bytes(), most, &sender, cancelled).await;
             drop(supervisor);
             let _ = sender.send(Progress::Ended(outcome)).await;
         });
@@ -123,7 +121,9 @@ impl Streams {
 /// What the command has said so far.
 struct Answer<'a> {
     decoder: Utf8Stream,
+    /// Written to either stream; of text, as it is kept.
     bytes: usize,
+    most: usize,
     /// Of the command.
     name: &'a str,
     progress: &'a mpsc::Sender<Progress>,
@@ -141,13 +141,20 @@ impl Answer<'_> {
         self.pass_on(text).await
     }
 
-    async fn pass_on(&mut self, text: String) -> Result<(), TurnEnd> {
-        self.bytes += text.len();
-        if self.bytes > MAX_TEXT {
-            let reason = format!("wrote more than {MAX_TEXT} bytes, the most that one turn may");
+    /// Counts what was written. Only so much of standard error is kept, but a command that writes there without end
+    /// is not to run without end.
+    fn count(&mut self, bytes: usize) -> Result<(), TurnEnd> {
+        self.bytes += bytes;
+        if self.bytes > self.most {
+            let reason = format!("wrote more than {} bytes, the most that one turn may", self.most);
             let message = format!("`{}` {reason}", self.name);
             return Err(TurnEnd::Failed(Failure { message, reason: format!("too long: it {reason}") }));
         }
+        Ok(())
+    }
+
+    async fn pass_on(&mut self, text: String) -> Result<(), TurnEnd> {
+        self.count(text.len())?;
         if !text.is_empty() && self.progress.send(Progress::Text(text)).await.is_err() {
             return Err(TurnEnd::Cancelled);
         }
@@ -158,6 +165,7 @@ impl Answer<'_> {
 async fn run(
     supervisor: &mut Supervisor,
     mut message: Vec<u8>,
+    most: usize,
     progress: &mpsc::Sender<Progress>,
     mut cancelled: oneshot::Receiver<()>,
 ) -> TurnEnd {
@@ -172,7 +180,7 @@ async fn run(
     };
 
     let mut stdin = Some(stdin);
-    let mut answer = Answer { decoder: Utf8Stream::default(), bytes: 0, name: &name, progress };
+    let mut answer = Answer { decoder: Utf8Stream::default(), bytes: 0, most, name: &name, progress };
     let mut errors = Tail::new(STDERR_TAIL);
     let mut written = 0;
     let (mut stdout_open, mut stderr_open) = (true, true);
@@ -195,7 +203,7 @@ async fn run(
                 let bytes = &err[..read.unwrap_or(0)];
                 stderr_open = !bytes.is_empty();
                 errors.push(bytes);
-                Ok(())
+                answer.count(bytes.len())
             }
             wrote = write_some(&mut stdin, &message[written..]), if stdin.is_some() => {
                 // A command that does not care for its input closes it: that is no failure.
@@ -216,6 +224,7 @@ async fn run(
         if let Err(end) = end {
             // What it goes on to write is not wanted; what it had written when it was cancelled is.
             stdout_open &= end == TurnEnd::Cancelled;
+            stderr_open &= end == TurnEnd::Cancelled;
             if forced.is_none() {
                 forced = Some((end, Some(Instant::now() + GRACE)));
                 supervisor.terminate().await;

@@ -8,7 +8,12 @@
 
 #[path = "../support/cli.rs"]
 mod cli;
+#[allow(dead_code, reason = "the tests of pods need all of it")]
+#[path = "../pod/harness.rs"]
+mod harness;
+mod pods;
 mod state_files;
+mod terminals;
 
 use std::collections::BTreeSet;
 use std::process::Command;

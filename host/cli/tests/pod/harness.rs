@@ -88,7 +88,27 @@ impl World {
         options: &[&str],
         program: &[&str],
     ) -> Result<Pod, (i32, String)> {
-        let mut command = self.command(base);
+        self.start_by(self.command(base), base, name, options, program)
+    }
+
+    /// A pod that is ready, started by a script which is given the command line.
+    #[allow(dead_code, reason = "the hostile suite needs it")]
+    pub fn started_by(&self, script: &str, name: &str, options: &[&str], program: &[&str]) -> Pod {
+        let direct = self.command(&self.base());
+        let mut command = Command::new(script);
+        command.arg(direct.get_program()).args(direct.get_args()).current_dir(self.dir.path());
+        let started = self.start_by(command, &self.base(), name, options, program);
+        started.unwrap_or_else(|(_, said)| panic!("not ready: {said}"))
+    }
+
+    fn start_by(
+        &self,
+        mut command: Command,
+        base: &Path,
+        name: &str,
+        options: &[&str],
+        program: &[&str],
+    ) -> Result<Pod, (i32, String)> {
         command.args(["pod", name]).args(options).arg("--").args(program);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut process = command.spawn().unwrap();

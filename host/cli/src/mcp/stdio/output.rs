@@ -1,11 +1,11 @@
 //! Standard output as messages, on a thread of its own that the end of the process does not wait for.
 
-use std::io::{self, Write};
+use std::io;
 use std::sync::{Arc, OnceLock};
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::streams::output;
+use crate::streams::{Form, write_out};
 
 /// Messages that wait for the thread that writes.
 const WRITES: usize = 16;
@@ -27,7 +27,7 @@ pub fn write_lines(broken: Broken) -> io::Result<mpsc::Sender<Output>> {
     let (sender, mut receiver) = mpsc::channel::<Output>(WRITES);
     std::thread::Builder::new().name("stdout".to_owned()).spawn(move || {
         while let Some(Output { bytes, written }) = receiver.blocking_recv() {
-            let done = output().and_then(|mut out| out.write_all(&bytes));
+            let done = write_out(&String::from_utf8_lossy(&bytes), Form::Json);
             let failed = done.is_err();
             if let Err(error) = &done {
                 let _ = broken.set(again(error));

@@ -153,6 +153,7 @@ impl Link {
             .arg("--")
             .arg(&command.program)
             .args(&command.arguments)
+            .env_clear()
             .envs(command.environment.iter().cloned())
             .stdin(Stdio::from(OwnedFd::from(its)))
             .stdout(Stdio::null())

@@ -12,14 +12,16 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 use rustix::io::FdFlags;
 use rustix::process::{
-    Pid, Signal, WaitId, WaitIdOptions, WaitOptions, getpid, kill_process, kill_process_group, wait, waitid,
+    Pid, Signal, WaitId, WaitIdOptions, WaitOptions, getpgrp, getpid, kill_process, kill_process_group, wait,
+    waitid,
 };
 use tokio::io::{AsyncWriteExt, Interest};
 use tokio::net::UnixStream;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::descendants::descendants;
+use super::descendants::{descendants, groups_beneath};
 use super::wire::{END, KILL, RUN, Reply, TERMINATE, receive};
+use crate::inherited::keep_descriptors;
 
 /// How long what is left has between SIGTERM and SIGKILL when the pod ends in good order.
 const GRACE: Duration = Duration::from_secs(1);
@@ -59,6 +61,7 @@ fn serve(command: Vec<OsString>) -> io::Result<()> {
 }
 
 async fn serve_pod(command: Vec<OsString>) -> io::Result<()> {
+    keep_descriptors();
     let socket = StdUnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
     socket.set_nonblocking(true)?;
     let mut pod = UnixStream::from_std(socket)?;
@@ -180,11 +183,13 @@ impl Commands {
             signal_group(Signal::TERM);
             signal_all(Signal::TERM);
             let deadline = Instant::now() + grace;
-            while Instant::now() < deadline && !descendants(getpid()).is_empty() {
+            while Instant::now() < deadline && !is_alone() {
                 std::thread::sleep(PAUSE);
             }
         }
-        signal_group(Signal::KILL);
+        if !cfg!(target_os = "linux") {
+            signal_group(Signal::KILL);
+        }
         kill_all();
     }
 
@@ -237,17 +242,27 @@ fn signal_all(signal: Signal) {
     }
 }
 
-/// Reaps what has ended, and tells whether there is nobody left.
+/// Reaps what has ended, and tells whether there is nobody left. This process has a child as long as anybody is beneath
+/// it: that is exact, where a look through `/proc` passes over who is being started meanwhile.
 fn is_alone() -> bool {
-    while let Ok(Some(_)) = wait(WaitOptions::NOHANG) {}
-    descendants(getpid()).is_empty()
+    loop {
+        match wait(WaitOptions::NOHANG) {
+            Ok(Some(_)) => {}
+            Err(rustix::io::Errno::CHILD) => return true,
+            Ok(None) | Err(_) => return false,
+        }
+    }
 }
 
 /// Kills all processes beneath this one, and reaps them.
 fn kill_all() {
     let deadline = Instant::now() + KILLING;
     while !is_alone() && Instant::now() < deadline {
-        // Whoever was started while the others were killed is found the next time.
+        // Whoever was started while the others were killed is found the next time. Where one has joined this process's
+        // own group, it is killed alone.
+        for group in groups_beneath(getpid()).into_iter().filter(|group| *group != getpgrp()) {
+            let _ = kill_process_group(group, Signal::KILL);
+        }
         signal_all(Signal::KILL);
         std::thread::sleep(PAUSE);
     }
