@@ -17,7 +17,7 @@ use pod_tools_host::{Authority, PodTools};
 use serde_json::json;
 
 /// What this runtime knows of its pods, by their names: the record, and how far each of its models has read.
-type Pods = BTreeMap<String, (Record, BTreeMap<Option<Reader>, StoredCursor>)>;
+type Pods = BTreeMap<String, (Arc<Record>, BTreeMap<Option<Reader>, StoredCursor>)>;
 
 #[derive(Default)]
 struct Children(Mutex<Pods>);
@@ -30,9 +30,9 @@ impl Children {
 
 /// Nothing here waits for a lock on a file, so no function has a use for the time that it may wait.
 impl Registry for Children {
-    fn load(&self) -> Result<Records, RegistryError> {
+    fn load(&self) -> Result<Arc<Records>, RegistryError> {
         let records = self.pods().values().map(|(record, _)| record.clone()).collect();
-        Ok(Records { records, unreadable: Vec::new() })
+        Ok(Arc::new(Records { records, unreadable: Vec::new() }))
     }
 
     fn remove(&self, record: &Record, _: Duration) -> Result<(), RegistryError> {
@@ -75,7 +75,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         callback_address: None,
     };
     let children = Arc::new(Children::default());
-    children.pods().insert(pod.clone(), (record, BTreeMap::new()));
+    children.pods().insert(pod.clone(), (Arc::new(record), BTreeMap::new()));
 
     let tools = PodTools::bundled()?;
     let grant = "list,read,stop".parse()?;

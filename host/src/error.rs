@@ -181,6 +181,8 @@ listed! {
         Line,
         /// [`Limits::transfer`](crate::Limits::transfer)
         Transfer,
+        /// [`Limits::data`](crate::Limits::data)
+        Data,
         /// [`AuthorityBuilder::allow_sockets`](crate::AuthorityBuilder::allow_sockets)
         AllowedSockets,
         /// [`AuthorityBuilder::runtime_dir`](crate::AuthorityBuilder::runtime_dir)

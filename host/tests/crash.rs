@@ -12,6 +12,7 @@ use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, Output};
+use std::sync::Arc;
 use std::time::Duration;
 
 use pod_tools_host::registry::{FileRegistry, Record, Registry, StoredCursor};
@@ -350,7 +351,7 @@ fn a_record_removed_by_a_killed_process_is_there_or_gone_and_leaves_no_cursor() 
             };
             operate("remove", dir);
             assert_eq!(state(dir), (false, false));
-            assert_eq!(registry(dir).load().unwrap().records, std::slice::from_ref(&other));
+            assert_eq!(registry(dir).load().unwrap().records, [Arc::new(other.clone())]);
             assert_eq!(registry(dir).cursor(None, "y").unwrap(), Some(cursor(1)));
             word
         },
@@ -369,7 +370,7 @@ fn a_record_or_a_cursor_written_by_a_killed_process_is_the_old_or_the_new_one() 
         |dir| match registry(dir).load().unwrap().records.len() {
             0 => {
                 operate("add", dir);
-                assert_eq!(registry(dir).load().unwrap().records, [record()]);
+                assert_eq!(registry(dir).load().unwrap().records, [Arc::new(record())]);
                 assert!(!dir.join(".spawned_pods.new").exists());
                 "old"
             }

@@ -19,6 +19,10 @@ macro_rules! attacks {
                 hoards_pollables
                 writes_gigabytes_to_the_log
                 asks_wasi_for_gigabytes
+                gives_a_function_all_that_it_takes
+                hoards_streams
+                hoards_one_large_record
+                hoards_the_versions_of_a_record
             }
             connections {
                 keeps_all_exchanges_open
@@ -29,6 +33,8 @@ macro_rules! attacks {
                 forges_a_second_method
                 sends_gigantic_messages
                 sends_a_message_beyond_the_limit
+                probes_one_pod_over_and_over
+                probes_more_pods_than_it_has_time_for
             }
             handles {
                 uses_a_pod_that_it_dropped
@@ -51,6 +57,13 @@ macro_rules! attacks {
                 answers_json_nested_without_end
                 fails_with_a_gigantic_message
                 fails_with_a_limit_of_its_own
+                fails_with_a_message_beyond_its_bound
+                answers_data_a_byte_beyond_its_bound
+                answers_data_of_nothing_but_numbers
+                answers_data_of_nothing_but_brackets
+                answers_data_nested_beyond_its_bound
+                answers_a_summary_beyond_its_bound
+                hands_over_the_most_text_twice
                 hands_over_text_without_end
                 hands_over_text_and_fails
             }
@@ -69,11 +82,14 @@ macro_rules! attacks {
                 forgets_without_release
                 forgets_a_pod_that_came_back
                 hammers_the_scope_lock
+                releases_without_end
             }
             ambient {
                 opens_files
                 reads_the_environment
                 tells_the_time
+                tells_the_time_by_pollables
+                times_its_work_by_an_exchange
             }
             state {
                 keeps_its_state

@@ -74,6 +74,8 @@ needs! {
     MaxOutput = "max-output", Host;
     /// `--max-transfer`
     MaxTransfer = "max-transfer", Host;
+    /// `--max-data`
+    MaxData = "max-data", Host;
     /// `--table-elements`
     TableElements = "table-elements", Host;
     /// `--instances`
@@ -115,11 +117,11 @@ impl Need {
     /// The need that stands for this one and others.
     pub fn group(self) -> Option<Self> {
         use Need::{
-            CallTimeout, CpuTime, Exchanges, Handles, HostCalls, Instances, Limits, MaxLine, MaxOutput,
-            MaxTransfer, Memory, OpTimeout, TableElements,
+            CallTimeout, CpuTime, Exchanges, Handles, HostCalls, Instances, Limits, MaxData, MaxLine,
+            MaxOutput, MaxTransfer, Memory, OpTimeout, TableElements,
         };
         match self {
-            OpTimeout | CallTimeout | CpuTime | Memory | MaxLine | MaxOutput | MaxTransfer
+            OpTimeout | CallTimeout | CpuTime | Memory | MaxLine | MaxOutput | MaxTransfer | MaxData
             | TableElements | Instances | HostCalls | Handles | Exchanges => Some(Limits),
             _ => None,
         }

@@ -42,7 +42,7 @@ impl std::fmt::Debug for GivenLimit {
 }
 
 /// All of them, in the order in which they are shown.
-pub static LIMITS: [Limit; 12] = [
+pub static LIMITS: [Limit; 13] = [
     Limit {
         name: "op-timeout",
         variable: "POD_TOOLS_OP_TIMEOUT",
@@ -64,7 +64,7 @@ pub static LIMITS: [Limit; 12] = [
         variable: "POD_TOOLS_CPU_TIME",
         value_name: "DURATION",
         default: "10s",
-        help: "Time that the plugin itself may compute",
+        help: "Time that the plugin may compute, and the host for it, waits excluded",
         read: |text| change(duration(text), |limits| &mut limits.cpu_time),
     },
     Limit {
@@ -72,7 +72,7 @@ pub static LIMITS: [Limit; 12] = [
         variable: "POD_TOOLS_MEMORY",
         value_name: "BYTES",
         default: "512MiB",
-        help: "Memory of the plugin",
+        help: "Memory of the plugin, with what the host holds for it: the records of its handles",
         read: |text| change(bytes_in_memory(text), |limits| &mut limits.memory),
     },
     Limit {
@@ -103,6 +103,16 @@ pub static LIMITS: [Limit; 12] = [
         default: "256MiB",
         help: "Bytes that the plugin may hand over in one go",
         read: |text| change(bytes_in_memory(text), |limits| &mut limits.transfer),
+    },
+    Limit {
+        name: "max-data",
+        variable: "POD_TOOLS_MAX_DATA",
+        value_name: "BYTES",
+        default: "1MiB",
+        help: "Bytes of an answer's data and of its summary, of each, and of an error's message: what programs read. \
+               A listing has some 100 bytes of data a pod, and its scope. Not the text of an answer: --max-output \
+               cuts that, and --max-transfer bounds it",
+        read: |text| change(bytes_in_memory(text), |limits| &mut limits.data),
     },
     Limit {
         name: "table-elements",

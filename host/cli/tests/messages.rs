@@ -292,6 +292,13 @@ fn a_limit_is_named_with_its_value_and_the_option_that_raises_it() {
             read("child"),
             "the plugin hands over more than 1000 bytes at once",
         ),
+        (
+            "--max-data",
+            "10",
+            items(1, 1),
+            read("child"),
+            "the plugin's data, summary or message has more than 10 bytes",
+        ),
     ] {
         let (place, _pod) = place_with(script);
         let expected = refusal("limit", "", format!("{message} (raise it with {option})"));

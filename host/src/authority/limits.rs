@@ -16,10 +16,11 @@ pub struct Limits {
     pub operation_time: Duration,
     /// Wall clock of the whole call, waits included. Default: 30 s.
     pub call_time: Duration,
-    /// Time that the plugin's own code may compute, waits excluded; measured with a resolution of 10 ms.
-    /// Default: 10 s.
+    /// Time that the plugin's own code may compute, and the host for it, waits excluded. Looked at every 10 ms while
+    /// the plugin computes, and at each host function and each step of a long one. Default: 10 s.
     pub cpu_time: Duration,
-    /// Bytes of linear memory. Default: 512 MiB.
+    /// Bytes of memory: the linear memory of the plugin, and what the host holds for it: the records that its handles
+    /// stand for, each once, and read cursors. Default: 512 MiB.
     pub memory: usize,
     /// Elements of all tables together, at most [`MAX_TABLE_ELEMENTS`](Self::MAX_TABLE_ELEMENTS). Default:
     /// 20,000.
@@ -38,6 +39,9 @@ pub struct Limits {
     /// over in pieces before its answer; and bytes of requests, as they are encoded, that all its exchanges
     /// together have still to send. Default: 256 MiB.
     pub transfer: usize,
+    /// Bytes of an answer's data and of its summary, of each, and of the message of an error: what programs read and is
+    /// small. The text of an answer is bounded by [`transfer`](Self::transfer). Default: 1 MiB.
+    pub data: usize,
     /// Bytes of a pod's text that one answer should hold, in UTF-8: the tools give as many whole items as fit, a
     /// longer item in parts of one character at least, and say what is left. Default: no bound.
     pub output: Option<u64>,
@@ -62,6 +66,7 @@ impl Default for Limits {
             exchanges: 8,
             line: 256 << 20,
             transfer: 256 << 20,
+            data: 1 << 20,
             output: None,
         }
     }
@@ -88,6 +93,8 @@ pub(crate) enum LimitReached {
     Line(u64),
     #[error("the plugin hands over more than {0} bytes at once")]
     Transfer(usize),
+    #[error("the plugin's data, summary or message has more than {0} bytes")]
+    Data(usize),
 }
 
 impl LimitReached {
@@ -102,6 +109,7 @@ impl LimitReached {
             Self::Exchanges(_) => Setting::Exchanges,
             Self::Line(_) => Setting::Line,
             Self::Transfer(_) => Setting::Transfer,
+            Self::Data(_) => Setting::Data,
         }
     }
 }

@@ -11,6 +11,7 @@ pub(crate) mod limits;
 pub(crate) mod operation;
 mod pattern;
 pub(crate) mod pod_directory;
+pub(crate) mod visible;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -20,6 +21,7 @@ use self::grants::Grants;
 use self::ledger::Ledger;
 use self::limits::Limits;
 use self::operation::Operation;
+use self::visible::LastVisible;
 use crate::error::{Remedy, ToolError};
 use crate::registry::{FileRegistry, MemoryRegistry, Reader, Registry, RegistryError};
 use crate::scope::ScopeLock;
@@ -47,6 +49,7 @@ pub(crate) struct Parts {
     remedy: Option<Remedy>,
     /// What calls that began with this authority are held to as well.
     successor: Arc<Successor>,
+    last_visible: LastVisible,
 }
 
 /// The grants of the newest of the authorities that have replaced one another; `None` where there is but one.
@@ -290,6 +293,7 @@ impl AuthorityBuilder {
             registry,
             remedy: self.remedy,
             successor,
+            last_visible: LastVisible::default(),
         };
         Ok(Authority { parts: Arc::new(parts), ledger: None, reader: None, peeks: false })
     }

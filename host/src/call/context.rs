@@ -6,19 +6,25 @@ use std::time::Duration;
 use tokio::time::Instant;
 use wasmtime::component::ResourceTable;
 
+use super::cpu_clock::CpuClock;
 use super::cursors::{CallCursors, Staged};
 use super::exchange::OpenExchanges;
+use super::memory::{HeldRecords, MemoryAccount};
 use super::wait::Wait;
 use crate::authority::ledger::Ledger;
 use crate::authority::limits::{LimitReached, Limits, call_time_is_up};
 use crate::authority::{Authority, Parts};
 use crate::error::{Reason, ToolError};
+use crate::registry::Record;
 
 /// The context of one call, kept in the store of the component instance that serves it.
 #[derive(Debug)]
 pub struct PodCtx {
     authority: Authority,
     started: Instant,
+    clock: CpuClock,
+    memory: MemoryAccount,
+    held: HeldRecords,
     host_calls: u64,
     pub(super) exchanges: OpenExchanges,
     pub(super) cursors: CallCursors,
@@ -28,12 +34,16 @@ pub struct PodCtx {
 impl PodCtx {
     /// A context for one call. The call's time begins now.
     pub fn new(authority: &Authority) -> Self {
+        let memory = MemoryAccount::new(authority.limits().memory);
         Self {
             authority: authority.clone(),
             started: Instant::now(),
+            clock: CpuClock::new(),
+            held: HeldRecords::default(),
             host_calls: 0,
             exchanges: OpenExchanges::default(),
-            cursors: CallCursors::of(authority.reader().cloned()),
+            cursors: CallCursors::of(authority.reader().cloned(), memory.clone()),
+            memory,
             content: String::new(),
         }
     }
@@ -90,11 +100,37 @@ impl PodCtx {
         self.authority.ledger()
     }
 
-    /// Counts a call of a host function.
-    pub(super) fn count(&mut self) -> wasmtime::Result<()> {
+    /// The clock of what the call computes. Until it [measures](CpuClock::measure) the call, only what is done on other
+    /// threads counts.
+    pub(crate) fn clock(&self) -> &CpuClock {
+        &self.clock
+    }
+
+    /// Where the memory of the call is counted.
+    pub(crate) fn memory(&self) -> &MemoryAccount {
+        &self.memory
+    }
+
+    /// Counts a call of a host function, and gives the time that it is.
+    pub(super) fn count(&mut self) -> wasmtime::Result<Instant> {
         self.host_calls += 1;
         let limit = self.limits().host_calls;
-        if self.host_calls > limit { Err(LimitReached::HostCalls(limit).into()) } else { Ok(()) }
+        if self.host_calls > limit {
+            return Err(LimitReached::HostCalls(limit).into());
+        }
+        let now = Instant::now();
+        self.clock.check(now.into_std(), self.limits().cpu_time)?;
+        Ok(now)
+    }
+
+    /// Takes the next step of a host function that has many of them: CPU time is asked for at each.
+    pub(super) fn step(&self) -> wasmtime::Result<()> {
+        Ok(self.clock.check(std::time::Instant::now(), self.limits().cpu_time)?)
+    }
+
+    /// Holds a record for a handle.
+    pub(super) fn hold(&mut self, record: &Arc<Record>) -> wasmtime::Result<()> {
+        Ok(self.held.hold(record, &self.memory)?)
     }
 
     /// Counts a call of a host function that has no error to answer with and no time to take, and gives the limits.

@@ -5,21 +5,28 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::cpu_clock::CpuClock;
 use super::host_error::HostResult;
+use super::memory::MemoryAccount;
 use super::wait::{Wait, patiently};
 use crate::authority::Authority;
 use crate::error::ToolError;
 use crate::escape::Escaped;
 use crate::registry::{Reader, Registry, StoredCursor};
 
+/// What an entry costs beside its texts: two nodes of trees, and room for a staged digest.
+const ENTRY: usize = 512;
+
 /// The cursors that a call has asked for or staged, by pod.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct CallCursors {
     /// Whose they are.
     reader: Option<Reader>,
     /// What the registry held when the call first asked for it.
     found: BTreeMap<String, Option<StoredCursor>>,
     staged: BTreeMap<String, StagedCursor>,
+    /// Where what is held for a pod is counted, once.
+    memory: MemoryAccount,
 }
 
 #[derive(Debug)]
@@ -30,8 +37,8 @@ struct StagedCursor {
 
 impl CallCursors {
     /// Those of that reader.
-    pub(super) fn of(reader: Option<Reader>) -> Self {
-        Self { reader, ..Self::default() }
+    pub(super) fn of(reader: Option<Reader>, memory: MemoryAccount) -> Self {
+        Self { reader, found: BTreeMap::new(), staged: BTreeMap::new(), memory }
     }
 
     /// The cursor of a pod, as the call sees it: staged, or stored.
@@ -67,6 +74,8 @@ impl CallCursors {
             return Ok(found.clone());
         }
         let stored = registry.cursor(self.reader.as_ref(), pod)?;
+        let digest = stored.as_ref().map_or(0, |cursor| cursor.digest.len());
+        self.memory.take(2 * (pod.len() + digest) + ENTRY).map_err(wasmtime::Error::from)?;
         self.found.insert(pod.to_owned(), stored.clone());
         Ok(stored)
     }
@@ -94,7 +103,7 @@ impl Staged {
         }
         let length = self.authority.parts().limits.operation_time;
         let wait = Wait { length, until: Instant::now() + length };
-        patiently(wait, move |wait| self.store_within(wait)).await
+        patiently(&CpuClock::new(), wait, move |wait| self.store_within(wait)).await
     }
 
     fn store_within(&self, wait: Duration) -> Result<(), ToolError> {

@@ -26,8 +26,9 @@ pub struct Exchange {
     /// What of the request has not been written yet.
     unsent: Vec<u8>,
     sent: usize,
-    /// When the exchange as a whole must be over, if it was opened with a time of its own.
-    pub(super) deadline: Option<Instant>,
+    /// How much longer may be waited in it, if it was opened with a time of its own. What the plugin does meanwhile does
+    /// not count: otherwise it would tell the time by what is left.
+    pub(super) left: Option<Duration>,
     /// Bytes since the last line break.
     line: u64,
     max_line: u64,
@@ -130,7 +131,7 @@ impl Exchange {
     pub(crate) fn new(
         socket: Plain,
         request: Vec<u8>,
-        deadline: Option<Instant>,
+        left: Option<Duration>,
         max_line: u64,
         mut open: OpenExchange,
         ledger: Option<Ledger>,
@@ -140,7 +141,7 @@ impl Exchange {
             socket: Socket::Plain(socket),
             unsent: request,
             sent: 0,
-            deadline,
+            left,
             line: 0,
             max_line,
             broken: None,

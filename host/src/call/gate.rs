@@ -17,12 +17,12 @@ use super::exchange::{Exchange, OpenExchange};
 use super::host_error::{HostError, HostResult};
 use super::request_line;
 use crate::authority::Parts;
-use crate::authority::grant::Verb;
 use crate::authority::ledger::Decision;
 use crate::authority::limits::{LimitReached, Limits, call_time_is_up};
 use crate::authority::operation::Operation;
+use crate::authority::visible::Visible;
 use crate::error::ToolError;
-use crate::registry::{Record, Registry, StoredCursor};
+use crate::registry::{Record, Registry, RegistryError, StoredCursor};
 use crate::scope::ScopeLock;
 use crate::sockets::directory::GrantedDirectories;
 
@@ -66,9 +66,9 @@ impl Permit {
         &self.parts.limits
     }
 
-    /// Whether a verb is allowed on another pod: what a listing shows is decided pod by pod.
-    pub(crate) fn allows(&self, verb: Verb, pod: &str) -> bool {
-        self.parts.allows(verb, pod)
+    /// The records that a listing shows: what it does is decided pod by pod.
+    pub(crate) fn visible(&self) -> Result<Arc<Visible>, RegistryError> {
+        self.parts.visible()
     }
 }
 
@@ -105,8 +105,7 @@ impl PodPermit {
 impl PodCtx {
     /// The gate for an operation on no pod in particular, or on a pod by its name, before there is a handle.
     pub(crate) fn admit(&mut self, operation: Operation, pod: Option<&str>) -> HostResult<Permit> {
-        self.count()?;
-        if Instant::now() >= self.deadline() {
+        if self.count()? >= self.deadline() {
             return Err(call_time_is_up(self.limits().call_time).into());
         }
         if !operation.verbs().is_empty() {
@@ -166,22 +165,24 @@ impl PodCtxView<'_> {
     }
 
     /// Hands the guest a handle to the pod of a record.
-    pub(crate) fn hand_out_pod(&mut self, _: &Permit, record: Record) -> HostResult<Resource<Pod>> {
-        self.push(Pod { record: Arc::new(record), released: false })
+    pub(crate) fn hand_out_pod(&mut self, _: &Permit, record: &Arc<Record>) -> HostResult<Resource<Pod>> {
+        self.ctx.step()?;
+        self.ctx.hold(record)?;
+        self.push(Pod { record: record.clone(), released: false })
     }
 
     /// Hands the guest an exchange on a connection to the pod, in a place that was taken for it. `line` goes out on it;
-    /// `deadline` is when it must be over, if it has a time of its own.
+    /// `left` is how long may be waited in it, if it has a time of its own.
     pub(crate) fn hand_out_exchange(
         &mut self,
         permit: &PodPermit,
         stream: UnixStream,
         line: Vec<u8>,
-        deadline: Option<Instant>,
+        left: Option<Duration>,
         place: OpenExchange,
     ) -> HostResult<Resource<Exchange>> {
         let ledger = self.ctx.ledger().cloned();
-        self.push(Exchange::new(stream, line, deadline, permit.limits().line, place, ledger))
+        self.push(Exchange::new(stream, line, left, permit.limits().line, place, ledger))
     }
 
     fn push<T: Send + 'static>(&mut self, entry: T) -> HostResult<Resource<T>> {
@@ -200,15 +201,18 @@ impl PodCtxView<'_> {
 pub(crate) struct Reading<'a>(&'a mut Exchange);
 
 impl Reading<'_> {
-    /// What has arrived: see [`Exchange::read`]. `until` is when the wait for it ends, or when the exchange as a whole
-    /// must be over, if that is earlier.
+    /// What has arrived: see [`Exchange::read`]. `until` is when the wait for it ends, unless the time of the exchange as a
+    /// whole is used up before.
     pub(crate) async fn read(
         self,
         max: usize,
         until: Instant,
         waiting: Duration,
     ) -> Result<Vec<u8>, ToolError> {
-        let until = self.0.deadline.map_or(until, |deadline| deadline.min(until));
-        self.0.read(max, until, waiting).await
+        let Some(left) = self.0.left else { return self.0.read(max, until, waiting).await };
+        let began = Instant::now();
+        let read = self.0.read(max, until.min(began + left), waiting).await;
+        self.0.left = Some(left.saturating_sub(began.elapsed()));
+        read
     }
 }

@@ -2,10 +2,12 @@
 //! between them and the host functions.
 
 pub(crate) mod context;
+pub(crate) mod cpu_clock;
 mod cursors;
 pub(crate) mod exchange;
 pub(crate) mod gate;
 pub(crate) mod host_error;
+pub(crate) mod memory;
 mod request_line;
 pub(crate) mod wait;
 

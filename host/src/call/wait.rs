@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::cpu_clock::CpuClock;
 use crate::error::{Reason, ToolError};
 
 /// A bounded wait.
@@ -26,6 +27,7 @@ impl Wait {
 /// now, as a registry is read, and no thread has to be woken for it. Where the lock is held, it is waited for
 /// on a thread where waiting is no harm.
 pub(crate) async fn patiently<T: Send + 'static>(
+    clock: &CpuClock,
     wait: Wait,
     work: impl Fn(Duration) -> Result<T, ToolError> + Send + 'static,
 ) -> Result<T, ToolError> {
@@ -33,15 +35,17 @@ pub(crate) async fn patiently<T: Send + 'static>(
         Err(error) if error.reason == Some(Reason::LockBusy) => {}
         done => return done,
     }
-    blocking(move || work(wait.left())).await?
+    blocking(clock, move || work(wait.left())).await?
 }
 
 /// Runs code that waits for locks or disks on a thread where waiting is no harm. It runs to its end even if
-/// the call is dropped meanwhile.
+/// the call is dropped meanwhile. What it computes is counted by the call's clock.
 pub(crate) async fn blocking<T: Send + 'static>(
+    clock: &CpuClock,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, ToolError> {
-    tokio::task::spawn_blocking(work).await.map_err(|error| {
+    let clock = clock.clone();
+    tokio::task::spawn_blocking(move || clock.count(work)).await.map_err(|error| {
         ToolError::internal(format!("the host failed in the middle of an operation: {error}"))
     })
 }

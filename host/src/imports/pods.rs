@@ -6,7 +6,6 @@ use wasmtime::component::Resource;
 
 use super::bindings::pod::tools::pods as wit;
 use super::scope_lock::refuse_if_living;
-use crate::authority::grant::Verb;
 use crate::authority::operation::Operation;
 use crate::call::PodCtxView;
 use crate::call::gate::Pod;
@@ -29,23 +28,18 @@ impl wit::Host for PodCtxView<'_> {
     fn find(&mut self, name: String, purpose: wit::Verb) -> HostResult<Resource<Pod>> {
         let permit = self.ctx.admit(Operation::find_for(purpose.into()), Some(&name))?;
         let record = permit.registry().find(&name)?.ok_or_else(|| unknown_pod(&name))?;
-        self.hand_out_pod(&permit, record)
+        self.hand_out_pod(&permit, &record)
     }
 
     fn list(&mut self) -> HostResult<wit::Listing> {
         let permit = self.ctx.admit(Operation::ListPods, None)?;
-        let records = permit.registry().load()?;
-        let may_see = |name: &str| permit.allows(Verb::List, name);
-        let unreadable =
-            records.unreadable.iter().filter(|bad| bad.name.as_deref().is_none_or(may_see)).count();
-        let mut pods = Vec::with_capacity(records.records.len());
-        for record in records.records {
-            if may_see(&record.pod_name) {
-                let description = describe(&record);
-                pods.push(wit::Listed { pod: self.hand_out_pod(&permit, record)?, description });
-            }
+        let visible = permit.visible()?;
+        let mut pods = Vec::with_capacity(visible.pods.len().min(permit.limits().handles));
+        for record in &visible.pods {
+            let pod = self.hand_out_pod(&permit, record)?;
+            pods.push(wit::Listed { pod, description: describe(record) });
         }
-        Ok(wit::Listing { pods, unreadable: u32::try_from(unreadable).unwrap_or(u32::MAX) })
+        Ok(wit::Listing { pods, unreadable: u32::try_from(visible.unreadable).unwrap_or(u32::MAX) })
     }
 
     async fn forget(&mut self, pod: Resource<Pod>) -> HostResult<()> {
@@ -58,7 +52,7 @@ impl wit::Host for PodCtxView<'_> {
             return Err(ToolError::failed(Reason::StillRunning, message).into());
         }
         let (wait, forgetting) = (self.ctx.wait(None), permit.clone());
-        patiently(wait, move |wait| {
+        patiently(&self.ctx.clock().clone(), wait, move |wait| {
             // It may have come back since.
             refuse_if_living(&forgetting, &forgetting.record().socket_path, true)?;
             Ok(forgetting.registry().remove(forgetting.record(), wait)?)

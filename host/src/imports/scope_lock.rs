@@ -26,16 +26,17 @@ impl wit::Host for PodCtxView<'_> {
     async fn release(&mut self, pod: Resource<Pod>, within_ms: Option<u32>) -> HostResult<()> {
         let permit = self.admit(Operation::ReleaseScope, &pod)?;
         let (wait, releasing) = (self.ctx.wait(within_ms), permit.clone());
-        blocking(move || release(&releasing, wait)).await??;
+        blocking(self.ctx.clock(), move || release(&releasing, wait)).await??;
         self.note_released(&permit, &pod)
     }
 
     async fn reclaim_stale(&mut self, within_ms: Option<u32>) -> HostResult<u32> {
         let permit = self.ctx.admit(Operation::ReclaimScope, None)?;
-        let reclaimed = patiently(self.ctx.wait(within_ms), move |wait| match permit.scope_lock() {
-            Some(lock) => Ok(lock.reclaim_stale(wait)?),
-            None => Ok(0),
-        });
+        let reclaimed =
+            patiently(self.ctx.clock(), self.ctx.wait(within_ms), move |wait| match permit.scope_lock() {
+                Some(lock) => Ok(lock.reclaim_stale(wait)?),
+                None => Ok(0),
+            });
         Ok(reclaimed.await?)
     }
 }

@@ -1,5 +1,6 @@
 //! `unix-socket`: exchanges and probes.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use tokio::time::sleep;
@@ -43,21 +44,30 @@ impl wit::Host for PodCtxView<'_> {
         let stream = connect_until(permit.directories(), socket, wait.until)
             .await
             .map_err(|error| self.ctx.call_time_first(error.error(permit.name(), socket, wait.length)))?;
-        let deadline = within_ms.map(|_| wait.until);
-        self.hand_out_exchange(&permit, stream, line, deadline, place)
+        let left = within_ms.map(|_| wait.left());
+        self.hand_out_exchange(&permit, stream, line, left, place)
     }
 
     async fn probe(&mut self, pods: Vec<Resource<Pod>>) -> HostResult<Vec<wit::Reachability>> {
         let mut answers = Vec::with_capacity(pods.len());
+        // A pod that is named more than once is asked once.
+        let mut asked = HashMap::new();
         for (i, pod) in pods.iter().enumerate() {
             // Each connection counts as a host call, and each pod needs its grant.
             let permit = self.admit(Operation::ProbeSocket, pod)?;
-            answers.push(match connect(permit.directories(), &permit.record().socket_path) {
+            let record = std::ptr::from_ref(permit.record()).addr();
+            if let Some(answer) = asked.get(&record) {
+                answers.push(*answer);
+                continue;
+            }
+            let answer = match connect(permit.directories(), &permit.record().socket_path) {
                 Ok(_) | Err(ConnectError::BacklogFull) => wit::Reachability::Alive,
                 Err(ConnectError::Unreachable(_)) => wit::Reachability::Stopped,
                 Err(ConnectError::Refused(_)) => wit::Reachability::Denied,
                 Err(ConnectError::DescriptorsExhausted) => return Err(descriptors_exhausted().into()),
-            });
+            };
+            asked.insert(record, answer);
+            answers.push(answer);
             if i % PROBES_AT_ONCE == PROBES_AT_ONCE - 1 {
                 tokio::task::yield_now().await;
             }

@@ -2,7 +2,7 @@
 //!
 //! Whether it is, its metadata tell: device, inode, size, and the times of the last change of content and of
 //! metadata, the second of which nobody can set. These times advance in steps, so a change right behind
-//! another one may leave them as they are: what was read while its file was that young is not kept.
+//! another one may leave them as they are: a file that was that young is read again, and parsed where it differs.
 
 use std::ffi::OsStr;
 use std::os::fd::BorrowedFd;
@@ -18,7 +18,15 @@ const YOUNG: Duration = Duration::from_secs(2);
 
 /// The parsed content of one file, or nothing yet.
 #[derive(Debug)]
-pub(super) struct Cached<T>(Mutex<Option<(Stamp, Arc<T>)>>);
+pub(super) struct Cached<T>(Mutex<Option<Kept<T>>>);
+
+#[derive(Debug)]
+struct Kept<T> {
+    stamp: Stamp,
+    content: Arc<T>,
+    /// What was read while the file was young: it is read again, and is the same content where it is the same bytes.
+    young: Option<Vec<u8>>,
+}
 
 /// Why there is no content.
 #[derive(Debug)]
@@ -45,12 +53,13 @@ impl<T> Default for Cached<T> {
 }
 
 impl<T> Cached<T> {
-    /// The content of the file `name` in `dir`; `None` where there is none.
+    /// The content of the file `name` in `dir`; `None` where there is none. `parse` is given the bytes, and the content
+    /// that was there before.
     pub(super) fn get(
         &self,
         dir: BorrowedFd<'_>,
         name: &str,
-        parse: impl FnOnce(&[u8]) -> Result<T, String>,
+        parse: impl FnOnce(&[u8], Option<&T>) -> Result<T, String>,
     ) -> Result<Option<Arc<T>>, Unusable> {
         self.get_at(SystemTime::now(), dir, name, parse)
     }
@@ -60,23 +69,28 @@ impl<T> Cached<T> {
         now: SystemTime,
         dir: BorrowedFd<'_>,
         name: &str,
-        parse: impl FnOnce(&[u8]) -> Result<T, String>,
+        parse: impl FnOnce(&[u8], Option<&T>) -> Result<T, String>,
     ) -> Result<Option<Arc<T>>, Unusable> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((stamp, content)) = &*kept
+        if let Some(Kept { stamp, content, young: None }) = &*kept
             && let Ok(stat) = rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW)
             && Stamp::of(&stat) == *stamp
         {
             return Ok(Some(content.clone()));
         }
-        *kept = None;
+        let before = kept.take();
         let read = state_file::read_with_stat(dir, OsStr::new(name)).map_err(Unusable::File)?;
         let Some((bytes, stat)) = read else { return Ok(None) };
-        let content = Arc::new(parse(&bytes).map_err(Unusable::Content)?);
+        let content = match before {
+            Some(Kept { content, young: Some(young), .. }) if young == bytes => content,
+            before => {
+                let before = before.as_ref().map(|before| &*before.content);
+                Arc::new(parse(&bytes, before).map_err(Unusable::Content)?)
+            }
+        };
         let stamp = Stamp::of(&stat);
-        if stamp.is_older_than(now) {
-            *kept = Some((stamp, content.clone()));
-        }
+        let young = (!stamp.is_older_than(now)).then_some(bytes);
+        *kept = Some(Kept { stamp, content: content.clone(), young });
         Ok(Some(content))
     }
 }
@@ -136,7 +150,7 @@ mod tests {
 
         fn get(&self, now: SystemTime) -> Option<String> {
             let dir = state_file::open_dir(self.root.path()).unwrap();
-            let parse = |bytes: &[u8]| {
+            let parse = |bytes: &[u8], _: Option<&String>| {
                 self.parsed.set(self.parsed.get() + 1);
                 Ok(String::from_utf8_lossy(bytes).into_owned())
             };
@@ -158,10 +172,13 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_changed_just_now_is_not_kept() {
+    fn a_file_that_changed_just_now_is_read_again_and_parsed_where_it_differs() {
         let place = Place::new("one");
         place.get(SystemTime::now());
         place.get(SystemTime::now());
+        assert_eq!(place.parsed.get(), 1);
+        place.write("two");
+        assert_eq!(place.get(SystemTime::now()).unwrap(), "two");
         assert_eq!(place.parsed.get(), 2);
     }
 

@@ -6,7 +6,6 @@
 //! are added at the end of their file: what is there already is not touched. A native spawner does not take that
 //! lock: what it writes at the same moment wins or is lost, as between two native spawners.
 
-use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -25,7 +24,7 @@ use super::cursors::Moved;
 use super::error::RegistryError;
 use super::interface::Registry;
 use super::reader::Reader;
-use super::record::{Record, Records, Unreadable};
+use super::record::{Indexed, Record, Records, Unreadable};
 use crate::files::json_error::Position;
 use crate::files::lock_file::{LockFile, Locked};
 use crate::files::state_file::{self, Fault};
@@ -45,7 +44,7 @@ pub struct FileRegistry {
     dir: OwnedFd,
     path: PathBuf,
     lock: LockFile<()>,
-    parsed_pods: Cached<Records>,
+    parsed_pods: Cached<Indexed>,
     cursors: Mutex<Cursors>,
 }
 
@@ -53,7 +52,7 @@ pub struct FileRegistry {
 #[derive(Debug, Default)]
 struct Cursors {
     log: CursorLog,
-    weeded_by: Option<Arc<Records>>,
+    weeded_by: Option<Arc<Indexed>>,
 }
 
 type Held<'a> = Locked<'a, ()>;
@@ -105,8 +104,8 @@ impl FileRegistry {
     }
 
     /// The records, parsed again only where the file has changed; `None` for a missing file.
-    fn records(&self) -> Result<Option<Arc<Records>>, RegistryError> {
-        match self.parsed_pods.get(self.dir.as_fd(), PODS, parse) {
+    fn records(&self) -> Result<Option<Arc<Indexed>>, RegistryError> {
+        match self.parsed_pods.get(self.dir.as_fd(), PODS, index) {
             Ok(None) if self.is_removed() => Err(self.removed()),
             Ok(records) => Ok(records),
             Err(unusable) => Err(self.unusable(PODS, unusable)),
@@ -232,11 +231,11 @@ impl FileRegistry {
 }
 
 impl Registry for FileRegistry {
-    fn load(&self) -> Result<Records, RegistryError> {
-        Ok(self.records()?.map(|records| (*records).clone()).unwrap_or_default())
+    fn load(&self) -> Result<Arc<Records>, RegistryError> {
+        Ok(self.records()?.map(|records| records.records.clone()).unwrap_or_default())
     }
 
-    fn find(&self, name: &str) -> Result<Option<Record>, RegistryError> {
+    fn find(&self, name: &str) -> Result<Option<Arc<Record>>, RegistryError> {
         Ok(self.records()?.and_then(|records| records.get(name).cloned()))
     }
 
@@ -287,14 +286,13 @@ impl Registry for FileRegistry {
             return Ok(());
         }
         let Some(records) = self.records()? else { return Ok(()) };
-        if !records.names().any(|known| known == name) {
+        if !records.has(name) {
             return Ok(());
         }
         // A native spawner forgets its pods without a thought for cursors.
         let mut gone = Vec::new();
         if !cursors.weeded_by.as_ref().is_some_and(|weeded_by| Arc::ptr_eq(weeded_by, &records)) {
-            let names: HashSet<&str> = records.names().collect();
-            gone = cursors.log.names().filter(|name| !names.contains(name)).map(str::to_owned).collect();
+            gone = cursors.log.names().filter(|name| !records.has(name)).map(str::to_owned).collect();
         }
         let moved = Moved { pod: name, reader, cursor: new };
         self.change_cursors(&held, &mut cursors.log, Some(moved), &gone)?;
@@ -303,18 +301,31 @@ impl Registry for FileRegistry {
     }
 }
 
-/// The records of a list.
+/// The records of a list. One that is as it was before is the same in memory: a call may hold it.
+fn index(bytes: &[u8], before: Option<&Indexed>) -> Result<Indexed, String> {
+    let mut records = parse(bytes)?;
+    for record in &mut records.records {
+        if let Some(same) =
+            before.and_then(|before| before.get(&record.pod_name)).filter(|old| *old == record)
+        {
+            *record = same.clone();
+        }
+    }
+    Ok(records.into())
+}
+
 fn parse(bytes: &[u8]) -> Result<Records, String> {
     // All of them can mostly be read, which one pass shows. That it is all text it must be asked before: what is passed
     // over is not looked at, and who changes the list would find it damaged.
     let text = std::str::from_utf8(bytes).ok();
-    if let Some(records) = text.and_then(|text| serde_json::from_str(text).ok()) {
+    if let Some(records) = text.and_then(|text| serde_json::from_str::<Vec<Record>>(text).ok()) {
+        let records = records.into_iter().map(Arc::new).collect();
         return Ok(Records { records, unreadable: Vec::new() });
     }
     let mut records = Records::default();
     for entry in entries(bytes)? {
         match entry.record() {
-            Some(record) => records.records.push(record),
+            Some(record) => records.records.push(Arc::new(record)),
             None => records.unreadable.push(Unreadable { name: entry.name() }),
         }
     }

@@ -16,15 +16,18 @@ use super::record::{Record, Records};
 pub trait Registry: Send + Sync {
     /// All records. Waits for no lock.
     ///
+    /// What is the same as before should be the same `Arc`: of a whole that has not changed, what a listing shows is not
+    /// looked up again, and of a record that has not, a call holds one however often it asks.
+    ///
     /// # Errors
     /// [`RegistryError::Damaged`] and [`RegistryError::Descriptors`].
-    fn load(&self) -> Result<Records, RegistryError>;
+    fn load(&self) -> Result<Arc<Records>, RegistryError>;
 
     /// The record of that name; where names repeat, the first. Waits for no lock.
     ///
     /// # Errors
     /// Those of [`load`](Self::load).
-    fn find(&self, name: &str) -> Result<Option<Record>, RegistryError> {
+    fn find(&self, name: &str) -> Result<Option<Arc<Record>>, RegistryError> {
         Ok(self.load()?.get(name).cloned())
     }
 
@@ -63,11 +66,11 @@ pub trait Registry: Send + Sync {
 
 /// A registry that a runtime keeps a hand on.
 impl<R: Registry + ?Sized> Registry for Arc<R> {
-    fn load(&self) -> Result<Records, RegistryError> {
+    fn load(&self) -> Result<Arc<Records>, RegistryError> {
         (**self).load()
     }
 
-    fn find(&self, name: &str) -> Result<Option<Record>, RegistryError> {
+    fn find(&self, name: &str) -> Result<Option<Arc<Record>>, RegistryError> {
         (**self).find(name)
     }
 

@@ -1,14 +1,14 @@
 //! A registry in memory, for runtimes that own their records.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::cursor::{ReaderCursors, StoredCursor, may_replace};
 use super::error::RegistryError;
 use super::interface::Registry;
 use super::reader::Reader;
-use super::record::{Record, Records};
+use super::record::{Indexed, Record, Records};
 
 /// Records and cursors that live as long as this does. No function fails or waits.
 #[derive(Debug, Default)]
@@ -18,7 +18,7 @@ pub struct MemoryRegistry {
 
 #[derive(Debug, Default)]
 struct State {
-    records: Vec<Record>,
+    pods: Indexed,
     /// By pods' names.
     cursors: HashMap<String, Cursors>,
 }
@@ -47,7 +47,7 @@ impl MemoryRegistry {
 
     /// Appends a record. Where its name is taken, the earlier record is the one that is found.
     pub fn add(&self, record: Record) {
-        self.state().records.push(record);
+        self.state().pods.push(record);
     }
 
     /// Each change below is whole before it can panic, so a poisoned state is a good one.
@@ -58,20 +58,27 @@ impl MemoryRegistry {
 
 impl FromIterator<Record> for MemoryRegistry {
     fn from_iter<I: IntoIterator<Item = Record>>(records: I) -> Self {
-        let state = State { records: records.into_iter().collect(), ..State::default() };
-        Self { state: Mutex::new(state) }
+        let records = records.into_iter().map(Arc::new).collect();
+        let pods = Records { records, unreadable: Vec::new() }.into();
+        Self { state: Mutex::new(State { pods, ..State::default() }) }
     }
 }
 
 impl Registry for MemoryRegistry {
-    fn load(&self) -> Result<Records, RegistryError> {
-        Ok(Records { records: self.state().records.clone(), unreadable: Vec::new() })
+    fn load(&self) -> Result<Arc<Records>, RegistryError> {
+        Ok(self.state().pods.records.clone())
+    }
+
+    fn find(&self, name: &str) -> Result<Option<Arc<Record>>, RegistryError> {
+        Ok(self.state().pods.get(name).cloned())
     }
 
     fn remove(&self, record: &Record, _wait: Duration) -> Result<(), RegistryError> {
         let mut state = self.state();
         state.cursors.remove(&record.pod_name);
-        state.records.retain(|other| !record.is_same_pod(other));
+        let mut left = (*state.pods.records).clone();
+        left.records.retain(|other| !record.is_same_pod(other));
+        state.pods = left.into();
         Ok(())
     }
 
@@ -88,8 +95,7 @@ impl Registry for MemoryRegistry {
         _wait: Duration,
     ) -> Result<(), RegistryError> {
         let mut state = self.state();
-        let known = state.records.iter().any(|record| record.pod_name == name);
-        if !known {
+        if !state.pods.has(name) {
             return Ok(());
         }
         let cursors = state.cursors.entry(name.to_owned()).or_default();

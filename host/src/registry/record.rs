@@ -1,6 +1,8 @@
 //! What a registry holds: a record for each pod that was spawned.
 
-use std::path::PathBuf;
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -33,6 +35,19 @@ impl Record {
     }
 }
 
+impl Record {
+    /// How many bytes of memory it takes, nearly.
+    pub(crate) fn size(&self) -> usize {
+        let length = |path: &Path| path.as_os_str().len();
+        let rules = self.scope_delegated.iter().map(|rule| size_of::<ScopeRule>() + length(&rule.target));
+        size_of::<Self>()
+            + self.pod_name.len()
+            + length(&self.socket_path)
+            + self.callback_address.as_deref().map_or(0, length)
+            + rules.sum::<usize>()
+    }
+}
+
 /// A record is not lost for a field that this crate does not read.
 fn text_or_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf>, D::Error> {
     Ok(match serde_json::Value::deserialize(deserializer)? {
@@ -52,20 +67,54 @@ pub struct Unreadable {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Records {
     /// In the registry's order, repeated names included.
-    pub records: Vec<Record>,
+    pub records: Vec<Arc<Record>>,
     /// Those that cannot be read. They take no other record with them, and stay in the registry.
     pub unreadable: Vec<Unreadable>,
 }
 
 impl Records {
     /// The record of that name; where names repeat, the first.
-    pub fn get(&self, name: &str) -> Option<&Record> {
+    pub fn get(&self, name: &str) -> Option<&Arc<Record>> {
         self.records.iter().find(|record| record.pod_name == name)
     }
+}
 
-    /// All names there are, of records that cannot be read too.
-    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
-        let readable = self.records.iter().map(|record| record.pod_name.as_str());
-        readable.chain(self.unreadable.iter().filter_map(|record| record.name.as_deref()))
+/// Records that are found by their names without a search.
+#[derive(Debug, Default)]
+pub(super) struct Indexed {
+    pub(super) records: Arc<Records>,
+    /// Where the first of each name stands.
+    by_name: HashMap<String, usize>,
+    /// The names of those that cannot be read.
+    unreadable: HashSet<String>,
+}
+
+impl From<Records> for Indexed {
+    fn from(records: Records) -> Self {
+        let mut by_name = HashMap::with_capacity(records.records.len());
+        for (i, record) in records.records.iter().enumerate() {
+            by_name.entry(record.pod_name.clone()).or_insert(i);
+        }
+        let unreadable = records.unreadable.iter().filter_map(|bad| bad.name.clone()).collect();
+        Self { records: Arc::new(records), by_name, unreadable }
+    }
+}
+
+impl Indexed {
+    /// The record of that name; where names repeat, the first.
+    pub(super) fn get(&self, name: &str) -> Option<&Arc<Record>> {
+        self.records.records.get(*self.by_name.get(name)?)
+    }
+
+    /// Whether something of that name is there, be it a record that cannot be read.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.by_name.contains_key(name) || self.unreadable.contains(name)
+    }
+
+    /// Adds a record behind all others.
+    pub(super) fn push(&mut self, record: Record) {
+        let records = &mut Arc::make_mut(&mut self.records).records;
+        self.by_name.entry(record.pod_name.clone()).or_insert(records.len());
+        records.push(Arc::new(record));
     }
 }

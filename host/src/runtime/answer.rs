@@ -3,9 +3,12 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::data;
+use crate::authority::limits::{LimitReached, Limits};
 use crate::call::Staged;
 use crate::error::ToolError;
 use crate::imports::bindings::exports::pod::tools::tools as wit;
+use crate::imports::bindings::pod::tools::types;
 
 /// What a tool does to the world.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -45,17 +48,29 @@ pub struct Output {
     pub summary: String,
     /// The text that was asked for, if there is any.
     pub content: Option<String>,
-    /// A small JSON document for programs.
+    /// A small JSON document for programs: a text of at most [`Limits::data`](crate::Limits::data) bytes on one line,
+    /// nested at most 64 levels deep.
     pub data: Box<RawValue>,
 }
 
 impl Output {
-    /// Adds what was handed over before the content.
-    pub(super) fn put_before(&mut self, mut handed: String) {
-        if !handed.is_empty() {
-            handed.push_str(self.content.as_deref().unwrap_or_default());
-            self.content = Some(handed);
+    /// What the plugin answers, behind what it has handed over of the content before. A limit that is reached here is the
+    /// error of the call.
+    pub(super) fn new(wit: wit::Output, mut handed: String, limits: &Limits) -> Result<Self, ToolError> {
+        let data = data::checked(wit.data, limits.data)?;
+        if wit.summary.len() > limits.data {
+            return Err(LimitReached::Data(limits.data).into());
         }
+        let mut content = wit.content;
+        if !handed.is_empty() {
+            let last = content.unwrap_or_default();
+            if last.len() > limits.transfer.saturating_sub(handed.len()) {
+                return Err(LimitReached::Transfer(limits.transfer).into());
+            }
+            handed.push_str(&last);
+            content = Some(handed);
+        }
+        Ok(Self { summary: wit.summary, content, data })
     }
 }
 
@@ -102,9 +117,14 @@ impl Answer {
     }
 }
 
+/// The error that a plugin answers with, if its message is as small as it must be.
+pub(super) fn failure(error: types::Error, limits: &Limits) -> ToolError {
+    if error.message.len() > limits.data { LimitReached::Data(limits.data).into() } else { error.into() }
+}
+
 /// On one line: a line break in JSON is nothing but space between its tokens, but who writes answers as JSON
 /// lines must not write what looks like two of them.
-fn json(what: &str, text: String) -> Result<Box<RawValue>, ToolError> {
+pub(super) fn json(what: &str, text: String) -> Result<Box<RawValue>, ToolError> {
     let text = if text.contains(['\n', '\r']) { text.replace(['\n', '\r'], " ") } else { text };
     RawValue::from_string(text)
         .map_err(|error| ToolError::internal(format!("the plugin's {what} is not JSON: {error}")))
@@ -132,13 +152,5 @@ impl TryFrom<wit::Definition> for Definition {
 impl From<wit::Document> for Document {
     fn from(wit: wit::Document) -> Self {
         Self { media_type: wit.media_type, text: wit.text }
-    }
-}
-
-impl TryFrom<wit::Output> for Output {
-    type Error = ToolError;
-
-    fn try_from(wit: wit::Output) -> Result<Self, ToolError> {
-        Ok(Self { summary: wit.summary, content: wit.content, data: json("data", wit.data)? })
     }
 }

@@ -1,19 +1,12 @@
-//! CPU time: how long a plugin's own code has been computing, waits excluded.
+//! The interruption of plugins that compute.
 //!
 //! The engine's epoch advances every 10 ms while calls are under way. At each step a running plugin is
-//! interrupted, its time is looked at, and others that share the thread get their turn. The time itself is
-//! measured where it is spent: around each poll of the call's future. Waiting in the host costs nothing.
+//! interrupted, its [time](crate::call::cpu_clock) is looked at, and others that share the thread get their turn.
 
-use std::future::Future;
-use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
-use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use wasmtime::{Engine, EngineWeak, UpdateDeadline};
-
-use crate::authority::limits::LimitReached;
+use wasmtime::{Engine, EngineWeak};
 
 /// The time between two interruptions of a running plugin.
 const TICK: Duration = Duration::from_millis(10);
@@ -96,54 +89,5 @@ fn tick(engine: &EngineWeak, shared: &Shared) {
         std::thread::sleep(TICK);
         let Some(engine) = engine.upgrade() else { return };
         engine.increment_epoch();
-    }
-}
-
-/// The CPU time of one call: what its future has used in finished polls, and when the current one began.
-#[derive(Debug, Clone)]
-pub(super) struct CpuClock(Arc<Used>);
-
-#[derive(Debug)]
-struct Used {
-    born: Instant,
-    /// Microseconds.
-    finished: AtomicU64,
-    /// Microseconds after `born`.
-    poll_began: AtomicU64,
-}
-
-impl CpuClock {
-    pub(super) fn new() -> Self {
-        let used = Used { born: Instant::now(), finished: AtomicU64::new(0), poll_began: AtomicU64::new(0) };
-        Self(Arc::new(used))
-    }
-
-    /// Follows `future`'s use of the processor.
-    pub(super) fn measure<F: Future>(&self, future: F) -> impl Future<Output = F::Output> {
-        let clock = self.clone();
-        let mut future = Box::pin(future);
-        std::future::poll_fn(move |context| clock.poll(future.as_mut(), context))
-    }
-
-    fn poll<F: Future>(&self, future: Pin<&mut F>, context: &mut Context<'_>) -> Poll<F::Output> {
-        let began = self.now();
-        self.0.poll_began.store(began, Ordering::Relaxed);
-        let polled = future.poll(context);
-        self.0.finished.fetch_add(self.now() - began, Ordering::Relaxed);
-        polled
-    }
-
-    /// What to do when the epoch has advanced under a running plugin.
-    pub(super) fn on_tick(&self, limit: Duration) -> wasmtime::Result<UpdateDeadline> {
-        let current = self.now() - self.0.poll_began.load(Ordering::Relaxed);
-        let used = Duration::from_micros(self.0.finished.load(Ordering::Relaxed) + current);
-        if used > limit {
-            return Err(LimitReached::CpuTime(limit).into());
-        }
-        Ok(UpdateDeadline::Yield(1))
-    }
-
-    fn now(&self) -> u64 {
-        u64::try_from(self.0.born.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
 }

@@ -3,26 +3,26 @@
 use wasmtime::ResourceLimiter;
 
 use crate::authority::limits::{LimitReached, Limits};
+use crate::call::memory::MemoryAccount;
 
 /// Enforces the limits on a store's memory, tables and instances.
 #[derive(Debug)]
 pub(super) struct Limiter {
-    max_memory: usize,
+    /// Of the whole call.
+    memory: MemoryAccount,
     max_table_elements: usize,
     max_instances: usize,
-    memory: usize,
     table_elements: usize,
     /// The first limit that was reached. A guest that is denied memory traps somewhere else; this tells why.
     pub(super) reached: Option<LimitReached>,
 }
 
 impl Limiter {
-    pub(super) fn new(limits: &Limits) -> Self {
+    pub(super) fn new(limits: &Limits, memory: MemoryAccount) -> Self {
         Self {
-            max_memory: limits.memory,
+            memory,
             max_table_elements: limits.table_elements,
             max_instances: limits.instances,
-            memory: 0,
             table_elements: 0,
             reached: None,
         }
@@ -42,12 +42,10 @@ impl ResourceLimiter for Limiter {
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
         // Over all memories of the store.
-        let total = self.memory.saturating_add(desired.saturating_sub(current));
-        if total > self.max_memory {
-            return self.deny(LimitReached::Memory(self.max_memory));
+        match self.memory.take(desired.saturating_sub(current)) {
+            Ok(()) => Ok(true),
+            Err(limit) => self.deny(limit),
         }
-        self.memory = total;
-        Ok(true)
     }
 
     fn table_growing(

@@ -4,6 +4,7 @@ mod answer;
 mod cache;
 mod component;
 mod cpu;
+mod data;
 mod engine;
 mod limiter;
 mod log;
@@ -12,17 +13,18 @@ mod wasi;
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+use std::time::Instant;
 
 use tokio::sync::Semaphore;
 use tokio::time::timeout_at;
 use wasmtime::component::{Linker, ResourceTable, ResourceTableError};
-use wasmtime::{Engine, Store};
+use wasmtime::{Engine, Store, UpdateDeadline};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 pub use self::answer::{Answer, Definition, Document, Effects, Output};
 use self::cache::Cache;
 pub use self::component::{BUNDLED, Inspection, Interface, LoadError};
-use self::cpu::{CpuClock, Ticker};
+use self::cpu::Ticker;
 use self::limiter::Limiter;
 use self::log::ErrorLog;
 use crate::authority::Authority;
@@ -199,8 +201,12 @@ impl PodTools {
                 plugin.pod_tools_tools().call_call(store, tool, input).await
             })
             .await?;
-        let mut output = Output::try_from(answer.map_err(ToolError::from)?)?;
-        output.put_before(ctx.take_content());
+        let handed = ctx.take_content();
+        let limits = authority.limits();
+        let output = answer
+            .map_err(|error| answer::failure(error, limits))
+            .and_then(|output| Output::new(output, handed, limits))
+            .map_err(|error| authority.parts().explain(error))?;
         Ok(Answer::new(output, ctx.take_staged()))
     }
 
@@ -213,7 +219,8 @@ impl PodTools {
         let (transcript, _) = self
             .run(authority, async |plugin, store| plugin.pod_tools_tools().call_transcript(store, pod).await)
             .await?;
-        Ok(transcript.map_err(ToolError::from)?.into())
+        let transcript = transcript.map_err(|error| answer::failure(error, authority.limits()));
+        Ok(transcript.map_err(|error| authority.parts().explain(error))?.into())
     }
 
     /// Runs `work` on a fresh instance, within the authority's limits.
@@ -227,8 +234,8 @@ impl PodTools {
         let within_time = timeout_at(ctx.deadline(), async {
             let _place = self.places.acquire().await;
             let _ticking = self.ticker.ticking();
-            let clock = CpuClock::new();
-            let mut store = self.store(ctx, &clock);
+            let clock = ctx.clock().clone();
+            let mut store = self.store(ctx);
             let done = clock
                 .measure(async {
                     let plugin = self.plugin.instantiate_async(&mut store).await?;
@@ -246,20 +253,24 @@ impl PodTools {
         done.map_err(|error| authority.parts().explain(error))
     }
 
-    fn store(&self, pods: PodCtx, clock: &CpuClock) -> Store<CallState> {
+    fn store(&self, pods: PodCtx) -> Store<CallState> {
         let limits = pods.limits().clone();
+        let clock = pods.clock().clone();
+        let limiter = Limiter::new(&limits, pods.memory().clone());
         let log = ErrorLog::default();
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.handles);
         let wasi = wasi::empty_context(&log);
-        let state = CallState { wasi, table, pods, log, limiter: Limiter::new(&limits) };
+        let state = CallState { wasi, table, pods, log, limiter };
         let mut store = Store::new(self.plugin.engine(), state);
         store.limiter(|state| &mut state.limiter);
         store.set_hostcall_fuel(limits.transfer);
         store.set_max_component_handles(limits.handles);
         store.set_epoch_deadline(1);
-        let clock = clock.clone();
-        store.epoch_deadline_callback(move |_| clock.on_tick(limits.cpu_time));
+        store.epoch_deadline_callback(move |_| {
+            clock.check(Instant::now(), limits.cpu_time)?;
+            Ok(UpdateDeadline::Yield(1))
+        });
         store
     }
 }

@@ -179,3 +179,21 @@ pub fn hammers_the_scope_lock() {
     attack.run().fails(ErrorKind::Limit, "more than 2000 host calls");
     native.recv().unwrap();
 }
+
+#[test]
+pub fn releases_without_end() {
+    // The table is large, and read on another thread.
+    let attack = Attack::new("releases_without_end").limit(|limits| {
+        limits.cpu_time = Duration::from_millis(200);
+        limits.call_time = Duration::from_secs(60);
+    });
+    let record = attack.place().native_record("dead");
+    let records: Vec<Value> = (0..300)
+        .map(|number| {
+            let mut record = record.clone();
+            record["pod_name"] = format!("dead-{number}").into();
+            record
+        })
+        .collect();
+    attack.records(records).run().fails(ErrorKind::Limit, "(set CPU time)");
+}

@@ -78,3 +78,30 @@ pub fn sends_a_message_beyond_the_limit() {
     let attack = Attack::new("sends_a_message_beyond_the_limit");
     attack.run().fails(ErrorKind::Limit, "more than 8388608 bytes at once (set transfer)");
 }
+
+#[test]
+pub fn probes_one_pod_over_and_over() {
+    let aftermath = Attack::new("probes_one_pod_over_and_over").run();
+    assert_eq!(aftermath.found(), 4_000);
+    // The other one came when all was over.
+    assert_eq!(aftermath.granted().connections(), 2);
+}
+
+#[test]
+pub fn probes_more_pods_than_it_has_time_for() {
+    const PODS: usize = 4_000;
+    let attack = Attack::new("probes_more_pods_than_it_has_time_for").grants(&["list:same-*"]);
+    let mut record = attack.place().native_record("granted");
+    let records: Vec<_> = (0..PODS)
+        .map(|number| {
+            record["pod_name"] = format!("same-{number}").into();
+            record.clone()
+        })
+        .collect();
+    // Enough for the listing, which comes first.
+    let attack = attack.records(records).limit(|limits| limits.cpu_time = Duration::from_millis(100));
+    let aftermath = attack.run();
+    let connections = aftermath.granted().connections();
+    aftermath.fails(ErrorKind::Limit, "(set CPU time)");
+    assert!(connections < PODS, "all were probed");
+}

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use pod_tools_conformance::{Script, Step};
 use pod_tools_host::ErrorKind;
+use serde_json::{Value, json};
 
 use crate::attack::{Attack, answering};
 
@@ -41,8 +42,7 @@ pub fn floods_wasi_with_calls() {
 
 #[test]
 pub fn sleeps_for_ever() {
-    let attack = Attack::new("sleeps_for_ever").limit(|limits| limits.call_time = Duration::from_millis(400));
-    attack.run().fails(ErrorKind::Timeout, "(set call time)");
+    Attack::new("sleeps_for_ever").run().fails(ErrorKind::Limit, "(set CPU time)");
 }
 
 #[test]
@@ -86,5 +86,90 @@ pub fn asks_wasi_for_gigabytes() {
     for of in ["input", "skipped input", "splice"] {
         let attack = Attack::new("asks_wasi_for_gigabytes").input(of).script(answering());
         assert_eq!(attack.run().found(), "it did not care");
+    }
+}
+
+#[test]
+pub fn hoards_streams() {
+    Attack::new("hoards_streams").run().fails(ErrorKind::Limit, "more than 5000 handles");
+}
+
+/// A record of that name whose scope takes that many bytes.
+fn large(attack: &Attack, name: &str, bytes: usize) -> Value {
+    let mut record = attack.place().native_record(name);
+    let rule = json!({ "target": "x".repeat(1000), "permission": "read", "recursive": true });
+    record["scope_delegated"] = vec![rule; bytes / 1000].into();
+    record
+}
+
+#[test]
+pub fn hoards_one_large_record() {
+    let attack = Attack::new("hoards_one_large_record").grants(&["read:large"]).input("large");
+    let record = large(&attack, "large", 176 << 10);
+    let attack = attack.record(record).limit(|limits| limits.cpu_time = Duration::from_secs(60));
+    attack.run().fails(ErrorKind::Limit, "more than 5000 handles (set handles)");
+}
+
+#[test]
+pub fn hoards_the_versions_of_a_record() {
+    let attack = Attack::new("hoards_the_versions_of_a_record").limit(|limits| {
+        limits.memory = 8 << 20;
+        limits.cpu_time = Duration::from_secs(60);
+    });
+    let (mut record, registry) = (large(&attack, "large", 1 << 20), attack.place().registry());
+    let next = attack.place().root().join("next");
+    let script = Script::new().on("run", [Step::Wait("next".into()), Step::text("{}\n")]);
+    let attack = attack.record(record.clone()).grants(&["read:large", "send:granted"]).script(script);
+    let attack = attack.input("large granted").changes(&["parent/spawned_pods.json"]).sends(&["run"; 7]);
+    let attack = attack.meanwhile(move |granted| {
+        for version in 1..=7 {
+            granted.await_lines(version);
+            record["callback_address"] = version.to_string().into();
+            let mut list: Vec<Value> = serde_json::from_slice(&std::fs::read(&registry).unwrap()).unwrap();
+            list.iter_mut()
+                .filter(|other| other["pod_name"] == "large")
+                .for_each(|old| *old = record.clone());
+            std::fs::write(&next, Value::from(list).to_string()).unwrap();
+            std::fs::rename(&next, &registry).unwrap();
+            granted.open_gate("next");
+        }
+        None
+    });
+    attack.run().fails(ErrorKind::Limit, "more than 8388608 bytes of memory (set memory)");
+}
+
+#[test]
+pub fn gives_a_function_all_that_it_takes() {
+    let endless = || Script::new().on("get_history", [Step::Flood(1 << 40)]).on("run", [Step::text("{}\n")]);
+    for function in [
+        "find",
+        "list",
+        "forget",
+        "bounds",
+        "describe",
+        "state",
+        "cursor",
+        "set-cursor",
+        "open",
+        "read",
+        "probe",
+        "await-closed",
+        "release",
+        "reclaim-stale",
+        "append",
+        "get-random-bytes",
+        "insecure random bytes",
+        "write",
+        "poll",
+        "get-environment",
+    ] {
+        let attack = Attack::new("gives_a_function_all_that_it_takes").input(format!("{function} granted"));
+        let records: Vec<Value> =
+            (0..50).map(|number| large(&attack, &format!("granted-{number}"), 40 << 10)).collect();
+        let sends: &[&'static str] = if function == "read" { &["get_history"] } else { &[] };
+        let attack =
+            attack.records(records).script(endless()).sends(sends).grants(&["list,send,read,stop:granted*"]);
+        let error = attack.limit(|limits| limits.cpu_time = Duration::from_secs(2)).run();
+        assert_eq!(error.error().kind, ErrorKind::Limit, "{function}: {}", error.error());
     }
 }

@@ -5,8 +5,8 @@
 //!
 //! | attack | ends in |
 //! |---|---|
-//! | endless loop, host-call flood, log flood | `limit`: CPU time, host calls |
-//! | endless sleep, endless wait for a pod | `timeout` |
+//! | endless loop, endless sleep, host-call flood, log flood | `limit`: CPU time, host calls |
+//! | endless wait for a pod | `timeout` |
 //! | memory, tables, instances, handles | `limit`, which names it |
 //! | endless recursion | `internal` |
 //! | too many exchanges | a value of kind `limit`, for the plugin to go on with |
@@ -17,6 +17,8 @@
 //! | imports that the host does not have | it is not loaded |
 
 #![allow(clippy::unwrap_used, reason = "what fails here is a failed test")]
+
+use std::collections::BTreeSet;
 
 mod ambient;
 mod arguments;
@@ -54,6 +56,43 @@ macro_rules! names {
 
 macro_rules! raw_names {
     ($($attack:ident)*) => { [$(stringify!($attack)),*].as_slice() };
+}
+
+macro_rules! paths {
+    ($($module:ident { $($attack:ident)* })*) => {
+        [$($(concat!(stringify!($module), "::", stringify!($attack))),*),*].as_slice()
+    };
+}
+
+macro_rules! raw_paths {
+    ($($attack:ident)*) => { [$(concat!("raw::", stringify!($attack))),*].as_slice() };
+}
+
+#[test]
+fn each_attack_is_written_down_with_its_bound() {
+    let readme = include_str!("../../../tests/hostile/README.md");
+    let (_, plugins) = readme.split_once("\n## Plugins\n").unwrap();
+    let (plugins, _) = plugins.split_once("\n## ").unwrap();
+    let rows =
+        plugins.lines().filter_map(|line| line.strip_prefix("| `")?.strip_suffix(" |")?.split_once("` | "));
+    let written: BTreeSet<&str> = rows
+        .map(|(name, rest)| {
+            let (tried, bound) = rest.rsplit_once(" | ").unwrap_or_default();
+            assert!(!tried.trim().is_empty() && !bound.trim().is_empty(), "`{name}` has no bound");
+            name
+        })
+        .collect();
+    let there_are = [pod_tools_hostile::attacks!(paths), pod_tools_hostile::raw_attacks!(raw_paths)].concat();
+    assert_eq!(written, there_are.into_iter().collect::<BTreeSet<_>>());
+}
+
+#[test]
+fn the_readme_states_how_much_memory_a_call_may_take() {
+    let bound = "each takes `--memory`, four times `--max-transfer` and 256 bytes for each of `--handles` at most, and \
+                 32 MiB beside them";
+    for text in [include_str!("../../../README.md"), include_str!("../../../.github/SECURITY.md")] {
+        assert!(text.contains(bound));
+    }
 }
 
 #[test]

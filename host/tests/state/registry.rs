@@ -40,7 +40,7 @@ fn opened() -> (TempDir, FileRegistry) {
 }
 
 fn names(registry: &dyn Registry) -> Vec<String> {
-    registry.load().unwrap().records.into_iter().map(|record| record.pod_name).collect()
+    registry.load().unwrap().records.iter().map(|record| record.pod_name.clone()).collect()
 }
 
 fn files(dir: &Path) -> Vec<String> {
@@ -151,9 +151,9 @@ fn where_names_repeat_the_first_is_found_and_only_its_record_is_removed() {
     let second = Record { socket_path: "/elsewhere".into(), ..record("twin") };
     registry.add(&record("twin"), WAIT).unwrap();
     registry.add(&second, WAIT).unwrap();
-    assert_eq!(registry.load().unwrap().get("twin"), Some(&record("twin")));
+    assert_eq!(registry.load().unwrap().get("twin").map(|found| &**found), Some(&record("twin")));
     registry.remove(&record("twin"), WAIT).unwrap();
-    assert_eq!(registry.load().unwrap().get("twin"), Some(&second));
+    assert_eq!(registry.load().unwrap().get("twin").map(|found| &**found), Some(&second));
     registry.remove(&record("twin"), WAIT).unwrap();
     assert_eq!(names(&registry), ["twin"]);
 }

@@ -15,6 +15,7 @@ pub fn remedy(setting: Setting) -> &'static str {
         Setting::Exchanges => " (set exchanges)",
         Setting::Line => " (set line)",
         Setting::Transfer => " (set transfer)",
+        Setting::Data => " (set data)",
         Setting::AllowedSockets => " (set allowed sockets)",
         Setting::RuntimeDir => " (set runtime directory)",
         Setting::ScopeLock => " (set scope lock)",

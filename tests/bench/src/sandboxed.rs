@@ -46,7 +46,7 @@ impl Side for Sandboxed {
     async fn forget_cursors(&self) -> Result<(), String> {
         let start = || StoredCursor { items: 0, digest: String::new() };
         let forget = || -> Result<(), RegistryError> {
-            for record in self.registry.load()?.records {
+            for record in &self.registry.load()?.records {
                 if let Some(stored) = self.registry.cursor(None, &record.pod_name)? {
                     let wait = Duration::from_secs(5);
                     self.registry.set_cursor(None, &record.pod_name, Some(&stored), start(), wait)?;

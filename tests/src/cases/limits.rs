@@ -371,6 +371,13 @@ pub const CASES: &[Case] = &[
     })
     .needs(&[Need::MaxTransfer])
     .catches(&[Flaw::NoLimits]),
+    Case::new("limits/max-data", "data that is larger than allowed is not handed over", |t| {
+        let _pod = t.pod("worker", obliging())?;
+        trips(t, "--max-data", "10", |t| t.list())?.says("1 pod(s) known")?;
+        Ok(())
+    })
+    .needs(&[Need::MaxData])
+    .catches(&[Flaw::NoLimits]),
 ];
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use pod_tools_conformance::flaw::Flaw;
 use files::Files;
 
 /// Every option that sets a limit.
-const LIMITS: [&str; 12] = [
+const LIMITS: [&str; 13] = [
     "--op-timeout",
     "--call-timeout",
     "--cpu-time",
@@ -26,6 +26,7 @@ const LIMITS: [&str; 12] = [
     "--max-line",
     "--max-output",
     "--max-transfer",
+    "--max-data",
     "--table-elements",
     "--instances",
     "--host-calls",

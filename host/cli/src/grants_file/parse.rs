@@ -289,7 +289,7 @@ mod tests {
                 "9:14: the limit `op-timeout` cannot be `0`: a duration is more than nothing and at most a day \
                  (default: 5s)",
                 "10:1: `memry` is no limit; the limits are op-timeout, call-timeout, cpu-time, memory, max-line, \
-                 max-output, max-transfer, table-elements, instances, host-calls, handles, exchanges; did you mean \
+                 max-output, max-transfer, max-data, table-elements, instances, host-calls, handles, exchanges; did you mean \
                  `memory`?",
                 "11:11: the limit `handles` is a string or a number, not a boolean (default: 100000)",
                 "12:18: the limit `table-elements` cannot be `100001`: tables have at most 100000 elements \

@@ -18,7 +18,7 @@ impl HostOptions {
             return Ok(Vec::new());
         }
         let registry = FileRegistry::open(&self.spawner_dir).map_err(explained)?;
-        Ok(registry.load().map_err(explained)?.records)
+        Ok(registry.load().map_err(explained)?.records.iter().map(|record| (**record).clone()).collect())
     }
 
     /// Warns in the operator's log where a model that is served could change what it is granted: itself, or

@@ -16,6 +16,7 @@ pub fn remedy(setting: Setting) -> &'static str {
         Setting::Exchanges => " (raise it with --exchanges)",
         Setting::Line => " (raise it with --max-line)",
         Setting::Transfer => " (raise it with --max-transfer)",
+        Setting::Data => " (raise it with --max-data)",
         Setting::AllowedSockets => " (grant one with --allow-sockets)",
         Setting::RuntimeDir => "; name an existing one with --runtime-dir or --spawner",
         Setting::ScopeLock => ", or name another file with --scope-lock",

@@ -4,9 +4,12 @@ use std::fs;
 use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::json;
+use wasip2::clocks::monotonic_clock;
+use wasip2::io::poll;
 use wasip2::{cli, filesystem};
 
-use crate::Found;
+use crate::bindings::pod::tools::{pods, unix_socket};
+use crate::{Found, Request, Verb, outcome};
 
 /// The input is a file that exists, and a directory.
 pub fn opens_files(paths: &str) -> Found {
@@ -55,4 +58,24 @@ pub fn tells_the_time(_: &str) -> Found {
         "elapsed": began.elapsed().as_nanos() as u64,
         "since the epoch": now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64),
     }))
+}
+
+/// What becomes ready when a time has passed tells that it has. The longest time that there is, and a short one.
+pub fn tells_the_time_by_pollables(_: &str) -> Found {
+    let waits = [monotonic_clock::subscribe_duration(u64::MAX), monotonic_clock::subscribe_instant(u64::MAX)];
+    let soon = monotonic_clock::subscribe_duration(1_000_000);
+    let are_ready = waits.each_ref().map(|wait| wait.ready());
+    Ok(json!({ "ready": are_ready, "polled": poll::poll(&[&waits[0], &soon, &waits[1]]) }))
+}
+
+/// Opens an exchange that has a short time with a pod that answers at once, does something that takes longer, and looks
+/// whether the time is up.
+pub fn times_its_work_by_an_exchange(pods: &str) -> Found {
+    let (pod, silent) = pods.split_once(' ').expect("a pod that answers, and one that does not");
+    let timer = unix_socket::open(&pods::find(pod, Verb::Read)?, &Request::GetHistory, Some(5_000))?;
+    let work = unix_socket::open(&pods::find(silent, Verb::Read)?, &Request::GetHistory, None)?;
+    for _ in 0..6 {
+        let _ = work.read(1, Some(1_000));
+    }
+    Ok(outcome(timer.read(1, None)))
 }

@@ -93,3 +93,11 @@ pub fn hammers_the_scope_lock(_: &str) -> Found {
         scope_lock::reclaim_stale(None)?;
     }
 }
+
+/// Has the host read the table over and over, and computes nothing itself.
+pub fn releases_without_end(pod: &str) -> Found {
+    let pod = pods::find(pod, Verb::Stop)?;
+    loop {
+        let _ = scope_lock::release(&pod, Some(0));
+    }
+}

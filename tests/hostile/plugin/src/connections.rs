@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::bindings::pod::tools::{pods, scope_lock, unix_socket};
-use crate::{Found, Request, Verb, outcome, read_line};
+use crate::{Found, Pod, Request, Verb, outcome, read_line};
 
 pub fn keeps_all_exchanges_open(pod: &str) -> Found {
     let pod = pods::find(pod, Verb::Read)?;
@@ -74,4 +74,16 @@ pub fn sends_a_message_beyond_the_limit(pod: &str) -> Found {
     let pod = pods::find(pod, Verb::Send)?;
     unix_socket::open(&pod, &Request::Run("x".repeat(40 << 20)), None)?;
     Ok(json!(null))
+}
+
+pub fn probes_one_pod_over_and_over(pod: &str) -> Found {
+    let pod = pods::find(pod, Verb::List)?;
+    Ok(json!(unix_socket::probe(&vec![&pod; 4_000])?.len()))
+}
+
+/// All in one call: the plugin itself computes nothing meanwhile.
+pub fn probes_more_pods_than_it_has_time_for(_: &str) -> Found {
+    let listing = pods::list()?;
+    let pods: Vec<&Pod> = listing.pods.iter().map(|listed| &listed.pod).collect();
+    Ok(json!(unix_socket::probe(&pods)?.len()))
 }

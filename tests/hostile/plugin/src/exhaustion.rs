@@ -4,10 +4,12 @@ use std::io::Write;
 
 use serde_json::json;
 use wasip2::clocks::monotonic_clock;
+use wasip2::io::poll;
 use wasip2::{cli, random};
 
-use crate::bindings::pod::tools::{pods, unix_socket};
-use crate::{Found, Request, Verb};
+use crate::bindings::pod::tools::pods::Cursor;
+use crate::bindings::pod::tools::{content, pods, scope_lock, unix_socket};
+use crate::{Found, Request, Verb, read_line};
 
 pub fn loops_for_ever(_: &str) -> Found {
     loop {
@@ -106,4 +108,92 @@ pub fn asks_wasi_for_gigabytes(of: &str) -> Found {
         other => panic!("nothing is known of {other}"),
     }
     Ok(json!("it did not care"))
+}
+
+pub fn hoards_streams(_: &str) -> Found {
+    let mut hoard = Vec::new();
+    loop {
+        hoard.push((cli::stderr::get_stderr(), cli::stdin::get_stdin()));
+    }
+}
+
+/// The record is large, and there may be many handles.
+pub fn hoards_one_large_record(pod: &str) -> Found {
+    let mut hoard = Vec::new();
+    loop {
+        hoard.push(pods::find(pod, Verb::Read)?);
+    }
+}
+
+/// The record is large, and somebody writes it anew all the time. The second pod tells when it is another one.
+pub fn hoards_the_versions_of_a_record(names: &str) -> Found {
+    let (pod, writer) = names.split_once(' ').expect("a pod, and one that tells of its next version");
+    let writer = pods::find(writer, Verb::Send)?;
+    let mut hoard = Vec::new();
+    loop {
+        hoard.push(pods::find(pod, Verb::Read)?);
+        read_line(&unix_socket::open(&writer, &Request::Run("next".into()), None)?)?;
+    }
+}
+
+/// Calls one function of the host over and over, with the largest and the most of everything, and keeps what it is
+/// given. The input is the function and a pod.
+pub fn gives_a_function_all_that_it_takes(of: &str) -> Found {
+    let (function, name) = of.split_once(' ').expect("a function and a pod");
+    let pod = pods::find(name, Verb::Read)?;
+    // As much as is let pass at once.
+    let most = "\u{1}".repeat(7 << 20);
+    let mut hoard: Vec<Box<dyn std::any::Any>> = Vec::new();
+    macro_rules! over_and_over {
+        ($result:expr) => {
+            loop {
+                hoard.push(Box::new($result));
+            }
+        };
+    }
+    match function {
+        "find" => over_and_over!(pods::find(&most, Verb::Read)),
+        "list" => over_and_over!(pods::list()),
+        "forget" => over_and_over!(pods::forget(&pod)),
+        "bounds" => over_and_over!(pods::bounds()),
+        "describe" => over_and_over!(pod.describe()),
+        "state" => over_and_over!(pod.state()),
+        "cursor" => over_and_over!(pod.cursor()),
+        "set-cursor" => {
+            let listing = pods::list()?;
+            over_and_over!(for listed in &listing.pods {
+                let _ = listed.pod.set_cursor(&Cursor { items: u64::MAX, digest: "\u{1}".repeat(128) });
+            })
+        }
+        "open" => over_and_over!(unix_socket::open(&pod, &Request::Run(most[..1 << 20].into()), None)?),
+        "read" => {
+            let exchange = unix_socket::open(&pod, &Request::GetHistory, None)?;
+            over_and_over!(exchange.read(u32::MAX, None)?)
+        }
+        "probe" => {
+            let listing = pods::list()?;
+            let pods: Vec<_> = listing.pods.iter().map(|listed| &listed.pod).cycle().take(4_000).collect();
+            over_and_over!(unix_socket::probe(&pods))
+        }
+        "await-closed" => over_and_over!(unix_socket::await_closed(&pod, Some(0))),
+        "release" => over_and_over!(scope_lock::release(&pod, Some(0))),
+        "reclaim-stale" => over_and_over!(scope_lock::reclaim_stale(Some(0))),
+        "append" => over_and_over!(content::append(&most[..1 << 20])),
+        "get-random-bytes" => over_and_over!(random::random::get_random_bytes(64 << 10)),
+        "insecure random bytes" => over_and_over!(random::insecure::get_insecure_random_bytes(64 << 10)),
+        "write" => {
+            let stream = cli::stderr::get_stderr();
+            over_and_over!({
+                let room = stream.check_write();
+                stream.write(&vec![b'x'; room.unwrap_or(0) as usize])
+            })
+        }
+        "poll" => {
+            let pollables: Vec<_> = (0..1_000).map(monotonic_clock::subscribe_duration).collect();
+            let many: Vec<_> = pollables.iter().cycle().take(3_000).collect();
+            over_and_over!(poll::poll(&many))
+        }
+        "get-environment" => over_and_over!(cli::environment::get_environment()),
+        other => panic!("nothing is known of {other}"),
+    }
 }

@@ -41,6 +41,7 @@ impl Guest for Component {
     }
 
     fn call(name: String, input: String) -> Result<Output, Error> {
+        let called = name.clone();
         macro_rules! dispatch {
             ($($module:ident { $($attack:ident)* })*) => {
                 match &*name {
@@ -50,7 +51,8 @@ impl Guest for Component {
                 }
             };
         }
-        attacks!(dispatch)
+        let answer = attacks!(dispatch);
+        answer.map(|answer| results::with_all_that_is_asked(&called, answer))
     }
 
     /// The attack of that name, by way of the other export.

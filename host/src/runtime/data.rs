@@ -1,0 +1,91 @@
+//! `data` of an answer: a small JSON document, kept as the text that it is.
+//!
+//! A text of numbers and brackets takes some forty times its length as a tree of values, so none is made of it here, and
+//! what others make of it is bounded by its length and its depth.
+
+use serde_json::value::RawValue;
+
+use crate::authority::limits::LimitReached;
+use crate::error::ToolError;
+
+/// How deep values may lie in one another: half of what common readers of JSON take.
+const MAX_DEPTH: usize = 64;
+
+/// The text as JSON on one line, if it has at most `most` bytes. Takes linear time.
+pub(super) fn checked(text: String, most: usize) -> Result<Box<RawValue>, ToolError> {
+    if text.len() > most {
+        return Err(LimitReached::Data(most).into());
+    }
+    let json = super::answer::json("data", text)?;
+    if depth(json.get()) > MAX_DEPTH {
+        let message = format!("the plugin's data is nested more than {MAX_DEPTH} levels deep");
+        return Err(ToolError::internal(message));
+    }
+    Ok(json)
+}
+
+/// How many arrays and objects of a JSON text lie in one another.
+fn depth(json: &str) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    let mut bytes = json.bytes();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'[' | b'{' => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            // To the end of the string.
+            b'"' => {
+                while let Some(byte) = bytes.next() {
+                    match byte {
+                        b'"' => break,
+                        b'\\' => drop(bytes.next()),
+                        _ => {}
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    deepest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::{ErrorKind, Setting};
+
+    #[test]
+    fn data_has_at_most_as_many_bytes_as_it_may() {
+        let text = format!("[{}0]", "0,".repeat(50));
+        assert_eq!(checked(text.clone(), text.len()).unwrap().get(), text);
+        let error = checked(text.clone(), text.len() - 1).unwrap_err();
+        assert_eq!((error.kind, error.setting), (ErrorKind::Limit, Some(Setting::Data)));
+        assert!(error.message.contains("more than 102 bytes"), "{error}");
+    }
+
+    #[test]
+    fn data_is_as_deep_as_it_may_be_and_no_deeper() {
+        let nested = |depth: usize| {
+            let inside = "[{\"a\":".repeat(depth / 2) + if depth % 2 == 1 { "[]" } else { "0" };
+            inside + &"}]".repeat(depth / 2)
+        };
+        for depth in [0, 1, 2, 63, 64] {
+            checked(nested(depth), 1000).unwrap();
+        }
+        for depth in [65, 66, 100] {
+            let error = checked(nested(depth), 1000).unwrap_err();
+            assert_eq!(error.kind, ErrorKind::Internal);
+            assert!(error.message.contains("more than 64 levels"), "{error}");
+        }
+    }
+
+    #[test]
+    fn brackets_within_strings_nest_nothing() {
+        for text in ["[[[", "\\\"[[[[", "\\\\", "}]}]"] {
+            let text = format!("[\"{}\",[0]]", text.repeat(100));
+            assert_eq!(depth(checked(text, 1000).unwrap().get()), 2);
+        }
+    }
+}
