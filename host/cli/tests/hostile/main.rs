@@ -6,6 +6,12 @@
 
 #![allow(clippy::unwrap_used, reason = "what fails here is a failed test")]
 
+mod http;
+mod places;
+
+#[path = "../support/cli.rs"]
+mod cli;
+
 use std::collections::BTreeSet;
 use std::process::Command;
 
