@@ -11,6 +11,8 @@ mod cli;
 #[allow(dead_code, reason = "the tests of pods need all of it")]
 #[path = "../pod/harness.rs"]
 mod harness;
+mod http;
+mod places;
 mod pods;
 mod state_files;
 mod terminals;

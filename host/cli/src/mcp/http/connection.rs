@@ -1,11 +1,10 @@
 //! One connection of an HTTP client: knows when what was written is out, ends when the client does not read
-//! it, and when no request comes.
+//! it, and when no request comes. How long it waits for what is in [`places`](super::places).
 
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
@@ -13,34 +12,29 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
+use super::places::{GREETING, KEPT, REQUEST_TIME, STALLED};
 use crate::mcp::delivery::Outbox;
-
-/// A client that takes nothing for so long, with something to take, is gone.
-const STALLED: Duration = Duration::from_secs(30);
-/// A client has so long for the head of a request: the first from when it has connected, any other from its
-/// first byte.
-pub const REQUEST_TIME: Duration = Duration::from_secs(30);
-/// A connection that was served waits so long for the next request: longer than proxies keep one that they
-/// mean to use again (60 s, some 2 minutes), so that it is they who close it.
-const KEPT: Duration = Duration::from_secs(180);
 
 /// What a connection waits for.
 #[derive(Debug, Clone, Copy)]
 enum Phase {
+    /// That its client shows that it may come in, since it has connected.
+    Newcomer(Instant),
     /// The rest of a request's head, and since when.
     Head(Instant),
     /// The end of an answer.
     Answer,
-    /// The next request: since when, and for how long.
-    Next(Instant, Duration),
+    /// The next request, and since when.
+    Next(Instant),
 }
 
 impl Phase {
     fn deadline(self) -> Option<Instant> {
         match self {
+            Self::Newcomer(since) => Some(since + GREETING),
             Self::Head(since) => Some(since + REQUEST_TIME),
             Self::Answer => None,
-            Self::Next(since, patience) => Some(since + patience),
+            Self::Next(since) => Some(since + KEPT),
         }
     }
 }
@@ -58,20 +52,41 @@ pub struct Connection {
 impl Connection {
     /// One that has just been made.
     pub fn new() -> Self {
-        let phase = Arc::new(watch::Sender::new(Phase::Head(Instant::now())));
+        let phase = Arc::new(watch::Sender::new(Phase::Newcomer(Instant::now())));
         Self { flushed: Arc::default(), phase, outbox: Outbox::default() }
+    }
+
+    /// Its client may come in, with the request that has just come.
+    pub fn welcome(&self) {
+        self.phase.send_replace(Phase::Answer);
+    }
+
+    /// Whether its client may come in.
+    pub fn is_welcome(&self) -> bool {
+        !matches!(*self.phase.borrow(), Phase::Newcomer(_))
     }
 
     /// The head of a request has come.
     pub fn answering(&self) -> Answering {
-        self.phase.send_replace(Phase::Answer);
-        Answering { phase: self.phase.clone(), patience: REQUEST_TIME }
+        self.advance(Phase::Answer);
+        Answering(self.clone())
+    }
+
+    /// A newcomer's time goes on whatever it does.
+    fn advance(&self, to: Phase) {
+        self.phase.send_if_modified(|phase| {
+            let is_welcome = !matches!(phase, Phase::Newcomer(_));
+            if is_welcome {
+                *phase = to;
+            }
+            is_welcome
+        });
     }
 
     /// Since when it has had nothing to do.
     pub fn unused_since(&self) -> Option<Instant> {
         match *self.phase.borrow() {
-            Phase::Next(since, _) => Some(since),
+            Phase::Next(since) => Some(since),
             _ => None,
         }
     }
@@ -105,21 +120,11 @@ impl Connection {
 
 /// A request is being answered while this lives.
 #[derive(Debug)]
-pub struct Answering {
-    phase: Arc<watch::Sender<Phase>>,
-    patience: Duration,
-}
-
-impl Answering {
-    /// The client may come in, so its next request is waited for.
-    pub fn welcome(&mut self) {
-        self.patience = KEPT;
-    }
-}
+pub struct Answering(Connection);
 
 impl Drop for Answering {
     fn drop(&mut self) {
-        self.phase.send_replace(Phase::Next(Instant::now(), self.patience));
+        self.0.advance(Phase::Next(Instant::now()));
     }
 }
 
@@ -157,7 +162,7 @@ impl Read for Watched {
         let read = Pin::new(&mut self.stream).poll_read(context, buffer);
         if read.is_ready() {
             self.connection.phase.send_if_modified(|phase| {
-                let next = matches!(phase, Phase::Next(..));
+                let next = matches!(phase, Phase::Next(_));
                 if next {
                     *phase = Phase::Head(Instant::now());
                 }
@@ -207,6 +212,8 @@ impl Write for Watched {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn left(connection: &Connection) -> Duration {
@@ -214,14 +221,14 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_is_kept_longer_once_its_client_may_come_in() {
+    fn a_newcomer_has_seconds_whatever_it_does_and_one_that_may_come_in_is_kept() {
         let connection = Connection::new();
-        assert!(left(&connection) <= REQUEST_TIME);
         drop(connection.answering());
-        assert!(left(&connection) <= REQUEST_TIME);
-        let mut answering = connection.answering();
+        assert!(left(&connection) <= GREETING);
+        let answering = connection.answering();
+        assert!(left(&connection) <= GREETING);
+        connection.welcome();
         assert!(connection.phase.borrow().deadline().is_none());
-        answering.welcome();
         drop(answering);
         // A proxy of the patient kind keeps one for 2 minutes.
         assert!(left(&connection) > Duration::from_secs(150));

@@ -31,15 +31,14 @@ use hyper::service::service_fn;
 use rmcp::model::{ClientJsonRpcMessage, RequestId};
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use self::address::Address;
 use self::body::Upload;
-use self::connection::{Answering, Connection, REQUEST_TIME, Watched};
+use self::connection::{Connection, Watched};
 use self::origin::{Door, Refused};
-use self::places::{MAX_CONNECTIONS, Place, Places};
+use self::places::{Full as AllInUse, MAX_CONNECTIONS, Place, Places, REQUEST_TIME};
 use self::reply::{Abandon, Reply};
 use self::sessions::{MAY_GO, Sessions, SessionsError, Table, refused_as_too_many};
 use self::token::Token;
@@ -57,10 +56,11 @@ const SESSION_ID: &str = "mcp-session-id";
 const LAST_WORDS: Duration = Duration::from_secs(2);
 /// Out of descriptors, it is tried again so much later.
 const RETRY: Duration = Duration::from_millis(100);
-/// Connections that are told at once that there are too many; further ones are closed without a word.
-const MAX_TURNED_AWAY: usize = 32;
-/// What they have time for.
-const TURNING_AWAY: Duration = Duration::from_secs(5);
+/// Where all places are in use, it is worth another try so much later.
+const TRY_AGAIN: Duration = Duration::from_secs(5);
+
+/// Bytes of a request's head.
+const MAX_HEAD: usize = 64 << 10;
 
 type Service = StreamableHttpService<Session, Sessions>;
 
@@ -80,7 +80,6 @@ struct Endpoint {
     token: Option<Token>,
     door: Door,
     max_frame: usize,
-    turned_away: Semaphore,
 }
 
 impl Listener {
@@ -120,7 +119,6 @@ impl Listener {
             token: self.token,
             door: self.door,
             max_frame: self.max_frame,
-            turned_away: Semaphore::new(MAX_TURNED_AWAY),
         });
         tell(format_args!("pod-tools: serving at http://{}{PATH}", self.listener.local_addr()?));
 
@@ -130,18 +128,13 @@ impl Listener {
         loop {
             tokio::select! {
                 accepted = self.listener.accept() => match accepted {
-                    Ok((stream, _)) => {
-                        let connection = Connection::new();
-                        let place = places.take(&connection);
-                        let (endpoint, stopping) = (endpoint.clone(), stopping.clone());
-                        connections.spawn(async move {
-                            match place {
-                                Some(place) => {
-                                    endpoint.serve(stream, connection, place, stopping.cancelled_owned()).await;
-                                }
-                                None => endpoint.turn_away(stream).await,
-                            }
-                        });
+                    Ok((stream, peer)) => {
+                        let place = tokio::select! {
+                            place = places.enter(peer.ip()) => Arc::new(place),
+                            () = stopping.cancelled() => break,
+                        };
+                        let serving = endpoint.clone().serve(stream, place, stopping.clone().cancelled_owned());
+                        connections.spawn(serving);
                     }
                     Err(error) => {
                         tracing::warn!("a connection could not be taken: {error}");
@@ -163,26 +156,33 @@ impl Endpoint {
     async fn serve(
         self: Arc<Self>,
         stream: TcpStream,
-        connection: Connection,
-        place: Place,
+        place: Arc<Place>,
         stopping: impl Future<Output = ()>,
     ) {
         // Answers are small, and written in one go.
         let _ = stream.set_nodelay(true);
+        let connection = Connection::new();
         let watched = Watched::new(stream, connection.clone());
         let respond = {
-            let connection = connection.clone();
+            let (connection, place) = (connection.clone(), place.clone());
             service_fn(move |request| {
-                let (endpoint, connection) = (self.clone(), connection.clone());
-                async move { Ok::<_, Infallible>(endpoint.respond(request, connection).await) }
+                let (endpoint, connection, place) = (self.clone(), connection.clone(), place.clone());
+                async move { Ok::<_, Infallible>(endpoint.respond(request, connection, &place).await) }
             })
         };
-        let serving = http1::Builder::new().serve_connection(watched, respond);
+        let serving = http1::Builder::new().max_buf_size(MAX_HEAD).serve_connection(watched, respond);
         tokio::pin!(serving);
         let served = tokio::select! {
             served = serving.as_mut() => served,
             () = connection.overdue() => return tracing::debug!("a connection was given up: no request came"),
-            () = async { tokio::select! { () = stopping => {}, () = place.wanted.cancelled() => {} } } => {
+            () = place.wanted.cancelled() => {
+                if !connection.is_welcome() {
+                    return tracing::debug!("a connection that had shown nothing was closed for another");
+                }
+                serving.as_mut().graceful_shutdown();
+                serving.await
+            }
+            () = stopping => {
                 serving.as_mut().graceful_shutdown();
                 serving.await
             }
@@ -192,35 +192,20 @@ impl Endpoint {
         }
     }
 
-    /// Tells one connection that there are too many.
-    async fn turn_away(self: Arc<Self>, stream: TcpStream) {
-        let Ok(_turn) = self.turned_away.try_acquire() else { return };
-        let endpoint = self.clone();
-        let respond = service_fn(move |request: Request<Incoming>| {
-            let origin = endpoint.door.origin(&request).ok().flatten().cloned();
-            let mut response = too_many(text(StatusCode::SERVICE_UNAVAILABLE, ""), TURNING_AWAY);
-            *response.body_mut() = Full::from(format!(
-                "the server has {MAX_CONNECTIONS} connections in use already, which is its limit; try again later"
-            ));
-            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-            cors::allow_reading(origin, response.headers_mut());
-            std::future::ready(Ok::<_, Infallible>(response))
-        });
-        let serving = http1::Builder::new()
-            .keep_alive(false)
-            .serve_connection(hyper_util::rt::TokioIo::new(stream), respond);
-        let _ = timeout(TURNING_AWAY, serving).await;
-    }
-
-    async fn respond(&self, request: Request<Incoming>, connection: Connection) -> Response<Reply> {
-        let mut answering = connection.answering();
+    async fn respond(
+        &self,
+        request: Request<Incoming>,
+        connection: Connection,
+        place: &Place,
+    ) -> Response<Reply> {
+        let answering = connection.answering();
         let origin = match self.door.origin(&request) {
             Ok(origin) => Ok(origin.cloned()),
             Err(refused) => Err(refusal_at_the_door(refused)),
         };
         let (admitted, origin) = match origin {
-            Ok(origin) => (self.admit(request, &mut answering).await, origin),
-            Err(refused) => (Err(refused), None),
+            Ok(origin) => (self.admit(request, &connection, place).await, origin),
+            Err(refused) => (Err(last(refused)), None),
         };
         let mut response = match admitted {
             Ok(admitted) => self.handle(admitted, connection, answering).await,
@@ -238,7 +223,7 @@ impl Endpoint {
         &self,
         Admitted { mut request, id }: Admitted,
         connection: Connection,
-        answering: Answering,
+        answering: connection::Answering,
     ) -> Response<Reply> {
         let session = request.headers().get(SESSION_ID).and_then(|id| id.to_str().ok());
         let session = session.and_then(|id| self.sessions.enter(id));
@@ -260,22 +245,29 @@ impl Endpoint {
     async fn admit(
         &self,
         request: Request<Incoming>,
-        answering: &mut Answering,
+        connection: &Connection,
+        place: &Place,
     ) -> Result<Admitted, Response<Full<Bytes>>> {
-        self.door.host(&request).map_err(refusal_at_the_door)?;
+        self.door.host(&request).map_err(|refused| last(refusal_at_the_door(refused)))?;
         if cors::is_preflight(&request) {
             let mut allowed = text(StatusCode::NO_CONTENT, "");
             cors::allow_requests(request.headers(), allowed.headers_mut());
-            return Err(allowed);
+            return Err(last(allowed));
         }
         if let Some(token) = &self.token
             && !token.is_shown_by(request.headers())
         {
             let mut refused = text(StatusCode::UNAUTHORIZED, "show the token: Authorization: Bearer TOKEN");
             refused.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-            return Err(refused);
+            return Err(last(refused));
         }
-        answering.welcome();
+        place.admit(connection).map_err(|AllInUse| {
+            let mut refused = too_many(text(StatusCode::SERVICE_UNAVAILABLE, ""), TRY_AGAIN);
+            *refused.body_mut() = Full::from(format!(
+                "the server has {MAX_CONNECTIONS} connections in use already, which is its limit; try again later"
+            ));
+            last(refused)
+        })?;
         if request.uri().path() != PATH {
             return Err(text(StatusCode::NOT_FOUND, "the server is at /mcp"));
         }
@@ -314,9 +306,20 @@ struct Admitted {
     id: Option<RequestId>,
 }
 
+/// Who has not shown that he may come in is told something once.
+fn last(mut response: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
 fn refusal_at_the_door(refused: Refused) -> Response<Full<Bytes>> {
     match refused {
-        Refused::NoHost => text(StatusCode::BAD_REQUEST, "the request names no host, or more than one"),
+        Refused::NoHost => text(StatusCode::BAD_REQUEST, "the request names no valid host, or more than one"),
+        Refused::Target => text(
+            StatusCode::BAD_REQUEST,
+            "the request's target must be a path, or a URL whose host is that of the request",
+        ),
+        Refused::Origins => text(StatusCode::BAD_REQUEST, "the request names more than one origin"),
         Refused::Host => text(
             StatusCode::FORBIDDEN,
             "this host is not served (the operator can name it with --allow-host)",

@@ -123,20 +123,28 @@ impl Door {
     pub fn origin<'a, B>(&self, request: &'a Request<B>) -> Result<Option<&'a HeaderValue>, Refused> {
         let mut named = request.headers().get_all(ORIGIN).iter();
         let Some(origin) = named.next() else { return Ok(None) };
+        if named.next().is_some() {
+            return Err(Refused::Origins);
+        }
         let parsed: Option<Origin> = origin.to_str().ok().and_then(|text| text.parse().ok());
         let allowed = parsed.is_some_and(|origin| self.origins.contains(&origin));
-        if allowed && named.next().is_none() { Ok(Some(origin)) } else { Err(Refused::Origin) }
+        if allowed { Ok(Some(origin)) } else { Err(Refused::Origin) }
     }
 
     /// Whether a request was sent to a host that is this server.
     pub fn host<B>(&self, request: &Request<B>) -> Result<(), Refused> {
         let mut named = request.headers().get_all(HOST).iter().map(|host| host.to_str().ok());
-        let asked = match (named.next(), named.next()) {
-            (Some(host), None) => host,
-            (None, _) => request.uri().authority().map(Authority::as_str),
-            (Some(_), Some(_)) => None,
-        };
+        let asked = if let (Some(host), None) = (named.next(), named.next()) { host } else { None };
         let asked: Host = asked.and_then(|host| host.parse().ok()).ok_or(Refused::NoHost)?;
+        // A path, or a URL; `*` and the bare authority of CONNECT are targets for others.
+        let target = request.uri();
+        let is_meant = match target.authority().map(Authority::as_str) {
+            None => target.path().starts_with('/'),
+            Some(authority) => target.scheme().is_some() && authority.parse() == Ok(asked.clone()),
+        };
+        if !is_meant {
+            return Err(Refused::Target);
+        }
         if self.hosts.iter().any(|host| host.covers(&asked)) { Ok(()) } else { Err(Refused::Host) }
     }
 }
@@ -145,6 +153,8 @@ impl Door {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refused {
     NoHost,
+    Target,
+    Origins,
     Host,
     Origin,
 }
@@ -203,7 +213,16 @@ mod tests {
         let twice = Request::builder().header(HOST, "b.example").header(HOST, "b.example").body(()).unwrap();
         assert_eq!(door.host(&twice), Err(Refused::NoHost));
         assert_eq!(door.host(&Request::new(())), Err(Refused::NoHost));
-        door.host(&Request::builder().uri("http://b.example/mcp").body(()).unwrap()).unwrap();
+        let at = |uri: &str| {
+            let request = Request::builder().uri(uri).header(HOST, "b.example");
+            door.host(&request.body(()).unwrap())
+        };
+        at("http://b.example/mcp").unwrap();
+        for target in ["http://c.example:8080/mcp", "http://me@b.example/mcp", "b.example", "*"] {
+            assert_eq!(at(target), Err(Refused::Target), "{target}");
+        }
+        let without = Request::builder().uri("http://b.example/mcp").body(()).unwrap();
+        assert_eq!(door.host(&without), Err(Refused::NoHost));
     }
 
     #[test]

@@ -1,0 +1,62 @@
+//! Requests that are no HTTP, by their bytes: nobody in front of the server and the server itself may read them
+//! as two different things.
+
+use pod_tools_conformance::Place;
+
+use crate::places::Served;
+
+const SHOWN: &str = "Authorization: Bearer {token}\r\nConnection: close\r\n";
+
+fn statuses(requests: &[(String, u16)]) {
+    let place = Place::new().unwrap();
+    let server = Served::start(&place);
+    for (request, status) in requests {
+        assert_eq!(server.status_of(request), *status, "{request:?}");
+    }
+    server.serves_who_may_come_in();
+}
+
+#[test]
+fn a_target_that_names_another_host_than_the_request_is_refused() {
+    let with = |line: &str, status| (format!("{line}\r\nHost: {{host}}\r\n{SHOWN}\r\n"), status);
+    statuses(&[
+        with("GET http://{host}/x HTTP/1.1", 404),
+        with("GET http://evil.example/x HTTP/1.1", 400),
+        with("GET http://me@{host}/x HTTP/1.1", 400),
+        with("OPTIONS * HTTP/1.1", 400),
+        with("CONNECT {host} HTTP/1.1", 400),
+    ]);
+}
+
+#[test]
+fn a_request_with_any_number_of_hosts_but_one_is_refused() {
+    let with = |hosts: &str| (format!("GET /x HTTP/1.1\r\n{hosts}{SHOWN}\r\n"), 400);
+    statuses(&[
+        with(""),
+        with("Host: {host}\r\nHost: {host}\r\n"),
+        with("Host: me@{host}\r\n"),
+        with("Host: \r\n"),
+        with("Host: {host}, evil.example\r\n"),
+    ]);
+}
+
+#[test]
+fn a_request_with_two_origins_is_refused() {
+    let origins = "Origin: http://{host}\r\nOrigin: http://{host}\r\n";
+    statuses(&[(format!("GET /x HTTP/1.1\r\nHost: {{host}}\r\n{origins}{SHOWN}\r\n"), 400)]);
+}
+
+#[test]
+fn heads_that_can_be_read_in_two_ways_are_refused() {
+    let with = |rest: &str| (format!("POST /mcp HTTP/1.1\r\nHost: {{host}}\r\n{SHOWN}{rest}"), 400);
+    statuses(&[
+        with("Content-Length: 1\r\nContent-Length: 2\r\n\r\nxx"),
+        with("Content-Length: +1\r\n\r\nx"),
+        with("Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n"),
+        with("A: b\r\n c\r\n\r\n"),
+        with("A: b\rc\r\n\r\n"),
+        with("A: b\0c\r\n\r\n"),
+        with("A : b\r\n\r\n"),
+        ("GET /mcp\r\n\r\n".to_owned(), 400),
+    ]);
+}
