@@ -200,7 +200,7 @@ mod tests {
         assert!(table.newcomers.is_empty() && table.admitted.is_empty());
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn of_those_who_have_shown_nothing_the_oldest_goes_and_never_one_that_has() {
         let places = Places::default();
         let (known, _connection) = admitted(&places).await;
