@@ -65,7 +65,10 @@ impl Exposure {
         match self.how {
             // Everybody's, as `/tmp` is.
             How::Mode(mode) if self.what == What::Directory && mode & STICKY != 0 => {
-                "keep such files in a directory of your own".to_owned()
+                format!(
+                    "keep such files in a directory of your own, or, if that one is, `chmod go-w {}`",
+                    path.display()
+                )
             }
             How::Owner(_) => format!(
                 "use files of your own, or make it yours (chown) if you know what is in `{}`",
@@ -202,10 +205,11 @@ mod tests {
     }
 
     #[test]
-    fn in_a_directory_of_everybody_nothing_counts_and_nobody_is_told_to_close_it() {
+    fn in_a_directory_of_everybody_nothing_counts_and_another_is_proposed_first() {
         let error = Place::new(0o755, 0o1777, 0o600).check().unwrap_err();
         assert!(
-            error.contains("its directory (mode 1777)") && error.ends_with("a directory of your own"),
+            error.contains("its directory (mode 1777)")
+                && error.contains("; keep such files in a directory of your own"),
             "{error}"
         );
     }
