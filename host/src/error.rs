@@ -181,6 +181,10 @@ listed! {
         Line,
         /// [`Limits::transfer`](crate::Limits::transfer)
         Transfer,
+        /// [`PodToolsBuilder::load_time`](crate::PodToolsBuilder::load_time)
+        LoadTime,
+        /// [`PodToolsBuilder::component_size`](crate::PodToolsBuilder::component_size)
+        ComponentSize,
         /// [`AuthorityBuilder::allow_sockets`](crate::AuthorityBuilder::allow_sockets)
         AllowedSockets,
         /// [`AuthorityBuilder::runtime_dir`](crate::AuthorityBuilder::runtime_dir)

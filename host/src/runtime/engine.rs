@@ -35,11 +35,6 @@ impl Execution {
     }
 }
 
-/// An engine to look at components with.
-pub(super) fn to_inspect(execution: Execution) -> wasmtime::Result<Engine> {
-    Engine::new(&execution.config()?)
-}
-
 /// An engine for `calls` calls at once, with compiled code kept beneath `cache` if there is such a place.
 pub(super) fn new(execution: Execution, calls: u32, cache: Option<&Path>) -> wasmtime::Result<Engine> {
     let base = base(execution.config()?, cache.and_then(open_cache));

@@ -16,6 +16,8 @@ pub fn remedy(setting: Setting) -> &'static str {
         Setting::Exchanges => " (raise it with --exchanges)",
         Setting::Line => " (raise it with --max-line)",
         Setting::Transfer => " (raise it with --max-transfer)",
+        Setting::LoadTime => " (raise it with --load-timeout)",
+        Setting::ComponentSize => " (raise it with --max-component)",
         Setting::AllowedSockets => " (grant one with --allow-sockets)",
         Setting::RuntimeDir => "; name an existing one with --runtime-dir or --spawner",
         Setting::ScopeLock => ", or name another file with --scope-lock",
