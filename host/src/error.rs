@@ -183,6 +183,10 @@ listed! {
         Transfer,
         /// [`Limits::data`](crate::Limits::data)
         Data,
+        /// [`PodToolsBuilder::load_time`](crate::PodToolsBuilder::load_time)
+        LoadTime,
+        /// [`PodToolsBuilder::component_size`](crate::PodToolsBuilder::component_size)
+        ComponentSize,
         /// [`AuthorityBuilder::allow_sockets`](crate::AuthorityBuilder::allow_sockets)
         AllowedSockets,
         /// [`AuthorityBuilder::runtime_dir`](crate::AuthorityBuilder::runtime_dir)

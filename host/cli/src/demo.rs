@@ -14,6 +14,7 @@ use serde_json::json;
 
 use crate::exit::INTERRUPTED;
 use crate::interrupt::Interrupt;
+use crate::options::Loading;
 use crate::options::remedy::{explained, remedy};
 use crate::streams::{Form, write_out};
 
@@ -21,10 +22,10 @@ use crate::streams::{Form, write_out};
 #[derive(Debug, clap::Args)]
 pub struct DemoArgs {}
 
-pub async fn run(component: Option<&Path>) -> anyhow::Result<ExitCode> {
+pub async fn run(loading: &Loading) -> anyhow::Result<ExitCode> {
     let mut interrupt = Interrupt::catch()?;
     let demo = async {
-        let mut stage = Stage::set(component).await?;
+        let mut stage = Stage::set(loading).await?;
         let outcome = play(&mut stage).await;
         let cleared = stage.clear();
         outcome.and(cleared)
@@ -122,13 +123,9 @@ struct Stage {
 }
 
 impl Stage {
-    async fn set(component: Option<&Path>) -> anyhow::Result<Self> {
+    async fn set(loading: &Loading) -> anyhow::Result<Self> {
         // Nothing is to be left behind, so no compiled code is kept either.
-        let mut builder = PodTools::builder().cache_dir(None);
-        if let Some(file) = component {
-            builder = builder.component_file(file);
-        }
-        let tools = builder.load()?;
+        let tools = loading.builder().cache_dir(None).load().map_err(explained)?;
         let base =
             tempfile::Builder::new().prefix("pod-tools-demo-").tempdir().context("no temporary directory")?;
         let mut stage = Self { tools, base, pods: Vec::new() };

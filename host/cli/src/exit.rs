@@ -2,3 +2,5 @@
 
 /// The process was interrupted: 128 and the number of SIGINT, as shells have it.
 pub const INTERRUPTED: u8 = 130;
+/// SIGTERM came, and the process did not come to its orderly end (exit status 0) in time: 128 and the signal's number.
+pub const TERMINATED: u8 = 143;

@@ -1,12 +1,14 @@
 //! `pod-tools inspect`: what a component asks of its host and what it offers, without running it.
 
 use std::fmt::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use pod_tools_host::{BUNDLED, Interface, PodTools};
+use pod_tools_host::{BUNDLED, Interface};
 
+use crate::options::Loading;
+use crate::options::remedy::explained;
 use crate::stdout::{print, print_json};
 
 /// Show what a component imports and exports, without running it
@@ -24,9 +26,10 @@ pub struct InspectArgs {
     save: Option<PathBuf>,
 }
 
-pub async fn run(args: InspectArgs, component: Option<&Path>) -> anyhow::Result<ExitCode> {
-    let file = args.file.as_deref().or(component);
-    let inspection = PodTools::inspect(file)?;
+pub async fn run(args: InspectArgs, loading: &Loading) -> anyhow::Result<ExitCode> {
+    let loading = loading.of(args.file.as_deref());
+    let file = loading.component.as_deref();
+    let inspection = loading.builder().inspect().map_err(explained)?;
     if let Some(target) = &args.save {
         let written = match file {
             Some(file) => std::fs::copy(file, target).map(drop),

@@ -31,7 +31,6 @@ mod tools;
 mod units;
 
 use std::io;
-use std::path::Path;
 use std::process::ExitCode;
 
 use clap::builder::Styles;
@@ -143,16 +142,15 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 }
 
 async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
-    let component = cli.host.component().map(Path::to_owned);
-    let component = component.as_deref();
+    let loading = cli.host.loading().clone();
     match cli.command {
         Command::Call(args) => at(cli.host, async |host| call::run(args, host).await).await,
         Command::Mcp(args) => at(cli.host, async |host| mcp::run(args, host).await).await,
         Command::Pod(args) => at(cli.host, async |host| pod::run(args, host).await).await,
-        Command::Tools(args) => tools::run(args, component).await,
-        Command::Inspect(args) => inspect::run(args, component).await,
+        Command::Tools(args) => tools::run(args, &loading).await,
+        Command::Inspect(args) => inspect::run(args, &loading).await,
         Command::Grants(args) => grants::run(args, cli.host).await,
-        Command::Demo(demo::DemoArgs {}) => demo::run(component).await,
+        Command::Demo(demo::DemoArgs {}) => demo::run(&loading).await,
     }
 }
 

@@ -1,10 +1,9 @@
 //! `pod-tools tools`: the definitions of the plugin's tools, as a model would be shown them.
 
 use std::fmt::Write;
-use std::path::Path;
 use std::process::ExitCode;
 
-use crate::options::load;
+use crate::options::Loading;
 use crate::options::remedy::explained;
 use crate::stdout::{print, print_json};
 
@@ -16,8 +15,8 @@ pub struct ToolsArgs {
     json: bool,
 }
 
-pub async fn run(args: ToolsArgs, component: Option<&Path>) -> anyhow::Result<ExitCode> {
-    let definitions = load(component)?.definitions().await.map_err(explained)?;
+pub async fn run(args: ToolsArgs, loading: &Loading) -> anyhow::Result<ExitCode> {
+    let definitions = loading.load()?.definitions().await.map_err(explained)?;
     let mut out = String::new();
     if args.json {
         writeln!(out, "{}", serde_json::to_string_pretty(&definitions)?)?;

@@ -10,36 +10,6 @@ use crate::error::ToolError;
 use crate::imports::bindings::exports::pod::tools::tools as wit;
 use crate::imports::bindings::pod::tools::types;
 
-/// What a tool does to the world.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
-pub struct Effects {
-    /// It changes nothing that another call or program could see.
-    pub read_only: bool,
-    /// What it does cannot be taken back.
-    pub destructive: bool,
-    /// Doing it twice is the same as doing it once.
-    pub idempotent: bool,
-}
-
-/// A tool, as it is shown to a model.
-#[derive(Debug, Clone, Serialize)]
-#[non_exhaustive]
-pub struct Definition {
-    /// The tool's name.
-    pub name: String,
-    /// What it is for.
-    pub description: String,
-    /// JSON Schema of its input.
-    pub input_schema: Box<RawValue>,
-    /// JSON Schema of [`Output::data`].
-    pub data_schema: Box<RawValue>,
-    /// The member of [`Output::data`] in which a caller that gives both as one object puts [`Output::content`].
-    pub content_property: Option<String>,
-    /// What it does to the world.
-    pub effects: Effects,
-}
-
 /// What a tool answers.
 #[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
@@ -128,25 +98,6 @@ pub(super) fn json(what: &str, text: String) -> Result<Box<RawValue>, ToolError>
     let text = if text.contains(['\n', '\r']) { text.replace(['\n', '\r'], " ") } else { text };
     RawValue::from_string(text)
         .map_err(|error| ToolError::internal(format!("the plugin's {what} is not JSON: {error}")))
-}
-
-impl TryFrom<wit::Definition> for Definition {
-    type Error = ToolError;
-
-    fn try_from(wit: wit::Definition) -> Result<Self, ToolError> {
-        Ok(Self {
-            name: wit.name,
-            description: wit.description,
-            input_schema: json("input schema", wit.input_schema)?,
-            data_schema: json("data schema", wit.data_schema)?,
-            content_property: wit.content_property,
-            effects: Effects {
-                read_only: wit.effects.read_only,
-                destructive: wit.effects.destructive,
-                idempotent: wit.effects.idempotent,
-            },
-        })
-    }
 }
 
 impl From<wit::Document> for Document {

@@ -1,7 +1,11 @@
 //! Loading a component: from the library itself or from a file, and what it would need.
 
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 use wasmtime::Engine;
@@ -9,7 +13,7 @@ use wasmtime::component::{Component, types::ComponentItem};
 
 use super::cache::Cache;
 use super::engine::Execution;
-use crate::error::{ErrorKind, ToolError};
+use crate::error::{ErrorKind, Setting, ToolError};
 use crate::escape::Escaped;
 
 /// The component that the build of this library compiled from the guest crate.
@@ -59,6 +63,24 @@ pub enum LoadError {
         /// What the operating system says.
         source: std::io::Error,
     },
+    /// It has more bytes than [`component_size`](crate::PodToolsBuilder::component_size).
+    #[error("{name} has more than {limit} bytes, the most that a component may have")]
+    TooLarge {
+        /// The file, or what stands for it.
+        name: String,
+        /// The limit, in bytes.
+        limit: u64,
+    },
+    /// It was not loaded within [`load_time`](crate::PodToolsBuilder::load_time).
+    #[error(
+        "{name} was not compiled and checked within {limit:?}, the time in which a component is to be loaded"
+    )]
+    TookTooLong {
+        /// The file, or what stands for it.
+        name: String,
+        /// The limit.
+        limit: Duration,
+    },
     /// The bytes are no component.
     #[error("{name} is not a WebAssembly component: {detail}")]
     NotAComponent {
@@ -90,13 +112,17 @@ pub enum LoadError {
 
 impl From<LoadError> for ToolError {
     fn from(error: LoadError) -> Self {
-        let kind = match error {
-            LoadError::Unreadable { .. } | LoadError::Engine(_) => ErrorKind::ExecutionFailed,
+        let (kind, setting) = match error {
+            LoadError::TooLarge { .. } => (ErrorKind::Limit, Some(Setting::ComponentSize)),
+            LoadError::TookTooLong { .. } => (ErrorKind::Limit, Some(Setting::LoadTime)),
+            LoadError::Unreadable { .. } | LoadError::Engine(_) => (ErrorKind::ExecutionFailed, None),
             LoadError::NotAComponent { .. }
             | LoadError::MissingImports { .. }
-            | LoadError::WrongShape { .. } => ErrorKind::Internal,
+            | LoadError::WrongShape { .. } => (ErrorKind::Internal, None),
         };
-        Self::new(kind, None, error.to_string())
+        let mut error = Self::new(kind, None, error.to_string());
+        error.setting = setting;
+        error
     }
 }
 
@@ -124,9 +150,27 @@ pub struct Inspection {
     pub exports: Vec<Interface>,
 }
 
-/// Reads a component file.
-pub(super) fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
-    std::fs::read(path).map_err(|source| LoadError::Unreadable { path: path.to_owned(), source })
+/// Reads a component file of at most so many bytes. A file: what waits for a writer, or has no end, is none.
+pub(super) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, LoadError> {
+    let read = || {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+        let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+        if !file.metadata()?.is_file() {
+            return Err(io::Error::other("it is not a regular file"));
+        }
+        let mut bytes = Vec::new();
+        file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    read().map_err(|source| LoadError::Unreadable { path: path.to_owned(), source })
+}
+
+/// Refuses what has more bytes.
+pub(super) fn check_size(name: &str, bytes: &[u8], limit: u64) -> Result<(), LoadError> {
+    if bytes.len() as u64 > limit {
+        return Err(LoadError::TooLarge { name: name.to_owned(), limit });
+    }
+    Ok(())
 }
 
 /// The SHA-256 of a component, in hexadecimal digits. Well under a millisecond for the bundled one.

@@ -30,11 +30,6 @@ impl Execution {
     }
 }
 
-/// An engine to look at components with.
-pub(super) fn to_inspect(execution: Execution) -> wasmtime::Result<Engine> {
-    Engine::new(&execution.config()?)
-}
-
 /// An engine for `calls` calls at once.
 pub(super) fn new(execution: Execution, calls: u32) -> wasmtime::Result<Engine> {
     let base = base(execution.config()?);

@@ -5,33 +5,40 @@ mod cache;
 mod component;
 mod cpu;
 mod data;
+mod definition;
 mod engine;
 mod limiter;
 mod log;
+mod schema;
 mod wasi;
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
-use std::time::Instant;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
 use tokio::time::timeout_at;
-use wasmtime::component::{Linker, ResourceTable, ResourceTableError};
+use wasmtime::component::{Component, Linker, ResourceTable, ResourceTableError};
 use wasmtime::{Engine, Store, UpdateDeadline};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
-pub use self::answer::{Answer, Definition, Document, Effects, Output};
+pub use self::answer::{Answer, Document, Output};
 use self::cache::Cache;
 pub use self::component::{BUNDLED, Inspection, Interface, LoadError};
 use self::cpu::Ticker;
+pub use self::definition::{Definition, Effects};
 use self::limiter::Limiter;
 use self::log::ErrorLog;
 use crate::authority::Authority;
-use crate::authority::limits::{LimitReached, call_time_is_up};
+use crate::authority::limits::{LimitReached, Limits, call_time_is_up};
 use crate::call::{PodCtx, PodCtxView, PodView};
 use crate::error::ToolError;
 use crate::imports::bindings::{Plugin, PluginPre};
+
+/// Bytes that a plugin may hand over as its definitions, as they lie in this process.
+const DEFINITIONS: usize = 4 << 20;
 
 /// A loaded plugin. Compiled and linked once; every call gets an instance of its own, from a pool, and
 /// nothing of it survives the call. To be used within a tokio runtime with time and I/O enabled.
@@ -53,6 +60,8 @@ pub struct PodToolsBuilder {
     cache_dir: Option<PathBuf>,
     concurrent_calls: u32,
     interpreted: bool,
+    load_time: Duration,
+    component_size: u64,
 }
 
 /// Where a component comes from.
@@ -97,22 +106,92 @@ impl PodToolsBuilder {
         self
     }
 
+    /// The time in which the component is read, compiled and linked. Default: 30 s.
+    ///
+    /// Compiling cannot be broken off. Where it takes longer, [`load`](Self::load) fails, and the threads that compile
+    /// go on until they are done, or the process ends.
+    pub fn load_time(mut self, time: Duration) -> Self {
+        self.load_time = time;
+        self
+    }
+
+    /// The most bytes that the component may have; no more are read. Default: 32 MiB.
+    pub fn component_size(mut self, bytes: u64) -> Self {
+        self.component_size = bytes;
+        self
+    }
+
     /// Reads, compiles and links the component.
     ///
     /// # Errors
     ///
     /// Fails where the file cannot be read, is not a component, asks for imports that this host does not
-    /// have (all of them are listed), or does not export the tools.
+    /// have (all of them are listed), does not export the tools, or reaches a limit of loading.
     pub fn load(self) -> Result<PodTools, LoadError> {
-        let (name, binary) = match self.component {
-            Source::Bundled => ("the bundled component".to_owned(), Cow::Borrowed(BUNDLED)),
-            Source::File(path) => (path.display().to_string(), component::read(&path)?.into()),
-            Source::Bytes(bytes) => ("the given component".to_owned(), bytes.into()),
+        self.within_time(Self::load_here)
+    }
+
+    /// What the component imports and exports. It is compiled; nothing of it is run.
+    ///
+    /// # Errors
+    ///
+    /// Fails where the file cannot be read, is not a component, or reaches a limit of loading.
+    pub fn inspect(self) -> Result<Inspection, LoadError> {
+        self.within_time(|this| {
+            let (name, binary) = this.read()?;
+            let (engine, component) = this.compile(&name, &binary)?;
+            Ok(component::inspect(&engine, &component, binary.len()))
+        })
+    }
+
+    /// Works on a thread of its own, which is given up when the time is over.
+    fn within_time<T: Send + 'static>(
+        self,
+        work: impl FnOnce(Self) -> Result<T, LoadError> + Send + 'static,
+    ) -> Result<T, LoadError> {
+        let (name, limit) = (self.name(), self.load_time);
+        let (sender, done) = mpsc::sync_channel(1);
+        std::thread::Builder::new()
+            .name("pod-tools-load".into())
+            .spawn(move || drop(sender.send(work(self))))
+            .map_err(|error| LoadError::Engine(error.to_string()))?;
+        match done.recv_timeout(limit) {
+            Ok(done) => done,
+            Err(RecvTimeoutError::Timeout) => Err(LoadError::TookTooLong { name, limit }),
+            Err(RecvTimeoutError::Disconnected) => {
+                Err(LoadError::NotAComponent { name, detail: "the compiler gave up on it".to_owned() })
+            }
+        }
+    }
+
+    fn name(&self) -> String {
+        match &self.component {
+            Source::Bundled => "the bundled component".to_owned(),
+            Source::File(path) => path.display().to_string(),
+            Source::Bytes(_) => "the given component".to_owned(),
+        }
+    }
+
+    fn read(&self) -> Result<(String, Cow<'static, [u8]>), LoadError> {
+        let name = self.name();
+        let binary = match &self.component {
+            Source::Bundled => return Ok((name, BUNDLED.into())),
+            Source::File(path) => component::read(path, self.component_size)?,
+            Source::Bytes(bytes) => bytes.clone(),
         };
+        component::check_size(&name, &binary, self.component_size)?;
+        Ok((name, binary.into()))
+    }
+
+    fn compile(&self, name: &str, binary: &[u8]) -> Result<(Engine, Component), LoadError> {
         let new_engine = |execution| engine::new(execution, self.concurrent_calls);
         let cache = self.cache_dir.as_deref().and_then(Cache::open);
-        let (engine, component) =
-            component::compile(&name, &binary, self.interpreted, cache.as_ref(), new_engine)?;
+        component::compile(name, binary, self.interpreted, cache.as_ref(), new_engine)
+    }
+
+    fn load_here(self) -> Result<PodTools, LoadError> {
+        let (name, binary) = self.read()?;
+        let (engine, component) = self.compile(&name, &binary)?;
         component::check(&engine, &component, &name, binary.len())?;
         let plugin = link(&engine)
             .and_then(|linker| linker.instantiate_pre(&component))
@@ -153,6 +232,8 @@ impl PodTools {
             cache_dir: cache::default_directory(),
             concurrent_calls: 128,
             interpreted: false,
+            load_time: Duration::from_secs(30),
+            component_size: 32 << 20,
         }
     }
 
@@ -167,24 +248,24 @@ impl PodTools {
     ///
     /// Fails where the file cannot be read or is not a component.
     pub fn inspect(path: Option<&Path>) -> Result<Inspection, LoadError> {
-        let read = path.map(component::read).transpose()?;
-        let bytes = read.as_deref().unwrap_or(BUNDLED);
-        let name = path.map_or_else(|| "the bundled component".to_owned(), |path| path.display().to_string());
-        let (engine, component) = component::compile(&name, bytes, false, None, engine::to_inspect)?;
-        Ok(component::inspect(&engine, &component, bytes.len()))
+        path.map_or_else(Self::builder, |path| Self::builder().component_file(path)).inspect()
     }
 
     /// The tools that the plugin offers. Needs no authority: it is asked with none, and default limits.
     ///
     /// # Errors
     ///
-    /// Fails with `internal` where the plugin is broken, with `limit` where it reaches one.
+    /// Fails with `internal` where the plugin is broken, and where what it says of its tools is beyond a bound of
+    /// [`Definition`] (the message names the tool, the reason and the bound); with `limit` where it reaches one.
     pub async fn definitions(&self) -> Result<Vec<Definition>, ToolError> {
-        let nothing = Authority::builder().build().map_err(|error| ToolError::internal(error.to_string()))?;
+        let mut limits = Limits::default();
+        limits.transfer = DEFINITIONS;
+        let nothing = Authority::builder().limits(limits).build();
+        let nothing = nothing.map_err(|error| ToolError::internal(error.to_string()))?;
         let (definitions, _) = self
             .run(&nothing, async |plugin, store| plugin.pod_tools_tools().call_definitions(store).await)
             .await?;
-        definitions.into_iter().map(Definition::try_from).collect()
+        definition::parse(definitions)
     }
 
     /// Calls a tool. `input` is a JSON text; the empty text, `null` and `{}` all mean "no arguments".

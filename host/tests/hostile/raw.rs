@@ -79,11 +79,11 @@ pub fn answers_an_error_of_no_kind() {
 pub fn answers_definitions_without_end() {
     let attack = Attack::raw_definitions("answers_definitions_without_end");
     // Definitions are asked for with no authority, and so with no remedy.
-    attack.run().fails(ErrorKind::Limit, "more than 268435456 bytes at once");
+    attack.run().fails(ErrorKind::Limit, "more than 4194304 bytes at once");
 }
 
 #[test]
 pub fn answers_definitions_that_are_not_json() {
     let attack = Attack::raw_definitions("answers_definitions_that_are_not_json");
-    attack.run().fails(ErrorKind::Internal, "the plugin's input schema is not JSON");
+    attack.run().fails(ErrorKind::Internal, "the name of its tool 1");
 }

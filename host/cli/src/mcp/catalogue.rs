@@ -1,10 +1,10 @@
-//! The component's tools in the protocol's terms, and the check of a call's arguments against their schema.
+//! The component's tools in the protocol's terms. A call's arguments are checked by the
+//! plugin: no schema is run here.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use anyhow::Context;
-use jsonschema::Validator;
 use pod_tools_host::Definition;
 use rmcp::model::{JsonObject, MetaObject, Tool, ToolAnnotations};
 use serde_json::{Value, json};
@@ -15,8 +15,6 @@ use super::client::Form;
 pub const SUMMARY: &str = "summary";
 /// Asks Claude Code to show the tool to its model at once, and not only behind a search.
 const ALWAYS_LOAD: &str = "anthropic/alwaysLoad";
-/// How many of the things that are wrong with a call's arguments are told.
-const MAX_COMPLAINTS: usize = 8;
 
 /// All tools, in the component's order.
 #[derive(Debug)]
@@ -32,7 +30,6 @@ pub struct Catalogue {
 #[derive(Debug)]
 pub struct Entry {
     position: usize,
-    input: Validator,
     /// Where a structured result holds the content.
     content_property: Option<String>,
     structured: bool,
@@ -83,30 +80,12 @@ impl Entry {
         let left_out = form == Form::Text && property.is_some();
         (self.structured && !left_out).then_some(property)
     }
-
-    /// What is wrong with these arguments, in words for a model; `None`: nothing.
-    pub fn complaint(&self, arguments: &Value) -> Option<String> {
-        let mut errors = self.input.iter_errors(arguments).map(|error| {
-            let at = error.instance_path().to_string();
-            // The masked form does not repeat what was given, which may be long.
-            let what = error.masked();
-            if at.is_empty() { what.to_string() } else { format!("at `{at}`: {what}") }
-        });
-        let mut told: Vec<String> = errors.by_ref().take(MAX_COMPLAINTS).collect();
-        if errors.next().is_some() {
-            told.push("and more".to_owned());
-        }
-        (!told.is_empty()).then(|| told.join("; "))
-    }
 }
 
 fn entry(definition: Definition, position: usize) -> anyhow::Result<(Tool, Entry)> {
     let input: JsonObject =
         serde_json::from_str(definition.input_schema.get()).context("its input schema is not an object")?;
     let input = with_properties(input);
-    let input_value = Value::Object(input.clone());
-    let validator = jsonschema::validator_for(&input_value)
-        .map_err(|error| anyhow::anyhow!("its input schema is not a JSON Schema: {error}"))?;
     let effects = definition.effects;
     let annotations = ToolAnnotations::new()
         .read_only(effects.read_only)
@@ -127,7 +106,7 @@ fn entry(definition: Definition, position: usize) -> anyhow::Result<(Tool, Entry
         let output = with_properties(completed(data, content_property.as_deref()));
         tool = tool.with_raw_output_schema(Arc::new(output));
     }
-    Ok((tool, Entry { position, input: validator, content_property, structured }))
+    Ok((tool, Entry { position, content_property, structured }))
 }
 
 /// A schema of objects names their properties, also where there are none: some models take no other.

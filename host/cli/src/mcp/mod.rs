@@ -38,9 +38,10 @@ pub use self::args::McpArgs;
 pub use self::client_log::ClientLog;
 use self::reader::{InUse, Readers};
 use self::server::McpServer;
-use crate::exit::INTERRUPTED;
+use crate::exit::{INTERRUPTED, TERMINATED};
 use crate::in_force::watched;
-use crate::inherited::{caught, next};
+use crate::inherited::next;
+use crate::interrupt::ending;
 use crate::options::HostOptions;
 use crate::streams::tell;
 
@@ -78,8 +79,8 @@ pub async fn run(args: McpArgs, host: &HostOptions) -> anyhow::Result<ExitCode> 
     let stopping = CancellationToken::new();
     let server =
         McpServer::new(tools, in_force.authority.clone(), audit, host, readers, stopping.clone()).await?;
-    let mut interrupt = caught(SignalKind::interrupt())?;
-    let mut terminate = caught(SignalKind::terminate())?;
+    let mut interrupt = ending(SignalKind::interrupt(), INTERRUPTED)?;
+    let mut terminate = ending(SignalKind::terminate(), TERMINATED)?;
     let serving = async {
         match listener {
             None => stdio::serve(server.clone(), args.max_frame).await,

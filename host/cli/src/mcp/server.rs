@@ -134,7 +134,7 @@ impl McpServer {
         changes
     }
 
-    /// Calls a tool that there is. Arguments that its schema forbids start no plugin.
+    /// Calls a tool that there is. What is wrong with its arguments the plugin says.
     pub async fn call_tool(
         &self,
         name: &str,
@@ -143,34 +143,31 @@ impl McpServer {
         client: &Client,
         asked: Asked<'_>,
     ) -> Result<Answer, Ended> {
-        let checked = self.check(name, &arguments);
         // From here on they are text: a tree takes many times as much memory, and the call may wait.
         let input = arguments.to_string();
         drop(arguments);
         let waiting = format!("{name} is waiting for its pod");
         let call = ToolCall { name, input: &input, reader, peek: false };
-        self.carry_out(&call, checked, waiting, client, asked).await
+        self.carry_out(&call, waiting, client, asked).await
     }
 
     /// Reads the whole conversation of the pod of that name.
     pub async fn transcript(&self, pod: &str, client: &Client, asked: Asked<'_>) -> Result<Document, Ended> {
         let waiting = "reading the conversation".to_owned();
-        self.carry_out(&TranscriptCall { pod }, Ok(()), waiting, client, asked).await
+        self.carry_out(&TranscriptCall { pod }, waiting, client, asked).await
     }
 
-    /// Carries out what a client asks for, in its turn, until it is done, cancelled or the server ends. `checked` is what was found wrong with
-    /// it; `waiting` is what the client is told meanwhile, if it wants to be.
+    /// Carries out what a client asks for, in its turn, until it is done, cancelled or the server ends.
+    /// `waiting` is what the client is told meanwhile, if it wants to be.
     async fn carry_out<C: PluginCall>(
         &self,
         call: &C,
-        checked: Result<(), ToolError>,
         waiting: String,
         client: &Client,
         asked: Asked<'_>,
     ) -> Result<C::Answer, Ended> {
         let Asked { context, delivery } = asked;
         let admission = async {
-            checked?;
             // What this client has been sent so far is to count before it asks for more.
             delivery.outbox().settled().await;
             self.place(client).await
@@ -186,14 +183,6 @@ impl McpServer {
             () = self.stopping.cancelled() => Err(Ended::Stopping),
             never = progress => match never {},
         }
-    }
-
-    fn check(&self, name: &str, arguments: &Value) -> Result<(), ToolError> {
-        let complaint = self.catalogue.get(name).and_then(|entry| entry.complaint(arguments));
-        complaint.map_or(Ok(()), |complaint| {
-            let message = format!("the arguments are not what {name} takes: {complaint}");
-            Err(ToolError::new(ErrorKind::InvalidArgument, None, message))
-        })
     }
 
     /// A share of the memory for answers that are not out yet: waits while clients that do not read have all

@@ -25,8 +25,14 @@ impl HostOptions {
         if self.scope_lock != self.base_dir.join("scope.lock") {
             add("scope-lock", text(&self.scope_lock)?);
         }
-        if let Some(component) = &self.component {
+        if let Some(component) = &self.loading.component {
             add("component", text(component)?);
+        }
+        if let Some(time) = self.loading.load_timeout {
+            add("load-timeout", format!("{}ms", time.as_millis()));
+        }
+        if let Some(bytes) = self.loading.max_component {
+            add("max-component", bytes.to_string());
         }
         match &self.granted {
             Granted::Everything => {}
@@ -90,6 +96,10 @@ mod tests {
             "/lock",
             "--component",
             "/plugin.wasm",
+            "--load-timeout",
+            "250ms",
+            "--max-component",
+            "4096",
             "--grants",
             "/grants.toml",
             "--allow-sockets",

@@ -3,6 +3,7 @@
 mod arguments;
 mod authority;
 mod base;
+mod loading;
 pub mod remedy;
 
 use std::ffi::OsStr;
@@ -13,6 +14,7 @@ use anyhow::Context;
 use pod_tools_host::registry::Reader;
 use pod_tools_host::{ErrorKind, Grant, PodTools, Reason, ToolError};
 
+pub use self::loading::Loading;
 use crate::audit::AuditError;
 use crate::grants_file::GrantsFileError;
 use crate::limit_options::GivenLimits;
@@ -45,9 +47,8 @@ pub struct HostArgs {
     #[arg(long, global = true, env = "POD_TOOLS_SCOPE_LOCK", value_name = "FILE")]
     scope_lock: Option<PathBuf>,
 
-    /// A WebAssembly component to load in place of the bundled one
-    #[arg(long, global = true, env = "POD_TOOLS_COMPONENT", value_name = "FILE")]
-    component: Option<PathBuf>,
+    #[command(flatten)]
+    loading: Loading,
 
     /// What the plugin may do: `VERB[,VERB…][:PATTERN]` with the verbs list, send, read, stop and a pattern
     /// over pod names (* and ?). Repeat it to add more; without any, you are the operator: everything
@@ -140,7 +141,7 @@ pub struct HostOptions {
     pub spawner: Option<String>,
     /// The scope lock's file.
     pub scope_lock: PathBuf,
-    component: Option<PathBuf>,
+    loading: Loading,
     granted: Granted,
     allow_sockets: Vec<PathBuf>,
     limits: GivenLimits,
@@ -160,9 +161,9 @@ enum Audience {
 }
 
 impl HostArgs {
-    /// The component file, if it is not the bundled one.
-    pub fn component(&self) -> Option<&Path> {
-        self.component.as_deref()
+    /// Which component is to be loaded, and how.
+    pub fn loading(&self) -> &Loading {
+        &self.loading
     }
 
     /// Fills in the defaults. Touches no file.
@@ -229,7 +230,7 @@ impl HostArgs {
             let named = std::env::split_paths(&paths).filter(|path| !path.as_os_str().is_empty());
             allow_sockets = named.collect();
         }
-        let (limits, component, audit) = (self.limits, self.component, self.audit);
+        let (limits, loading, audit) = (self.limits, self.loading, self.audit);
         Ok(HostOptions {
             base_dir,
             spawner_dir,
@@ -237,7 +238,7 @@ impl HostArgs {
             default_output: None,
             spawner,
             scope_lock,
-            component,
+            loading,
             granted,
             allow_sockets,
             limits,
@@ -292,16 +293,8 @@ impl HostOptions {
 
     /// The plugin that these options name.
     pub fn load(&self) -> Result<PodTools, ToolError> {
-        load(self.component.as_deref())
+        self.loading.load()
     }
-}
-
-/// The plugin in that file; the bundled one for `None`.
-pub fn load(component: Option<&Path>) -> Result<PodTools, ToolError> {
-    Ok(match component {
-        Some(file) => PodTools::builder().component_file(file).load()?,
-        None => PodTools::bundled()?,
-    })
 }
 
 /// A name becomes a path only if it is one component of it.

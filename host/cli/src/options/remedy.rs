@@ -17,6 +17,8 @@ pub fn remedy(setting: Setting) -> &'static str {
         Setting::Line => " (raise it with --max-line)",
         Setting::Transfer => " (raise it with --max-transfer)",
         Setting::Data => " (raise it with --max-data)",
+        Setting::LoadTime => " (raise it with --load-timeout)",
+        Setting::ComponentSize => " (raise it with --max-component)",
         Setting::AllowedSockets => " (grant one with --allow-sockets)",
         Setting::RuntimeDir => "; name an existing one with --runtime-dir or --spawner",
         Setting::ScopeLock => ", or name another file with --scope-lock",
