@@ -224,8 +224,8 @@ fn a_damaged_registry_is_named_with_what_to_do() {
     place.write_registry("{}").unwrap();
     let path = place.registry().display().to_string();
     let message = format!(
-        "read `child`: the registry file `{path}` is damaged: it holds no list of pods: invalid type: map, \
-         expected a sequence at line 1 column 0; it was left as it is; repair it, or delete \
+        "read `child`: the registry file `{path}` is damaged: it holds no list of pods: something \
+         else than belongs there at line 1, column 0; it was left as it is; repair it, or delete \
          it to forget all pods"
     );
     let (tool, input) = read("child");

@@ -11,8 +11,6 @@ use std::path::Path;
 
 use rustix::fs::{Mode, OFlags, Stat};
 
-use super::state_file::identity;
-
 const OTHERS_WRITE: u32 = 0o022;
 const OTHERS_ENTER: u32 = 0o011;
 const STICKY: u32 = 0o1000;
@@ -127,7 +125,8 @@ fn is_out_of_reach(directory: BorrowedFd<'_>) -> bool {
             return true;
         }
         // The root is above itself.
-        if below.replace(identity(&stat)) == Some(identity(&stat)) {
+        let here_is = (stat.st_dev, stat.st_ino);
+        if below.replace(here_is) == Some(here_is) {
             return false;
         }
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
