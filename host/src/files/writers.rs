@@ -142,7 +142,6 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
     use std::path::PathBuf;
 
-    use super::super::state_file::open_dir;
     use super::*;
 
     /// A directory in a directory, and a file in it.
@@ -171,7 +170,7 @@ mod tests {
         }
 
         fn check(&self) -> Result<(), String> {
-            let directory = open_dir(&self.directory).unwrap();
+            let directory = fs::File::open(&self.directory).unwrap();
             let stat = rustix::fs::stat(&self.file).unwrap();
             check_directory(directory.as_fd())
                 .unwrap()

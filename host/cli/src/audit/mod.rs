@@ -72,10 +72,10 @@ impl AuditLog {
     /// Fails while a line of an earlier call cannot be written: the call must not be made then.
     pub fn begin(&self, tool: &str) -> Result<Entry, ToolError> {
         self.0.sink().write(&self.0.path).map_err(|error| {
-            let message = format!(
-                "the audit log {} cannot be written: {error}; no tool is called until it can",
-                self.0.path.display()
-            );
+            self.0.say_unwritable(&error);
+            // The model learns no path of the operator's.
+            let message = "the audit log cannot be written, and no tool is called until it can; the log on standard \
+                           error names the file and the reason";
             ToolError::new(ErrorKind::ExecutionFailed, Reason::StateUnwritable, message)
         })?;
         Ok(Entry {
@@ -89,6 +89,11 @@ impl AuditLog {
 }
 
 impl Log {
+    fn say_unwritable(&self, error: &io::Error) {
+        let path = self.path.display();
+        tracing::error!("the audit log {path} cannot be written: {error}; no tool is called until it can");
+    }
+
     fn sink(&self) -> MutexGuard<'_, Sink> {
         self.sink.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -136,10 +141,7 @@ impl Entry {
                 sink.write(&log.path)
             });
         if let Err(error) = written {
-            let path = log.path.display();
-            tracing::error!(
-                "the audit log {path} cannot be written: {error}; no tool is called until it can"
-            );
+            log.say_unwritable(&error);
         }
     }
 }
