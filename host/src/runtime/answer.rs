@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::data;
+use super::data::{self, json};
 use crate::authority::limits::{LimitReached, Limits};
 use crate::call::Staged;
 use crate::error::ToolError;
@@ -120,14 +120,6 @@ impl Answer {
 /// The error that a plugin answers with, if its message is as small as it must be.
 pub(super) fn failure(error: types::Error, limits: &Limits) -> ToolError {
     if error.message.len() > limits.data { LimitReached::Data(limits.data).into() } else { error.into() }
-}
-
-/// On one line: a line break in JSON is nothing but space between its tokens, but who writes answers as JSON
-/// lines must not write what looks like two of them.
-pub(super) fn json(what: &str, text: String) -> Result<Box<RawValue>, ToolError> {
-    let text = if text.contains(['\n', '\r']) { text.replace(['\n', '\r'], " ") } else { text };
-    RawValue::from_string(text)
-        .map_err(|error| ToolError::internal(format!("the plugin's {what} is not JSON: {error}")))
 }
 
 impl TryFrom<wit::Definition> for Definition {
