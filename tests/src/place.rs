@@ -88,8 +88,13 @@ impl Place {
 
     /// Adds a record to the registry.
     pub fn record(&self, record: Value) -> io::Result<()> {
+        self.record_all([record])
+    }
+
+    /// Writes many records into the registry, at once.
+    pub fn record_all(&self, more: impl IntoIterator<Item = Value>) -> io::Result<()> {
         let mut records = self.records.lock().expect("no test panics while it holds this");
-        records.push(record);
+        records.extend(more);
         let text = serde_json::to_string_pretty(&*records)?;
         drop(records);
         self.write_registry(&text)

@@ -21,7 +21,7 @@ use self::grants::Grants;
 use self::ledger::Ledger;
 use self::limits::Limits;
 use self::operation::Operation;
-use self::visible::LastVisible;
+use self::visible::{LastVisible, Visible};
 use crate::error::{Remedy, ToolError};
 use crate::registry::{FileRegistry, MemoryRegistry, Reader, Registry, RegistryError};
 use crate::scope::ScopeLock;
@@ -70,6 +70,11 @@ impl Parts {
             Some(grants) => check(&grants),
             None => Ok(verb),
         }
+    }
+
+    /// The records of which a listing tells.
+    pub(crate) fn visible(&self) -> Result<Arc<Visible>, RegistryError> {
+        Ok(self.last_visible.of(self.registry.load()?, &self.grants, self.successor()))
     }
 
     /// The question of [`Authority::allows`].

@@ -3,10 +3,9 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::Parts;
 use super::grant::Verb;
 use super::grants::Grants;
-use crate::registry::{Record, Records, RegistryError};
+use crate::registry::{Record, Records};
 
 /// The records that `list` grants cover.
 #[derive(Debug)]
@@ -35,16 +34,20 @@ impl Visible {
     }
 }
 
-impl Parts {
-    /// The records of which a listing tells.
-    pub(crate) fn visible(&self) -> Result<Arc<Visible>, RegistryError> {
-        let (records, successor) = (self.registry.load()?, self.successor());
-        let mut last = self.last_visible.0.lock().unwrap_or_else(PoisonError::into_inner);
+impl LastVisible {
+    /// What there is to see of `records` by `grants` and, where they were replaced since, by their successor too.
+    pub(super) fn of(
+        &self,
+        records: Arc<Records>,
+        grants: &Grants,
+        successor: Option<Arc<Grants>>,
+    ) -> Arc<Visible> {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(visible) = last.as_ref().filter(|last| last.is_of(&records, successor.as_ref())) {
-            return Ok(visible.clone());
+            return visible.clone();
         }
         let may_see = |name: &str| {
-            self.grants.allow(Verb::List, name)
+            grants.allow(Verb::List, name)
                 && successor.as_ref().is_none_or(|grants| grants.allow(Verb::List, name))
         };
         let visible = Arc::new(Visible {
@@ -58,6 +61,6 @@ impl Parts {
             held_to: successor,
         });
         *last = Some(visible.clone());
-        Ok(visible)
+        visible
     }
 }

@@ -23,6 +23,17 @@ pub(super) const NAME: &str = "read_cursors.json";
 #[derive(Debug, Default)]
 pub(super) struct CursorLog(Option<Known>);
 
+/// What became of what was known of the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refreshed {
+    /// It is the same.
+    Same,
+    /// It was read again.
+    Anew,
+    /// There is none.
+    Missing,
+}
+
 #[derive(Debug)]
 struct Known {
     file: File,
@@ -33,8 +44,8 @@ struct Known {
 }
 
 impl CursorLog {
-    /// Reads the file again, unless it is the same. Whether there is one.
-    pub(super) fn refresh(&mut self, dir: BorrowedFd<'_>) -> Result<bool, Unusable> {
+    /// Reads the file again, unless it is the same.
+    pub(super) fn refresh(&mut self, dir: BorrowedFd<'_>) -> Result<Refreshed, Unusable> {
         if let Some(known) = &mut self.0
             && let Ok(stat) = rustix::fs::statat(dir, NAME, AtFlags::SYMLINK_NOFOLLOW)
         {
@@ -42,19 +53,19 @@ impl CursorLog {
             let is_as_we_left_it = stamp.is_same_file(&known.stamp) && stamp.size() == known.cursors.length();
             if stamp == known.stamp || known.is_ours && is_as_we_left_it {
                 (known.stamp, known.is_ours) = (stamp, false);
-                return Ok(true);
+                return Ok(Refreshed::Same);
             }
         }
         self.0 = None;
         let Some(Opened { file, stat, can_grow }) = open(dir).map_err(Unusable::File)? else {
-            return Ok(false);
+            return Ok(Refreshed::Missing);
         };
         let stamp = Stamp::of(&stat);
         let bytes =
             state_file::read_sized(&file, stamp.size(), state_file::MAX_BYTES).map_err(Unusable::File)?;
         let cursors = Cursors::parse(&bytes, can_grow).map_err(Unusable::Content)?;
         self.0 = Some(Known { file, stamp, is_ours: false, cursors });
-        Ok(true)
+        Ok(Refreshed::Anew)
     }
 
     /// That reader's cursor for that pod.

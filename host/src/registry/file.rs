@@ -19,7 +19,7 @@ use serde_json::value::RawValue;
 
 use super::cached::{Cached, Unusable};
 use super::cursor::{StoredCursor, may_replace};
-use super::cursor_log::{self, CursorLog};
+use super::cursor_log::{self, CursorLog, Refreshed};
 use super::cursors::Moved;
 use super::error::RegistryError;
 use super::interface::Registry;
@@ -116,8 +116,13 @@ impl FileRegistry {
     fn cursors(&self) -> Result<MutexGuard<'_, Cursors>, RegistryError> {
         let mut cursors = self.cursors.lock().unwrap_or_else(PoisonError::into_inner);
         match cursors.log.refresh(self.dir.as_fd()) {
-            Ok(is_there) if is_there || !self.is_removed() => Ok(cursors),
-            Ok(_) => Err(self.removed()),
+            Ok(Refreshed::Missing) if self.is_removed() => Err(self.removed()),
+            Ok(Refreshed::Same) => Ok(cursors),
+            Ok(Refreshed::Anew | Refreshed::Missing) => {
+                // Another process may have written cursors of pods that are gone.
+                cursors.weeded_by = None;
+                Ok(cursors)
+            }
             Err(unusable) => Err(self.unusable(CURSORS, unusable)),
         }
     }

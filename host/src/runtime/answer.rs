@@ -92,14 +92,6 @@ pub(super) fn failure(error: types::Error, limits: &Limits) -> ToolError {
     if error.message.len() > limits.data { LimitReached::Data(limits.data).into() } else { error.into() }
 }
 
-/// On one line: a line break in JSON is nothing but space between its tokens, but who writes answers as JSON
-/// lines must not write what looks like two of them.
-pub(super) fn json(what: &str, text: String) -> Result<Box<RawValue>, ToolError> {
-    let text = if text.contains(['\n', '\r']) { text.replace(['\n', '\r'], " ") } else { text };
-    RawValue::from_string(text)
-        .map_err(|error| ToolError::internal(format!("the plugin's {what} is not JSON: {error}")))
-}
-
 impl From<wit::Document> for Document {
     fn from(wit: wit::Document) -> Self {
         Self { media_type: wit.media_type, text: wit.text }

@@ -1,4 +1,4 @@
-//! `data` of an answer: a small JSON document, kept as the text that it is.
+//! JSON of a plugin, kept as the text that it is; above all `data` of an answer, which is a small document.
 //!
 //! A text of numbers and brackets takes some forty times its length as a tree of values, so none is made of it here, and
 //! what others make of it is bounded by its length and its depth.
@@ -16,12 +16,20 @@ pub(super) fn checked(text: String, most: usize) -> Result<Box<RawValue>, ToolEr
     if text.len() > most {
         return Err(LimitReached::Data(most).into());
     }
-    let json = super::answer::json("data", text)?;
+    let json = json("data", text)?;
     if depth(json.get()) > MAX_DEPTH {
         let message = format!("the plugin's data is nested more than {MAX_DEPTH} levels deep");
         return Err(ToolError::internal(message));
     }
     Ok(json)
+}
+
+/// On one line: a line break in JSON is nothing but space between its tokens, but who writes answers as JSON
+/// lines must not write what looks like two of them.
+pub(super) fn json(what: &str, text: String) -> Result<Box<RawValue>, ToolError> {
+    let text = if text.contains(['\n', '\r']) { text.replace(['\n', '\r'], " ") } else { text };
+    RawValue::from_string(text)
+        .map_err(|error| ToolError::internal(format!("the plugin's {what} is not JSON: {error}")))
 }
 
 /// How many arrays and objects of a JSON text lie in one another.

@@ -78,8 +78,10 @@ pub struct Attack {
     extra: Vec<FakePod>,
     place: Place,
     expected: Vec<&'static str>,
+    over_and_over: bool,
     may_change: Vec<&'static str>,
     lock_is_held: bool,
+    contends: bool,
     delivered: bool,
     meanwhile: Option<Meanwhile>,
     alone: MutexGuard<'static, ()>,
@@ -113,8 +115,10 @@ impl Attack {
             place: Place::new().unwrap(),
             extra: Vec::new(),
             expected: Vec::new(),
+            over_and_over: false,
             may_change: Vec::new(),
             lock_is_held: false,
+            contends: false,
             delivered: false,
             meanwhile: None,
         }
@@ -178,10 +182,7 @@ impl Attack {
 
     /// Many more records, of pods that are not there.
     pub fn records(self, records: impl IntoIterator<Item = Value>) -> Self {
-        let text = fs::read_to_string(self.place.registry()).unwrap();
-        let mut list: Vec<Value> = serde_json::from_str(&text).unwrap();
-        list.extend(records);
-        fs::write(self.place.registry(), Value::from(list).to_string()).unwrap();
+        self.place.record_all(records).unwrap();
         self
     }
 
@@ -191,9 +192,20 @@ impl Attack {
         self
     }
 
+    /// The one method that `granted` will have seen, however often.
+    pub fn sends_over_and_over(self, method: &'static str) -> Self {
+        Self { over_and_over: true, ..self.sends(&[method]) }
+    }
+
     /// Files beneath the base that will have changed; the others have not.
     pub fn changes(mut self, files: &[&'static str]) -> Self {
         self.may_change = files.to_vec();
+        self
+    }
+
+    /// The attack itself keeps the scope lock busy: a listing of others may say so.
+    pub fn contending_for_the_lock(mut self) -> Self {
+        self.contends = true;
         self
     }
 
@@ -253,7 +265,7 @@ impl Attack {
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let honest = || Honest {
             authority: authority(&place, &["list,read:honest", "list:dead"], Limits::default()),
-            lists: !self.lock_is_held,
+            lists: !self.lock_is_held && !self.contends,
         };
         // What is made once and kept, such as the image of a component's memory, is made by these.
         runtime.block_on(async {
@@ -355,7 +367,11 @@ impl Attack {
             assert_eq!(method, "get_history");
         }
         let received = seen(&place.socket("granted"), &granted);
-        assert_eq!(methods(&received), self.expected, "what `granted` was sent");
+        let mut methods = methods(&received);
+        if self.over_and_over {
+            methods.dedup();
+        }
+        assert_eq!(methods, self.expected, "what `granted` was sent");
         Aftermath { result, place, received, pods: [Some(granted), started], _alone: alone }
     }
 }

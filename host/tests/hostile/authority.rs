@@ -195,5 +195,5 @@ pub fn releases_without_end() {
             record
         })
         .collect();
-    attack.records(records).run().fails(ErrorKind::Limit, "(set CPU time)");
+    attack.records(records).contending_for_the_lock().run().fails(ErrorKind::Limit, "(set CPU time)");
 }

@@ -89,7 +89,7 @@ pub fn probes_one_pod_over_and_over() {
 
 #[test]
 pub fn probes_more_pods_than_it_has_time_for() {
-    const PODS: usize = 4_000;
+    const PODS: usize = 2_000;
     let attack = Attack::new("probes_more_pods_than_it_has_time_for").grants(&["list:same-*"]);
     let mut record = attack.place().native_record("granted");
     let records: Vec<_> = (0..PODS)
@@ -99,7 +99,7 @@ pub fn probes_more_pods_than_it_has_time_for() {
         })
         .collect();
     // Enough for the listing, which comes first.
-    let attack = attack.records(records).limit(|limits| limits.cpu_time = Duration::from_millis(100));
+    let attack = attack.records(records).limit(|limits| limits.cpu_time = Duration::from_millis(40));
     let aftermath = attack.run();
     let connections = aftermath.granted().connections();
     aftermath.fails(ErrorKind::Limit, "(set CPU time)");

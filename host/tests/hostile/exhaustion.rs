@@ -118,12 +118,13 @@ pub fn hoards_the_versions_of_a_record() {
     });
     let (mut record, registry) = (large(&attack, "large", 1 << 20), attack.place().registry());
     let next = attack.place().root().join("next");
-    let script = Script::new().on("run", [Step::Wait("next".into()), Step::text("{}\n")]);
+    let script = Script::new().on("run", [Step::text("{}\n")]);
     let attack = attack.record(record.clone()).grants(&["read:large", "send:granted"]).script(script);
-    let attack = attack.input("large granted").changes(&["parent/spawned_pods.json"]).sends(&["run"; 7]);
+    let attack =
+        attack.input("large granted").changes(&["spawner/spawned_pods.json"]).sends_over_and_over("run");
     let attack = attack.meanwhile(move |granted| {
-        for version in 1..=7 {
-            granted.await_lines(version);
+        granted.await_lines(1);
+        for version in 1..=100 {
             record["callback_address"] = version.to_string().into();
             let mut list: Vec<Value> = serde_json::from_slice(&std::fs::read(&registry).unwrap()).unwrap();
             list.iter_mut()
@@ -131,7 +132,6 @@ pub fn hoards_the_versions_of_a_record() {
                 .for_each(|old| *old = record.clone());
             std::fs::write(&next, Value::from(list).to_string()).unwrap();
             std::fs::rename(&next, &registry).unwrap();
-            granted.open_gate("next");
         }
         None
     });
@@ -169,7 +169,8 @@ pub fn gives_a_function_all_that_it_takes() {
         let sends: &[&'static str] = if function == "read" { &["get_history"] } else { &[] };
         let attack =
             attack.records(records).script(endless()).sends(sends).grants(&["list,send,read,stop:granted*"]);
-        let error = attack.limit(|limits| limits.cpu_time = Duration::from_secs(2)).run();
+        let attack = attack.limit(|limits| limits.cpu_time = Duration::from_secs(2));
+        let error = attack.contending_for_the_lock().run();
         assert_eq!(error.error().kind, ErrorKind::Limit, "{function}: {}", error.error());
     }
 }

@@ -65,7 +65,9 @@ pub fn tells_the_time_by_pollables(_: &str) -> Found {
     let waits = [monotonic_clock::subscribe_duration(u64::MAX), monotonic_clock::subscribe_instant(u64::MAX)];
     let soon = monotonic_clock::subscribe_duration(1_000_000);
     let are_ready = waits.each_ref().map(|wait| wait.ready());
-    Ok(json!({ "ready": are_ready, "polled": poll::poll(&[&waits[0], &soon, &waits[1]]) }))
+    let mut polled = poll::poll(&[&waits[0], &soon, &waits[1]]);
+    polled.sort_unstable();
+    Ok(json!({ "ready": are_ready, "polled": polled }))
 }
 
 /// Opens an exchange that has a short time with a pod that answers at once, does something that takes longer, and looks

@@ -139,7 +139,7 @@ pub fn hoards_the_versions_of_a_record(names: &str) -> Found {
 /// Calls one function of the host over and over, with the largest and the most of everything, and keeps what it is
 /// given. The input is the function and a pod.
 pub fn gives_a_function_all_that_it_takes(of: &str) -> Found {
-    let (function, name) = of.split_once(' ').expect("a function and a pod");
+    let (function, name) = of.rsplit_once(' ').expect("a function and a pod");
     let pod = pods::find(name, Verb::Read)?;
     // As much as is let pass at once.
     let most = "\u{1}".repeat(7 << 20);
