@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
-use sha2::{Digest, Sha256};
 use wasmtime::Engine;
 use wasmtime::component::{Component, types::ComponentItem};
 
@@ -171,11 +170,6 @@ pub(super) fn check_size(name: &str, bytes: &[u8], limit: u64) -> Result<(), Loa
         return Err(LoadError::TooLarge { name: name.to_owned(), limit });
     }
     Ok(())
-}
-
-/// The SHA-256 of a component, in hexadecimal digits. Well under a millisecond for the bundled one.
-pub(super) fn digest(bytes: &[u8]) -> String {
-    format!("{:x}", Sha256::digest(bytes))
 }
 
 /// Compiles a component for an engine that `engine` makes: to code that is interpreted if it is to be `interpreted`,

@@ -239,7 +239,7 @@ impl PodTools {
 
     /// The SHA-256 of the component's binary, in lower-case hexadecimal digits: which plugin it was, for logs.
     pub fn component_sha256(&self) -> &str {
-        self.digest.get_or_init(|| component::digest(&self.component))
+        self.digest.get_or_init(|| cache::digest(&self.component))
     }
 
     /// What a component file imports and exports; the bundled one for `None`. Nothing of it is run.

@@ -263,7 +263,7 @@ mod tests {
 
     #[test]
     fn bytes_depth_and_values_are_bounded() {
-        let padded = |bytes: usize| format!("{{\"type\":\"object\"{}}}", " ".repeat(bytes - 18));
+        let padded = |bytes: usize| format!("{{\"type\":\"object\"{}}}", " ".repeat(bytes - 17));
         assert!(input(&padded(MAX_BYTES)).is_ok());
         refuses(&padded(MAX_BYTES + 1), "has 65537 bytes; at most 65536");
         let nested = |depth: usize| {
