@@ -258,8 +258,7 @@ impl PodTools {
     /// Fails with `internal` where the plugin is broken, and where what it says of its tools is beyond a bound of
     /// [`Definition`] (the message names the tool, the reason and the bound); with `limit` where it reaches one.
     pub async fn definitions(&self) -> Result<Vec<Definition>, ToolError> {
-        let mut limits = Limits::default();
-        limits.transfer = DEFINITIONS;
+        let limits = Limits { transfer: DEFINITIONS, ..Limits::default() };
         let nothing = Authority::builder().limits(limits).build();
         let nothing = nothing.map_err(|error| ToolError::internal(error.to_string()))?;
         let (definitions, _) = self

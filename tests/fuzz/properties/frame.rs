@@ -15,6 +15,7 @@ use super::ids::IdScanner;
 use crate::input_lines::{Input, Scan, next_line};
 
 #[cfg(test)]
+#[allow(clippy::duplicate_mod, reason = "a property stands alone, and some programs take several")]
 #[path = "corpus.rs"]
 mod corpus;
 

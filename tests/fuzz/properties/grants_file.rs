@@ -8,6 +8,7 @@ use pod_tools_host::Grant;
 use crate::grants_file::GrantsFile;
 
 #[cfg(test)]
+#[allow(clippy::duplicate_mod, reason = "a property stands alone, and some programs take several")]
 #[path = "corpus.rs"]
 mod corpus;
 

@@ -23,6 +23,7 @@ use super::token::Token;
 use super::{accept, cors};
 
 #[cfg(test)]
+#[allow(clippy::duplicate_mod, reason = "a property stands alone, and some programs take several")]
 #[path = "corpus.rs"]
 mod corpus;
 

@@ -13,6 +13,7 @@ use serde_json::value::RawValue;
 use xxhash_rust::xxh3::xxh3_128;
 
 #[cfg(test)]
+#[allow(clippy::duplicate_mod, reason = "a property stands alone, and some programs take several")]
 #[path = "corpus.rs"]
 mod corpus;
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 use pod_tools_host::registry::{FileRegistry, Reader, Record, Registry, StoredCursor};
 
 #[cfg(test)]
+#[allow(clippy::duplicate_mod, reason = "a property stands alone, and some programs take several")]
 #[path = "corpus.rs"]
 mod corpus;
 

@@ -23,8 +23,9 @@ use crate::units::bytes_in_memory;
     subscribes to one is told when the pod's run has ended.\n\n\
     An answer holds 64 KiB of a pod's text at most, and the next one goes on from there: more with\n\
     --max-output BYTES, all at once with --max-output none.\n\n\
-    Ctrl-C and SIGTERM end the calls in flight and then the server.\n\n\
-    Exit status: 0 the client has left, 1 the server failed, 2 used wrongly, 130 interrupted.")]
+    Ctrl-C and SIGTERM end the calls in flight and then the server, after 5 s in any case.\n\n\
+    Exit status: 0 the client has left or SIGTERM came, 1 the server failed, 2 used wrongly, 130 interrupted,\n\
+    143 SIGTERM came and the server did not end by itself.")]
 pub struct McpArgs {
     /// Serve over Streamable HTTP at this address: PORT (on 127.0.0.1), IP:PORT, or localhost:PORT; port 0
     /// takes any that is free. The URL is printed on standard error

@@ -12,6 +12,7 @@ mod cli;
 #[path = "../pod/harness.rs"]
 mod harness;
 mod http;
+mod loading;
 mod places;
 mod pods;
 mod state_files;
@@ -39,4 +40,7 @@ fn each_attack_is_written_down_with_its_bound() {
     let tests = list.lines().filter_map(|line| line.strip_suffix(": test"));
     let attacks: BTreeSet<String> = tests.filter(|name| name.contains("::")).map(str::to_owned).collect();
     assert_eq!(attacks, written_down());
+    let count = attacks.len();
+    let readme = include_str!("../../../../README.md");
+    assert!(readme.contains(&format!("{count} attacks from around it")), "there are {count}");
 }

@@ -278,10 +278,10 @@ fn a_grants_file_steers_no_terminal_by_its_parser_or_by_what_it_says() {
     let quoted = serde_json::to_string(POISON).unwrap();
     for text in [
         format!("grants = [\"list\"\n{POISON} = 1\n"),
-        format!("{POISON}"),
+        POISON.to_owned(),
         format!("grants = [\"list\"]\n\"owned{POISON}\" = \"x"),
         format!("grants = [{}]\n", quoted.replace('\u{7f}', "\\u007f")),
-        format!("grants = [\"list:owned\\u001b[2J\\u202e\\u009b\"]\n"),
+        "grants = [\"list:owned\\u001b[2J\\u202e\\u009b\"]\n".to_owned(),
         "grants = [\"list\"]\n[limits]\n\"owned\\u001b[2J\" = \"5s\\u202e\"\n".to_owned(),
         "grants = [\"list\"]\nallow-sockets = [\"/owned\\u001b[2J\\u202e\"]\n".to_owned(),
     ] {

@@ -1,0 +1,142 @@
+//! Components that are to harm as they are loaded, and processes that do not end when they are told to.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use pod_tools_conformance::{Place, Script};
+use rustix::process::Signal;
+use serde_json::json;
+
+use crate::cli;
+
+/// Has a component loaded, and expects an error that says this; nothing on standard output.
+fn refused(place: &Place, component: &Path, options: &[&str], says: &[&str]) {
+    for command in [&["tools"][..], &["inspect"], &["call", "ListPods"]] {
+        let mut command = cli::at(place, command.iter().chain(options));
+        command.arg("--component").arg(component);
+        let said = cli::run(command);
+        assert!(matches!(said.code, Some(1 | 2)), "{said:?}");
+        assert_eq!(said.stdout, "");
+        for part in says {
+            assert!(said.stderr.contains(part), "{part} is not in: {}", said.stderr);
+        }
+    }
+}
+
+fn file(place: &Place, bytes: &[u8]) -> PathBuf {
+    let path = place.root().join("component.wasm");
+    fs::write(&path, bytes).unwrap();
+    path
+}
+
+#[test]
+fn is_no_file_and_never_ends() {
+    let place = Place::new().unwrap();
+    let fifo = place.root().join("fifo");
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    for component in [fifo.as_path(), Path::new("/dev/zero"), place.root()] {
+        refused(&place, component, &[], &[component.to_str().unwrap(), "not a regular file"]);
+    }
+}
+
+#[test]
+fn is_larger_than_a_component_may_be() {
+    let place = Place::new().unwrap();
+    let component = place.root().join("large.wasm");
+    // Without a block of its own.
+    fs::File::create(&component).unwrap().set_len(1 << 40).unwrap();
+    refused(&place, &component, &[], &["more than 33554432 bytes", "--max-component"]);
+    let component = file(&place, &[0; 2000]);
+    refused(&place, &component, &["--max-component", "1999"], &["more than 1999 bytes", "--max-component"]);
+}
+
+/// A component whose one module has so many functions, each of so many additions.
+fn laborious(functions: usize, additions: usize) -> Vec<u8> {
+    let body =
+        "(local.set 0 (i64.add (local.get 0) (i64.mul (local.get 0) (local.get 0))))".repeat(additions);
+    let function = format!("(func (param i64) {body})");
+    wat::parse_str(format!("(component (core module {}))", function.repeat(functions))).unwrap()
+}
+
+#[test]
+fn takes_long_to_compile() {
+    let place = Place::new().unwrap();
+    let component = file(&place, &laborious(300, 1000));
+    let limit = ["--load-timeout", "20ms"];
+    refused(&place, &component, &limit, &["was not compiled and checked within 20ms", "--load-timeout"]);
+}
+
+#[test]
+fn offers_a_schema_that_is_a_program() {
+    let place = Place::new().unwrap();
+    for (attack, says) in [
+        ("answers_definitions_that_are_not_json", "the plugin is refused"),
+        ("answers_definitions_without_end", ""),
+    ] {
+        let component = file(&place, pod_tools_hostile::raw_component(attack).unwrap());
+        let mut command = cli::at(&place, ["mcp"]);
+        let said = cli::run({
+            command.arg("--component").arg(&component);
+            command
+        });
+        assert_ne!(said.code, Some(0), "{attack}: {said:?}");
+        assert!(said.stdout.is_empty() && said.stderr.contains(says), "{attack}: {said:?}");
+    }
+}
+
+/// A server whose every thread waits for a reader of its log, and that is told to end.
+#[test]
+fn holds_up_every_thread_and_is_told_to_end() {
+    for (signal, status) in [(Signal::TERM, 143), (Signal::INT, 130)] {
+        let place = Place::new().unwrap();
+        let script = Script::new().on("run", [pod_tools_conformance::Step::Wait("never".into())]);
+        let _pod = pod_tools_conformance::FakePod::start(&place, "child", script).unwrap();
+        let mut command = cli::at(&place, ["mcp", "-vv", "--op-timeout", "3600s", "--call-timeout", "3600s"]);
+        command.env("RUST_LOG", "trace");
+        let mut server =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut stdin = server.stdin.take().unwrap();
+        let mut stdout = BufReader::new(server.stdout.take().unwrap());
+        let mut say = |message: serde_json::Value| {
+            let _ = std::io::Write::write_all(&mut stdin, format!("{message}\n").as_bytes());
+        };
+        say(json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {
+            "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "x", "version": "1"},
+        }}));
+        let mut line = String::new();
+        stdout.read_line(&mut line).unwrap();
+        say(json!({"jsonrpc": "2.0", "method": "notifications/initialized"}));
+        // Nobody reads standard error: its pipe fills, and who writes to it waits.
+        let flood = std::thread::spawn(move || {
+            for id in 1..3000 {
+                let message = json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": {
+                    "name": "ListPods", "arguments": {},
+                }});
+                if std::io::Write::write_all(&mut stdin, format!("{message}\n").as_bytes()).is_err() {
+                    break;
+                }
+            }
+            stdin
+        });
+        // The server answers no more once all of its threads wait.
+        let reader = std::thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()));
+        let stderr = server.stderr.take().unwrap();
+        while rustix::io::ioctl_fionread(&stderr).unwrap() < 60_000 {
+            if let Some(status) = server.try_wait().unwrap() {
+                let mut said = String::new();
+                { stderr }.read_to_string(&mut said).unwrap();
+                panic!("it ended by itself, {status}: {}", said.lines().last().unwrap_or_default());
+            }
+            std::thread::yield_now();
+        }
+        cli::signal(&server, signal);
+        let ended = server.wait().unwrap();
+        assert_eq!(ended.code(), Some(status));
+        let mut rest = Vec::new();
+        { stderr }.read_to_end(&mut rest).unwrap();
+        reader.join().unwrap().unwrap();
+        drop(flood.join());
+    }
+}
