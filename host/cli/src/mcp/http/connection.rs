@@ -1,5 +1,5 @@
 //! One connection of an HTTP client: knows when what was written is out, ends when the client does not read
-//! it, and when no request comes. How long it waits for what is in [`places`](super::places).
+//! it, and when no request comes. How long it waits for what is in [`times`](super::times).
 
 use std::io;
 use std::pin::Pin;
@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
-use super::places::{GREETING, KEPT, REQUEST_TIME, STALLED};
+use super::times::{GREETING, KEPT, REQUEST_TIME, STALLED};
 use crate::mcp::delivery::Outbox;
 
 /// What a connection waits for.

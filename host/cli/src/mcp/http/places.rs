@@ -2,8 +2,8 @@
 //!
 //! | a connection | places | where they are full | is kept |
 //! |---|---|---|---|
-//! | that has not shown yet that it may come in | [`NEWCOMERS`], of one other machine [`OF_ONE_PEER`] | the oldest is closed for the newest | [`GREETING`] in all, to the end of what it is told |
-//! | that has | [`MAX_CONNECTIONS`] | the one that is unused for longest is closed; are all in use, 503 | [`REQUEST_TIME`] for a head from its first byte, as long for a body, [`KEPT`] between requests |
+//! | that has not shown yet that it may come in | [`NEWCOMERS`], of one other machine [`OF_ONE_PEER`] | the oldest is closed for the newest | [`GREETING`](super::times::GREETING) in all, to the end of what it is told |
+//! | that has | [`MAX_CONNECTIONS`] | the one that is unused for longest is closed; are all in use, 503 | [`REQUEST_TIME`](super::times::REQUEST_TIME) for a head from its first byte, as long for a body, [`KEPT`](super::times::KEPT) between requests |
 //!
 //! A connection may come in by a request whose host and origin are right and that shows the token, if there is
 //! one. What is refused is told so and closed. Without a token whoever reaches the port may come in, so the
@@ -28,17 +28,8 @@ pub const MAX_CONNECTIONS: usize = 256;
 pub const NEWCOMERS: usize = 128;
 /// Those of them that come from one other machine.
 const OF_ONE_PEER: usize = 32;
-/// They have so long for it.
-pub const GREETING: Duration = Duration::from_secs(5);
-/// And so long, where places are full, before they are closed for another: enough to read a head that has come.
+/// They have so long, where places are full, before they are closed for another: enough to read a head that has come.
 const BREATH: Duration = Duration::from_millis(20);
-/// A client that may come in has so long for the head of a request, from its first byte, and as long for its body.
-pub const REQUEST_TIME: Duration = Duration::from_secs(30);
-/// Its connection waits so long for the next request: longer than proxies keep one that they mean to use again
-/// (60 s, some 2 minutes), so that it is they who close it.
-pub const KEPT: Duration = Duration::from_secs(180);
-/// A client that takes nothing for so long, with something to take, is gone.
-pub const STALLED: Duration = Duration::from_secs(30);
 
 /// Who is served.
 #[derive(Debug, Clone, Default)]
