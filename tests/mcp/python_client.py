@@ -215,7 +215,7 @@ async def failures(world):
             result = await client.call_tool("ReadPodOutput", {"name": "absent"})
             assert result.meta["pod-tools/error"]["reason"] == "unknown-pod", result.meta
             result = await client.call_tool("ReadPodOutput", {"nam": "b"})
-            assert result.is_error and '"name"' in text(result), text(result)
+            assert result.is_error and '`name`' in text(result), text(result)
             for call in (client.call_tool("Nothing"), client.read_resource("pod://absent/transcript")):
                 try:
                     raise AssertionError(await call)
