@@ -48,7 +48,7 @@ impl Cache {
                 .map_err(|error| error.to_string())?;
             let directory = state_file::open_dir(path).map_err(|errno| errno.to_string())?;
             let checked = writers::check_directory(directory.as_fd()).map_err(|errno| errno.to_string())?;
-            checked.map_err(|exposure| Fault::Exposed(exposure).with_remedy(&path.join(".")))?;
+            checked.map_err(|exposure| Fault::Exposed(exposure).with_remedy(&path.join("code")))?;
             Ok(Self { directory, path: path.to_owned() })
         };
         let warn = |why: &String| tracing::warn!("no compilation cache in {}: {why}", path.display());

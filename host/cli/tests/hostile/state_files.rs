@@ -380,6 +380,10 @@ fn plants_compiled_code() {
         plant();
         let said = list();
         said.ok();
+        if why.ends_with("its directory") {
+            let remedy = format!("`chmod go-w {}`", cache.display());
+            assert!(said.stderr.contains(&remedy), "{remedy}: {}", said.stderr);
+        }
         if why != "another user" || is_root() {
             assert!(said.stderr.contains(why), "{why}: {}", said.stderr);
         }
