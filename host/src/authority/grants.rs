@@ -30,6 +30,11 @@ impl Grants {
         self.grants.iter().any(|grant| grant.covers(verb, name))
     }
 
+    /// The same, by these grants and by those that have replaced them, if any have.
+    pub(super) fn allow_with(&self, successor: Option<&Grants>, verb: Verb, name: &str) -> bool {
+        self.allow(verb, name) && successor.is_none_or(|grants| grants.allow(verb, name))
+    }
+
     /// Whether any grant allows `verb` on any pod at all.
     pub fn allow_any(&self, verb: Verb) -> bool {
         self.grants.iter().any(|grant| grant.verbs().contains(&verb))

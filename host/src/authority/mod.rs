@@ -79,7 +79,7 @@ impl Parts {
 
     /// The question of [`Authority::allows`].
     pub(crate) fn allows(&self, verb: Verb, pod: &str) -> bool {
-        self.grants.allow(verb, pod) && self.successor().is_none_or(|grants| grants.allow(verb, pod))
+        self.grants.allow_with(self.successor().as_deref(), verb, pod)
     }
 
     /// The error with the embedder's remedy for its setting, if it has given one.

@@ -46,10 +46,7 @@ impl LastVisible {
         if let Some(visible) = last.as_ref().filter(|last| last.is_of(&records, successor.as_ref())) {
             return visible.clone();
         }
-        let may_see = |name: &str| {
-            grants.allow(Verb::List, name)
-                && successor.as_ref().is_none_or(|grants| grants.allow(Verb::List, name))
-        };
+        let may_see = |name: &str| grants.allow_with(successor.as_deref(), Verb::List, name);
         let visible = Arc::new(Visible {
             pods: records.records.iter().filter(|record| may_see(&record.pod_name)).cloned().collect(),
             unreadable: records
