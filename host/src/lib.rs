@@ -108,6 +108,7 @@ pub mod contract {
     pub use crate::imports::bindings::pod::tools::{content, pods, scope_lock, types, unix_socket};
 }
 
+pub use authority::answer_memory::{AnswerMemory, AnswerShare};
 pub use authority::grant::{Grant, GrantParseError, Verb};
 pub use authority::grants::Grants;
 pub use authority::ledger::{Decision, Ledger, RecordedRequest};

@@ -8,7 +8,9 @@ use std::future::Future;
 use std::path::{Path, PathBuf};
 
 use pod_tools_host::registry::Reader;
-use pod_tools_host::{Answer, Authority, Decision, Document, Ledger, Output, PodTools, ToolError};
+use pod_tools_host::{
+    Answer, AnswerShare, Authority, Decision, Document, Ledger, Output, PodTools, Staged, ToolError,
+};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use tokio::sync::watch;
@@ -69,6 +71,8 @@ pub struct ToolCall<'a> {
     pub reader: Option<&'a Reader>,
     /// No read cursor moves.
     pub peek: bool,
+    /// Where the answer is counted as it grows; `None`: it is bounded by the limits alone.
+    pub share: Option<&'a AnswerShare>,
 }
 
 impl PluginCall for ToolCall<'_> {
@@ -86,6 +90,9 @@ impl PluginCall for ToolCall<'_> {
         if self.peek {
             authority = Cow::Owned(authority.peeking());
         }
+        if let Some(share) = self.share {
+            authority = Cow::Owned(authority.answered_within(share));
+        }
         tools.call(&authority, self.name, self.input).await
     }
 
@@ -99,6 +106,8 @@ impl PluginCall for ToolCall<'_> {
 #[derive(Debug)]
 pub struct TranscriptCall<'a> {
     pub pod: &'a str,
+    /// Where the document is counted.
+    pub share: &'a AnswerShare,
 }
 
 impl PluginCall for TranscriptCall<'_> {
@@ -110,7 +119,7 @@ impl PluginCall for TranscriptCall<'_> {
     }
 
     async fn make(&self, tools: &PodTools, authority: &Authority) -> Result<Document, ToolError> {
-        tools.transcript(authority, self.pod).await
+        tools.transcript(&authority.answered_within(self.share), self.pod).await
     }
 
     fn size(document: &Document) -> usize {
@@ -210,8 +219,8 @@ impl Caller {
 
     /// Stores what the call has staged, now that its answer is out. A failure takes nothing back: the text was given,
     /// and will be given again.
-    pub async fn deliver(&self, answer: Answer) {
-        if let Err(error) = answer.delivered().await {
+    pub async fn deliver(&self, staged: Staged) {
+        if let Err(error) = staged.store().await {
             (self.warn)(&error);
         }
     }

@@ -95,11 +95,17 @@ pub(crate) enum LimitReached {
     Transfer(usize),
     #[error("the plugin's data, summary or message has more than {0} bytes")]
     Data(usize),
+    #[error(
+        "the answers that their callers have not taken yet have {0} bytes, all that there is for them: try again when \
+         they have, or ask for less at once"
+    )]
+    Answers(usize),
 }
 
 impl LimitReached {
-    const fn setting(self) -> Setting {
-        match self {
+    /// What raises it; `None`: who runs the host has no setting for it.
+    const fn setting(self) -> Option<Setting> {
+        Some(match self {
             Self::CpuTime(_) => Setting::CpuTime,
             Self::Memory(_) => Setting::Memory,
             Self::TableElements(_) => Setting::TableElements,
@@ -110,13 +116,18 @@ impl LimitReached {
             Self::Line(_) => Setting::Line,
             Self::Transfer(_) => Setting::Transfer,
             Self::Data(_) => Setting::Data,
-        }
+            Self::Answers(_) => return None,
+        })
     }
 }
 
 impl From<LimitReached> for ToolError {
     fn from(limit: LimitReached) -> Self {
-        Self::new(ErrorKind::Limit, None, limit.to_string()).about(limit.setting())
+        let error = Self::new(ErrorKind::Limit, None, limit.to_string());
+        match limit.setting() {
+            Some(setting) => error.about(setting),
+            None => error,
+        }
     }
 }
 

@@ -1,8 +1,10 @@
 //! Authority: everything that a plugin was given. What is not in here it cannot reach.
 //!
 //! [`operation`] is the policy: every operation, and the verbs that allow it. [`grants`] decides by it, and words a
-//! [denial]. [`limits`] and the [`ledger`] bound and record what a call does.
+//! [denial]. [`limits`] and the [`ledger`] bound and record what a call does; [`answer_memory`] bounds what the answers
+//! of many have together.
 
+pub(crate) mod answer_memory;
 mod denial;
 pub(crate) mod grant;
 pub(crate) mod grants;
@@ -16,10 +18,11 @@ pub(crate) mod visible;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use self::answer_memory::AnswerShare;
 use self::grant::{Grant, Verb};
 use self::grants::Grants;
 use self::ledger::Ledger;
-use self::limits::Limits;
+use self::limits::{LimitReached, Limits};
 use self::operation::Operation;
 use self::visible::{LastVisible, Visible};
 use crate::error::{Remedy, ToolError};
@@ -38,6 +41,7 @@ pub struct Authority {
     ledger: Option<Ledger>,
     reader: Option<Reader>,
     peeks: bool,
+    share: Option<AnswerShare>,
 }
 
 pub(crate) struct Parts {
@@ -137,9 +141,21 @@ impl Authority {
         Self { peeks: true, ..self.clone() }
     }
 
+    /// This authority for one call, whose answer is counted in that share as it grows. Where no more is to be had, the
+    /// call fails with `limit`. Default: an answer is bounded by [`Limits`] alone.
+    #[must_use]
+    pub fn answered_within(&self, share: &AnswerShare) -> Self {
+        Self { share: Some(share.clone()), ..self.clone() }
+    }
+
     /// Who reads with it; `None`: the reader without a name.
     pub fn reader(&self) -> Option<&Reader> {
         self.reader.as_ref()
+    }
+
+    /// Counts bytes of an answer.
+    pub(crate) fn count_answer(&self, bytes: usize) -> Result<(), LimitReached> {
+        self.share.as_ref().map_or(Ok(()), |share| share.grow(bytes))
     }
 
     pub(crate) fn peeks(&self) -> bool {
@@ -300,6 +316,6 @@ impl AuthorityBuilder {
             successor,
             last_visible: LastVisible::default(),
         };
-        Ok(Authority { parts: Arc::new(parts), ledger: None, reader: None, peeks: false })
+        Ok(Authority { parts: Arc::new(parts), ledger: None, reader: None, peeks: false, share: None })
     }
 }

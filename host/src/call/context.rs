@@ -65,6 +65,7 @@ impl PodCtx {
         if text.len() > limit.saturating_sub(self.content.len()) {
             return Err(LimitReached::Transfer(limit).into());
         }
+        self.authority.count_answer(text.len())?;
         if self.content.is_empty() {
             self.content = text;
         } else {

@@ -4,7 +4,8 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::data;
-use crate::authority::limits::{LimitReached, Limits};
+use crate::authority::Authority;
+use crate::authority::limits::LimitReached;
 use crate::call::Staged;
 use crate::error::ToolError;
 use crate::imports::bindings::exports::pod::tools::tools as wit;
@@ -26,7 +27,14 @@ pub struct Output {
 impl Output {
     /// What the plugin answers, behind what it has handed over of the content before. A limit that is reached here is the
     /// error of the call.
-    pub(super) fn new(wit: wit::Output, mut handed: String, limits: &Limits) -> Result<Self, ToolError> {
+    pub(super) fn new(
+        wit: wit::Output,
+        mut handed: String,
+        authority: &Authority,
+    ) -> Result<Self, ToolError> {
+        let limits = authority.limits();
+        let content = wit.content.as_ref().map_or(0, String::len);
+        authority.count_answer(wit.summary.len() + content + wit.data.len())?;
         let data = data::checked(wit.data, limits.data)?;
         if wit.summary.len() > limits.data {
             return Err(LimitReached::Data(limits.data).into());
@@ -52,6 +60,13 @@ pub struct Document {
     pub media_type: String,
     /// The document itself.
     pub text: String,
+}
+
+impl Document {
+    pub(super) fn new(wit: wit::Document, authority: &Authority) -> Result<Self, ToolError> {
+        authority.count_answer(wit.media_type.len() + wit.text.len())?;
+        Ok(Self { media_type: wit.media_type, text: wit.text })
+    }
 }
 
 /// An answer that has not been delivered yet. [`delivered`](Self::delivered) says that it has been; an
@@ -88,12 +103,9 @@ impl Answer {
 }
 
 /// The error that a plugin answers with, if its message is as small as it must be.
-pub(super) fn failure(error: types::Error, limits: &Limits) -> ToolError {
-    if error.message.len() > limits.data { LimitReached::Data(limits.data).into() } else { error.into() }
-}
-
-impl From<wit::Document> for Document {
-    fn from(wit: wit::Document) -> Self {
-        Self { media_type: wit.media_type, text: wit.text }
-    }
+pub(super) fn failure(error: types::Error, authority: &Authority) -> ToolError {
+    let (limit, length) = (authority.limits().data, error.message.len());
+    let counted =
+        if length > limit { Err(LimitReached::Data(limit)) } else { authority.count_answer(length) };
+    counted.map_or_else(Into::into, |()| error.into())
 }

@@ -282,10 +282,9 @@ impl PodTools {
             })
             .await?;
         let handed = ctx.take_content();
-        let limits = authority.limits();
         let output = answer
-            .map_err(|error| answer::failure(error, limits))
-            .and_then(|output| Output::new(output, handed, limits))
+            .map_err(|error| answer::failure(error, authority))
+            .and_then(|output| Output::new(output, handed, authority))
             .map_err(|error| authority.parts().explain(error))?;
         Ok(Answer::new(output, ctx.take_staged()))
     }
@@ -299,8 +298,10 @@ impl PodTools {
         let (transcript, _) = self
             .run(authority, async |plugin, store| plugin.pod_tools_tools().call_transcript(store, pod).await)
             .await?;
-        let transcript = transcript.map_err(|error| answer::failure(error, authority.limits()));
-        Ok(transcript.map_err(|error| authority.parts().explain(error))?.into())
+        transcript
+            .map_err(|error| answer::failure(error, authority))
+            .and_then(|document| Document::new(document, authority))
+            .map_err(|error| authority.parts().explain(error))
     }
 
     /// Runs `work` on a fresh instance, within the authority's limits.

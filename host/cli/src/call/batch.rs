@@ -47,7 +47,7 @@ pub async fn run(caller: &Caller, peek: bool, mut interrupt: Interrupt) -> anyho
         };
         printed?;
         if let Ok(answer) = outcome {
-            caller.deliver(answer).await;
+            caller.deliver(answer.into_parts().1).await;
         }
     }
 }
@@ -67,5 +67,5 @@ async fn answer(caller: &Caller, peek: bool, line: Input<()>) -> Result<Answer, 
         (None, Some(text)) => text,
         (None, None) => "",
     };
-    caller.call(&ToolCall { name: &call.tool, input, reader: None, peek }, admitted()).await
+    caller.call(&ToolCall { name: &call.tool, input, reader: None, peek, share: None }, admitted()).await
 }

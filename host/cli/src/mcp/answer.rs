@@ -15,27 +15,34 @@ const ERROR_KEY: &str = "pod-tools/error";
 /// A tool's answer, with its summary as it is shown.
 pub fn success(
     entry: &Entry,
-    output: &Output,
+    output: Output,
     summary: &str,
     form: Form,
 ) -> Result<CallToolResult, ToolError> {
-    let text = match &output.content {
-        Some(content) => format!("{summary}\n\n{content}"),
-        None => summary.to_owned(),
-    };
-    let mut result = CallToolResult::success(vec![ContentBlock::text(text)]);
+    let Output { content, data, .. } = output;
+    let mut structured = None;
     if let Some(content_property) = entry.structure(form) {
-        let Ok(Value::Object(mut data)) = serde_json::from_str(output.data.get()) else {
+        let Ok(Value::Object(mut data)) = serde_json::from_str(data.get()) else {
             let message = "the plugin's data is not the object that its schema promises";
             return Err(ToolError::new(ErrorKind::Internal, None, message));
         };
         // First, as it is in the text.
         data.shift_insert(0, SUMMARY.to_owned(), Value::from(summary));
         if let Some(property) = content_property {
-            data.insert(property.to_owned(), Value::from(output.content.clone().unwrap_or_default()));
+            data.insert(property.to_owned(), Value::from(content.clone().unwrap_or_default()));
         }
-        result.structured_content = Some(Value::Object(data));
+        structured = Some(Value::Object(data));
     }
+    let text = match content {
+        Some(mut content) => {
+            content.insert_str(0, "\n\n");
+            content.insert_str(0, summary);
+            content
+        }
+        None => summary.to_owned(),
+    };
+    let mut result = CallToolResult::success(vec![ContentBlock::text(text)]);
+    result.structured_content = structured;
     Ok(result)
 }
 

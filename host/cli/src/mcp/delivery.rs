@@ -1,12 +1,13 @@
-//! The way of an answer to its client: staged by the call, handed over by the transport, and only then the
-//! plugin's read cursors move. An answer that never got out never counts.
+//! The way of an answer to its client: made in the room that was kept for it, handed over by the transport, and only
+//! then the plugin's read cursors move and the room is given back. An answer that never got out never counts.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use pod_tools_host::Answer;
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use pod_tools_host::{Staged, ToolError};
+use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 
+use super::answer_room::Room;
 use crate::caller::Caller;
 
 /// What a client has been sent or is being sent, and whose read cursors are not stored yet.
@@ -39,22 +40,21 @@ pub struct Delivery(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     outbox: Outbox,
-    staged: Mutex<Option<Staged>>,
+    pending: Mutex<Pending>,
     gone: CancellationToken,
 }
 
-#[derive(Debug)]
-struct Staged {
-    caller: Arc<Caller>,
-    answer: Answer,
-    /// The answer's share of the memory for answers that are not out yet.
-    _memory: OwnedSemaphorePermit,
+/// What waits for the answer to be out.
+#[derive(Debug, Default)]
+struct Pending {
+    room: Option<Room>,
+    cursors: Option<(Arc<Caller>, Staged)>,
 }
 
 impl Delivery {
     /// For a request of the client with that outbox.
     pub fn new(outbox: Outbox) -> Self {
-        Self(Arc::new(Inner { outbox, staged: Mutex::default(), gone: CancellationToken::new() }))
+        Self(Arc::new(Inner { outbox, pending: Mutex::default(), gone: CancellationToken::new() }))
     }
 
     /// The client's outbox.
@@ -62,22 +62,33 @@ impl Delivery {
         &self.0.outbox
     }
 
-    /// Keeps an answer until its text is out.
-    pub fn stage(&self, caller: Arc<Caller>, answer: Answer, memory: OwnedSemaphorePermit) {
-        *self.staged() = Some(Staged { caller, answer, _memory: memory });
+    /// Keeps the room that an answer is made in until it is out, whatever the answer will be.
+    pub fn keep(&self, room: Room) {
+        self.pending().room = Some(room);
+    }
+
+    /// Has room for a tree of that JSON text in the answer.
+    pub fn take_tree(&self, json: &str) -> Result<(), ToolError> {
+        self.pending().room.as_ref().map_or(Ok(()), |room| room.take_tree(json))
+    }
+
+    /// Stores read cursors once the answer is out.
+    pub fn stage(&self, caller: Arc<Caller>, cursors: Staged) {
+        self.pending().cursors = Some((caller, cursors));
     }
 
     /// From now on the text may be out at any time. `None`: there is nothing that waits for that.
     pub fn hand_over(&self) -> Option<HandOver> {
-        let staged = self.staged().take()?;
+        let Pending { room, cursors } = std::mem::take(&mut *self.pending());
+        let _room = room?;
         self.0.outbox.0.send_modify(|pending| *pending += 1);
-        Some(HandOver { staged: Some(staged), outbox: self.0.outbox.clone() })
+        Some(HandOver { cursors, _room, outbox: self.0.outbox.clone() })
     }
 
     /// The client waits for the answer no longer.
     pub fn abandon(&self) {
         self.0.gone.cancel();
-        self.staged().take();
+        *self.pending() = Pending::default();
     }
 
     /// Waits until the client waits for the answer no longer.
@@ -85,23 +96,24 @@ impl Delivery {
         self.0.gone.cancelled()
     }
 
-    fn staged(&self) -> std::sync::MutexGuard<'_, Option<Staged>> {
-        self.0.staged.lock().unwrap_or_else(PoisonError::into_inner)
+    fn pending(&self) -> MutexGuard<'_, Pending> {
+        self.0.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// An answer whose text is being written. Dropped, it was not delivered.
 #[derive(Debug)]
 pub struct HandOver {
-    staged: Option<Staged>,
+    cursors: Option<(Arc<Caller>, Staged)>,
+    _room: Room,
     outbox: Outbox,
 }
 
 impl HandOver {
     /// The text is out: the cursors move.
     pub async fn delivered(mut self) {
-        if let Some(staged) = self.staged.take() {
-            staged.caller.deliver(staged.answer).await;
+        if let Some((caller, cursors)) = self.cursors.take() {
+            caller.deliver(cursors).await;
         }
     }
 }

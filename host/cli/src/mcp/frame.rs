@@ -5,9 +5,16 @@ use serde_json::Value;
 
 use super::ids::IdScanner;
 
+/// Values in one message, objects and arrays included: a tree of them takes a hundred times the memory of its text.
+const MAX_VALUES: usize = 1 << 16;
+
 /// A message, or what is answered in its place; `None` where nothing is: a notification that nobody knows.
 pub fn decode(bytes: &[u8]) -> Result<Option<ClientJsonRpcMessage>, Refusal> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    if separators(bytes) > MAX_VALUES {
+        let message = format!("the message has more than {MAX_VALUES} values");
+        return Err(Refusal::new(IdScanner::ids_in(bytes), ErrorCode::INVALID_REQUEST, message));
+    }
     let error = match serde_json::from_slice(bytes) {
         Ok(message) => return Ok(Some(message)),
         Err(error) => error,
@@ -49,6 +56,23 @@ pub fn decode(bytes: &[u8]) -> Result<Option<ClientJsonRpcMessage>, Refusal> {
     }
 }
 
+/// How many values a JSON text may have: each but the first stands behind an opening bracket, a comma or a colon.
+fn separators(mut json: &[u8]) -> usize {
+    let mut count = 0;
+    while let Some(at) = json.iter().position(|byte| matches!(byte, b'"' | b',' | b':' | b'[' | b'{')) {
+        let is_text = json[at] == b'"';
+        json = &json[at + 1..];
+        count += usize::from(!is_text);
+        let mut in_text = is_text;
+        while in_text {
+            let Some(at) = memchr::memchr2(b'"', b'\\', json) else { return count };
+            in_text = json[at] != b'"';
+            json = json.get(at + if in_text { 2 } else { 1 }..).unwrap_or_default();
+        }
+    }
+    count
+}
+
 /// What is answered with an error and goes no further: a message, or several in a batch.
 #[derive(Debug)]
 pub struct Refusal {
@@ -85,6 +109,12 @@ impl Refusal {
         Self::new(scanned.ids(), ErrorCode::INVALID_REQUEST, message)
     }
 
+    /// A long message while others that come have the room for those.
+    pub fn no_room(scanned: IdScanner) -> Self {
+        let message = "too many long messages come at once; try again when some are done".to_owned();
+        Self::new(scanned.ids(), ErrorCode::INTERNAL_ERROR, message)
+    }
+
     /// As it is sent where each request can be answered by itself: a line for each.
     pub fn to_lines(&self) -> Vec<u8> {
         let ids = if self.ids.is_empty() { &[Value::Null] } else { &*self.ids };
@@ -103,5 +133,38 @@ impl Refusal {
         let Self { code, message, .. } = self;
         serde_json::json!({ "jsonrpc": "2.0", "id": id, "error": { "code": code.0, "message": message } })
             .to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_in_texts_is_no_value() {
+        for (json, count) in [
+            (r#"{"a":[1,2,{"b":null}]}"#, 7),
+            (r#"{"a,[{:":",,,\"\\[["}"#, 2),
+            (r#"{"\\":","#, 2),
+            (r#"",,,"#, 0),
+            (r#""\"#, 0),
+            ("[[[", 3),
+            ("", 0),
+        ] {
+            assert_eq!(separators(json.as_bytes()), count, "{json}");
+        }
+    }
+
+    #[test]
+    fn a_message_of_too_many_values_is_refused_under_its_id_and_one_of_a_long_text_is_not() {
+        let call = |argument: &str| {
+            format!(
+                r#"{{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{{"name":"x","arguments":{{"a":{argument}}}}}}}"#
+            )
+        };
+        let refused = decode(call(&format!("[0{}]", ",0".repeat(MAX_VALUES))).as_bytes()).unwrap_err();
+        assert_eq!(refused.ids, [Value::from(7)]);
+        assert!(refused.message.contains("65536 values"), "{}", refused.message);
+        assert!(decode(call(&format!(r#""{}""#, ",[".repeat(MAX_VALUES))).as_bytes()).unwrap().is_some());
     }
 }

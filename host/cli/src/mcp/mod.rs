@@ -1,7 +1,8 @@
 //! `pod-tools mcp`: the plugin's tools for any agent that speaks the Model Context Protocol.
 //!
 //! From the client inwards: a transport ([`stdio`] or [`http`]) turns bytes into messages within bounds
-//! ([`frame`], [`ids`]) and knows when an answer is out ([`delivery`]); [`session`] answers the protocol's
+//! ([`frame`], [`ids`]) and knows when an answer is out ([`delivery`]), which has a [room](answer_room) until
+//! then; [`session`] answers the protocol's
 //! requests; [`server`] is what all sessions share, and the one place through which every call passes.
 //! [`catalogue`] shows the component's tools in the protocol's terms, [`answer`] their outcomes, both in the
 //! [`client`]'s form, [`reader`] whose read cursors it moves, [`transcripts`] the pods' conversations as
@@ -9,6 +10,7 @@
 //! lines to clients.
 
 mod answer;
+mod answer_room;
 mod args;
 mod attendant;
 mod catalogue;

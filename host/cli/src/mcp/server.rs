@@ -7,14 +7,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use pod_tools_host::registry::Reader;
-use pod_tools_host::{Answer, Authority, Document, ErrorKind, PodTools, ToolError};
+use pod_tools_host::{Answer, AnswerShare, Authority, Document, ErrorKind, PodTools, ToolError};
 use rmcp::model::ProgressNotificationParam;
 use rmcp::service::{Peer, RequestContext, RoleServer};
 use serde_json::Value;
-use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore, SemaphorePermit, watch};
+use tokio::sync::{AcquireError, Semaphore, SemaphorePermit, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tokio_util::sync::CancellationToken;
 
+use super::answer_room::AnswerRooms;
 use super::catalogue::Catalogue;
 use super::client_log::{self, LogSender};
 use super::delivery::Delivery;
@@ -31,9 +32,6 @@ const RUNNING: usize = 64;
 const RUNNING_OF_ONE: usize = 16;
 /// Calls of all clients that wait for a place; further ones fail.
 const WAITING: usize = 2048;
-/// Bytes of answers that are not out yet, of all clients together, in pieces of [`PIECE`].
-const UNSENT: usize = 256 << 20;
-const PIECE: usize = 1 << 10;
 /// How often a client that asked for it hears that its call goes on.
 const PROGRESS_EVERY: Duration = Duration::from_secs(1);
 
@@ -49,7 +47,7 @@ pub struct McpServer {
     pub stopping: CancellationToken,
     running: Semaphore,
     waiting: AtomicUsize,
-    unsent: Arc<Semaphore>,
+    rooms: AnswerRooms,
 }
 
 /// Why a call has no answer.
@@ -118,7 +116,7 @@ impl McpServer {
             stopping,
             running: Semaphore::new(RUNNING),
             waiting: AtomicUsize::new(0),
-            unsent: Arc::new(Semaphore::new(UNSENT / PIECE)),
+            rooms: AnswerRooms::default(),
         }))
     }
 
@@ -147,14 +145,16 @@ impl McpServer {
         let input = arguments.to_string();
         drop(arguments);
         let waiting = format!("{name} is waiting for its pod");
-        let call = ToolCall { name, input: &input, reader, peek: false };
-        self.carry_out(&call, waiting, client, asked).await
+        let share = self.rooms.share();
+        let call = ToolCall { name, input: &input, reader, peek: false, share: Some(&share) };
+        self.carry_out(&call, &share, waiting, client, asked).await
     }
 
     /// Reads the whole conversation of the pod of that name.
     pub async fn transcript(&self, pod: &str, client: &Client, asked: Asked<'_>) -> Result<Document, Ended> {
         let waiting = "reading the conversation".to_owned();
-        self.carry_out(&TranscriptCall { pod }, waiting, client, asked).await
+        let share = self.rooms.share();
+        self.carry_out(&TranscriptCall { pod, share: &share }, &share, waiting, client, asked).await
     }
 
     /// Carries out what a client asks for, in its turn, until it is done, cancelled or the server ends.
@@ -162,6 +162,7 @@ impl McpServer {
     async fn carry_out<C: PluginCall>(
         &self,
         call: &C,
+        share: &AnswerShare,
         waiting: String,
         client: &Client,
         asked: Asked<'_>,
@@ -170,7 +171,11 @@ impl McpServer {
         let admission = async {
             // What this client has been sent so far is to count before it asks for more.
             delivery.outbox().settled().await;
-            self.place(client).await
+            let _queued = Queued::enter(&self.waiting)?;
+            if let Some(room) = self.rooms.enter(share).await {
+                delivery.keep(room);
+            }
+            Ok(self.place(client).await)
         };
         let made = client_log::to_client(client.log.clone(), self.caller.call(call, admission));
         let progress = self.tell_progress(context, waiting);
@@ -185,22 +190,9 @@ impl McpServer {
         }
     }
 
-    /// A share of the memory for answers that are not out yet: waits while clients that do not read have all
-    /// of it.
-    pub async fn memory_for(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Ended> {
-        let pieces = bytes.div_ceil(PIECE).clamp(1, UNSENT / PIECE);
-        // The clamp keeps it within 32 bits.
-        let pieces = u32::try_from(pieces).unwrap_or(u32::MAX);
-        tokio::select! {
-            share = self.unsent.clone().acquire_many_owned(pieces) => share.map_err(|_| Ended::Stopping),
-            () = self.stopping.cancelled() => Err(Ended::Stopping),
-        }
-    }
-
     /// Waits for a place to run in: the client's own first, so that its further calls stand in nobody's way.
-    async fn place<'a>(&'a self, client: &'a Client) -> Result<[Place<'a>; 2], ToolError> {
-        let _queued = Queued::enter(&self.waiting)?;
-        Ok([client.places.acquire().await, self.running.acquire().await])
+    async fn place<'a>(&'a self, client: &'a Client) -> [Place<'a>; 2] {
+        [client.places.acquire().await, self.running.acquire().await]
     }
 
     /// Tells the client every second that its call goes on, if it asked for that. Never ends.

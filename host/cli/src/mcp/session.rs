@@ -28,7 +28,6 @@ use super::delivery::{Delivery, Outbox};
 use super::reader::SessionReader;
 use super::server::{Asked, Client, Ended, McpServer};
 use super::{answer, transcripts};
-use crate::caller::{PluginCall, ToolCall};
 
 /// For the agent's model: what there is, and what to mind. It has tools; it may have nothing else of the
 /// protocol.
@@ -137,13 +136,15 @@ impl Session {
                 server.call_tool(name, arguments, reader.as_ref(), client, asked).await
             });
             let answer = call.await?;
-            let server = &self.shared.server;
-            // The text is there twice, for the model and for programs.
-            let memory = server.memory_for(2 * ToolCall::size(&answer)).await?;
-            let summary = server.caller.summary(name, answer.output());
+            let caller = &self.shared.server.caller;
+            let summary = caller.summary(name, answer.output()).into_owned();
+            let (output, cursors) = answer.into_parts();
             let form = Form::of(client::name(context).as_deref());
-            let result = answer::success(entry, answer.output(), &summary, form)?;
-            delivery.stage(server.caller.clone(), answer, memory);
+            if entry.structure(form).is_some() {
+                delivery.take_tree(output.data.get())?;
+            }
+            let result = answer::success(entry, output, &summary, form)?;
+            delivery.stage(caller.clone(), cursors);
             Ok(result)
         };
         match done.await {

@@ -60,3 +60,35 @@ fn heads_that_can_be_read_in_two_ways_are_refused() {
         ("GET /mcp\r\n\r\n".to_owned(), 400),
     ]);
 }
+
+#[test]
+fn a_request_with_a_length_and_chunks_is_the_last_of_its_connection() {
+    let place = Place::new().unwrap();
+    let server = Served::start(&place);
+    let second = "GET /x HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n\r\n";
+    for lengths in [
+        "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
+        "Transfer-Encoding: chunked\r\nContent-Length: 500\r\n",
+        "Transfer-Encoding: chunked\r\n",
+    ] {
+        // Whoever goes by the length takes the second request for a part of the first one.
+        let first = second.replace("\r\n\r\n", &format!("\r\n{lengths}\r\n0\r\n\r\n"));
+        let answers = server.answers_to(&format!("{first}{second}"));
+        assert_eq!(answers.matches("HTTP/1.1 ").count(), 1, "{answers}");
+    }
+    server.serves_who_may_come_in();
+}
+
+#[test]
+fn other_protocols_and_expectations_are_refused_or_passed_over() {
+    let with =
+        |line: &str, rest: &str, status| (format!("{line}\r\nHost: {{host}}\r\n{SHOWN}{rest}\r\n"), status);
+    statuses(&[
+        with("GET /x HTTP/1.1", "Upgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA\r\n", 404),
+        with("GET /x HTTP/1.1", "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n", 404),
+        with("GET /x HTTP/1.0", "", 404),
+        with("POST /x HTTP/1.0", "Transfer-Encoding: chunked\r\n", 400),
+        with("GET /x HTTP/1.1", "Expect: 200-ok\r\n", 404),
+        ("GET /x HTTP/3.0\r\nHost: {host}\r\n\r\n".to_owned(), 400),
+    ]);
+}

@@ -8,11 +8,15 @@
 
 #[path = "../support/cli.rs"]
 mod cli;
+mod clients;
 #[allow(dead_code, reason = "the tests of pods need all of it")]
 #[path = "../pod/harness.rs"]
 mod harness;
 mod http;
 mod loading;
+#[allow(dead_code, reason = "the tests of MCP need all of it")]
+#[path = "../mcp/client.rs"]
+mod mcp_client;
 mod places;
 mod pods;
 mod state_files;

@@ -44,13 +44,18 @@ impl Served {
 
     /// The status with which these bytes are answered, `{host}` and `{token}` filled in; the connection must end.
     pub fn status_of(&self, bytes: &str) -> u16 {
+        let answer = self.answers_to(bytes);
+        answer.split(' ').nth(1).unwrap_or_else(|| panic!("no answer to {bytes:?}")).parse().unwrap()
+    }
+
+    /// All that is said to these bytes until the connection ends.
+    pub fn answers_to(&self, bytes: &str) -> String {
         let bytes = bytes.replace("{host}", &self.address).replace("{token}", TOKEN);
         let mut stream = self.connect();
         stream.write_all(bytes.as_bytes()).unwrap();
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).unwrap();
-        let answer = String::from_utf8_lossy(&answer);
-        answer.split(' ').nth(1).unwrap_or_else(|| panic!("no answer to {bytes:?}")).parse().unwrap()
+        let mut answers = Vec::new();
+        stream.read_to_end(&mut answers).unwrap();
+        String::from_utf8_lossy(&answers).into_owned()
     }
 
     /// One who has the token is let in, as far as a path that there is not.

@@ -29,16 +29,17 @@ fn a_connection_that_nobody_uses_makes_room_and_else_there_are_too_many() {
         answer.extend(byte);
     }
     assert!(answer.starts_with(b"HTTP/1.1 404"));
-    // These have a body to come, and so are in use.
+    let session = server.session().unwrap();
+    // These are streams that are open, and so are in use.
     let busy = || {
         let mut stream = server.connect();
         write!(
             stream,
-            "POST /mcp HTTP/1.1\r\nHost: {}\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n",
+            "GET /mcp HTTP/1.1\r\nHost: {}\r\nAccept: text/event-stream\r\nMcp-Session-Id: {session}\r\n\r\n",
             server.address
         )
         .unwrap();
-        // It has a place when it is asked to go on.
+        // It has a place when it is answered.
         stream.read_exact(&mut [0; 25]).unwrap();
         stream
     };

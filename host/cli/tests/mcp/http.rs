@@ -211,7 +211,7 @@ fn a_client_that_does_not_read_stands_in_nobodys_way() {
         assert_eq!(answer["result"]["isError"], false);
     }
     let grown = server.peak_memory() - before;
-    assert!(grown < 1500 * MIB, "grown by {grown} bytes");
+    assert!(grown < 512 * MIB, "grown by {grown} bytes");
     drop(unread);
     assert_eq!(server.ask(&deaf, &request(99, "ping", json!({}))).answer()["id"], 99);
 }

@@ -5,14 +5,15 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::time::{Instant, Sleep, sleep, sleep_until};
+use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::times::{GREETING, KEPT, REQUEST_TIME, STALLED};
+use super::times::{GREETING, KEPT, REQUEST_TIME, STALLED, TAKEN_A_SECOND};
 use crate::mcp::delivery::Outbox;
 
 /// What a connection waits for.
@@ -22,6 +23,8 @@ enum Phase {
     Newcomer(Instant),
     /// The rest of a request's head, and since when.
     Head(Instant),
+    /// The rest of a request's body, and since when. It has a time-out of its own.
+    Body(Instant),
     /// The end of an answer.
     Answer,
     /// The next request, and since when.
@@ -33,7 +36,7 @@ impl Phase {
         match self {
             Self::Newcomer(since) => Some(since + GREETING),
             Self::Head(since) => Some(since + REQUEST_TIME),
-            Self::Answer => None,
+            Self::Body(_) | Self::Answer => None,
             Self::Next(since) => Some(since + KEPT),
         }
     }
@@ -61,9 +64,19 @@ impl Connection {
         self.phase.send_replace(Phase::Answer);
     }
 
-    /// Whether its client may come in.
-    pub fn is_welcome(&self) -> bool {
-        !matches!(*self.phase.borrow(), Phase::Newcomer(_))
+    /// Whether a request of a client that may come in is being answered.
+    pub fn is_answering(&self) -> bool {
+        matches!(*self.phase.borrow(), Phase::Answer)
+    }
+
+    /// The body of a request is coming.
+    pub fn uploading(&self) {
+        self.advance(Phase::Body(Instant::now()));
+    }
+
+    /// It has come.
+    pub fn uploaded(&self) {
+        self.advance(Phase::Answer);
     }
 
     /// The head of a request has come.
@@ -83,11 +96,11 @@ impl Connection {
         });
     }
 
-    /// Since when it has had nothing to do.
-    pub fn unused_since(&self) -> Option<Instant> {
+    /// Since when it has waited for its client's next request, or for the rest of one.
+    pub fn waits_since(&self) -> Option<Instant> {
         match *self.phase.borrow() {
-            Phase::Next(since) => Some(since),
-            _ => None,
+            Phase::Next(since) | Phase::Head(since) | Phase::Body(since) => Some(since),
+            Phase::Newcomer(_) | Phase::Answer => None,
         }
     }
 
@@ -132,21 +145,46 @@ impl Drop for Answering {
 pub struct Watched {
     stream: TokioIo<TcpStream>,
     connection: Connection,
-    stalled: Option<Pin<Box<Sleep>>>,
+    taking: Option<Taking>,
+}
+
+/// How a client takes what it did not take at once.
+struct Taking {
+    since: Instant,
+    bytes: u64,
+    due: Pin<Box<Sleep>>,
+}
+
+impl Taking {
+    fn begin() -> Self {
+        let since = Instant::now();
+        Self { since, bytes: 0, due: Box::pin(sleep_until(since + STALLED)) }
+    }
+
+    fn took(&mut self, bytes: usize) {
+        self.bytes += bytes as u64;
+        self.due.as_mut().reset(self.since + STALLED + Duration::from_secs(self.bytes / TAKEN_A_SECOND));
+    }
 }
 
 impl Watched {
     pub fn new(stream: TcpStream, connection: Connection) -> Self {
-        Self { stream: TokioIo::new(stream), connection, stalled: None }
+        Self { stream: TokioIo::new(stream), connection, taking: None }
     }
 
-    fn watch<T>(&mut self, written: Poll<io::Result<T>>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
-        if written.is_ready() {
-            self.stalled = None;
-            return written;
+    fn watch(
+        &mut self,
+        written: Poll<io::Result<usize>>,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(done) = written {
+            if let (Some(taking), Ok(bytes)) = (&mut self.taking, &done) {
+                taking.took(*bytes);
+            }
+            return Poll::Ready(done);
         }
-        let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(STALLED)));
-        match stalled.as_mut().poll(context) {
+        let taking = self.taking.get_or_insert_with(Taking::begin);
+        match taking.due.as_mut().poll(context) {
             Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
             Poll::Pending => Poll::Pending,
         }
@@ -200,6 +238,7 @@ impl Write for Watched {
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = Pin::new(&mut self.stream).poll_flush(context);
         if matches!(flushed, Poll::Ready(Ok(()))) {
+            self.taking = None;
             self.connection.flushed.send_modify(|flushed| *flushed += 1);
         }
         flushed
@@ -212,8 +251,6 @@ impl Write for Watched {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn left(connection: &Connection) -> Duration {
@@ -232,5 +269,17 @@ mod tests {
         drop(answering);
         // A proxy of the patient kind keeps one for 2 minutes.
         assert!(left(&connection) > Duration::from_secs(150));
+    }
+
+    #[tokio::test]
+    async fn a_client_that_takes_little_has_so_much_longer_and_no_more() {
+        let mut taking = Taking::begin();
+        let left = |taking: &Taking| taking.due.deadline() - taking.since;
+        assert_eq!(left(&taking), STALLED);
+        for _ in 0..1000 {
+            taking.took(TAKEN_A_SECOND as usize / 10);
+        }
+        assert!(left(&taking) <= STALLED + Duration::from_secs(100));
+        assert!(left(&taking) > STALLED + Duration::from_secs(98));
     }
 }

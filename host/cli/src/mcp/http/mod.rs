@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER, TRANSFER_ENCODING, WWW_AUTHENTICATE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -32,11 +32,12 @@ use hyper::service::service_fn;
 use rmcp::model::{ClientJsonRpcMessage, RequestId};
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use self::address::Address;
-use self::body::Upload;
+use self::body::{Body, Uploads};
 use self::connection::{Connection, Watched};
 use self::origin::{Door, Refused};
 use self::places::{Full as AllInUse, MAX_CONNECTIONS, Place, Places};
@@ -82,6 +83,7 @@ struct Endpoint {
     token: Option<Token>,
     door: Door,
     max_frame: usize,
+    uploads: Uploads,
 }
 
 impl Listener {
@@ -121,6 +123,7 @@ impl Listener {
             token: self.token,
             door: self.door,
             max_frame: self.max_frame,
+            uploads: Uploads::new(self.max_frame),
         });
         tell(format_args!("pod-tools: serving at http://{}{PATH}", self.listener.local_addr()?));
 
@@ -178,8 +181,8 @@ impl Endpoint {
             served = serving.as_mut() => served,
             () = connection.overdue() => return tracing::debug!("a connection was given up: no request came"),
             () = place.wanted.cancelled() => {
-                if !connection.is_welcome() {
-                    return tracing::debug!("a connection that had shown nothing was closed for another");
+                if !connection.is_answering() {
+                    return tracing::debug!("a connection on which nothing was answered was closed for another");
                 }
                 serving.as_mut().graceful_shutdown();
                 serving.await
@@ -201,6 +204,7 @@ impl Endpoint {
         place: &Place,
     ) -> Response<Reply> {
         let answering = connection.answering();
+        let is_chunked = request.headers().contains_key(TRANSFER_ENCODING);
         let origin = match self.door.origin(&request) {
             Ok(origin) => Ok(origin.cloned()),
             Err(refused) => Err(refusal_at_the_door(refused)),
@@ -217,13 +221,18 @@ impl Endpoint {
             }
         };
         cors::allow_reading(origin, response.headers_mut());
+        if is_chunked {
+            // It may have had a length as well, which hyper does not tell: whoever went by that takes what comes behind
+            // for a part of this request, so it must not be read as the next one (RFC 9112, 6.1).
+            close_after(&mut response);
+        }
         response
     }
 
     /// Has rmcp answer.
     async fn handle(
         &self,
-        Admitted { mut request, id }: Admitted,
+        Admitted { mut request, id, _room }: Admitted,
         connection: Connection,
         answering: connection::Answering,
     ) -> Response<Reply> {
@@ -276,13 +285,23 @@ impl Endpoint {
         let (mut head, body) = request.into_parts();
         accept::name_types(&mut head.headers);
         let is_post = head.method == Method::POST;
-        let mut upload = Upload::new(if is_post { self.max_frame } else { 0 });
+        let mut upload = self.uploads.begin(is_post);
+        connection.uploading();
         let came = timeout(REQUEST_TIME, upload.receive(body)).await;
-        let (body, too_long) = upload.end();
-        if let Some(scanned) = too_long {
-            let refused = Refusal::too_long(self.max_frame, scanned);
-            return Err(document(StatusCode::PAYLOAD_TOO_LARGE, &refused));
-        }
+        connection.uploaded();
+        let (body, room) = match upload.end() {
+            Body::Whole(body, room) => (body, room),
+            Body::TooLong(scanned) => {
+                let refused = Refusal::too_long(self.max_frame, scanned);
+                return Err(document(StatusCode::PAYLOAD_TOO_LARGE, &refused));
+            }
+            Body::NoRoom(scanned) => {
+                return Err(too_many(
+                    document(StatusCode::SERVICE_UNAVAILABLE, &Refusal::no_room(scanned)),
+                    TRY_AGAIN,
+                ));
+            }
+        };
         match came {
             Ok(Ok(())) => {}
             Ok(Err(_)) => return Err(text(StatusCode::BAD_REQUEST, "the request broke off")),
@@ -297,7 +316,7 @@ impl Endpoint {
                 Err(refused) => return Err(document(StatusCode::BAD_REQUEST, &refused)),
             }
         }
-        Ok(Admitted { request: Request::from_parts(head, Full::new(body)), id })
+        Ok(Admitted { request: Request::from_parts(head, Full::new(body)), id, _room: room })
     }
 }
 
@@ -306,12 +325,18 @@ struct Admitted {
     request: Request<Full<Bytes>>,
     /// Of the request in it.
     id: Option<RequestId>,
+    /// Until it is parsed.
+    _room: Option<OwnedSemaphorePermit>,
 }
 
 /// Who has not shown that he may come in is told something once.
 fn last(mut response: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
-    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    close_after(&mut response);
     response
+}
+
+fn close_after<T>(response: &mut Response<T>) {
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
 }
 
 fn refusal_at_the_door(refused: Refused) -> Response<Full<Bytes>> {

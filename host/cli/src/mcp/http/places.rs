@@ -3,7 +3,7 @@
 //! | a connection | places | where they are full | is kept |
 //! |---|---|---|---|
 //! | that has not shown yet that it may come in | [`NEWCOMERS`], of one other machine [`OF_ONE_PEER`] | the oldest is closed for the newest | [`GREETING`](super::times::GREETING) in all, to the end of what it is told |
-//! | that has | [`MAX_CONNECTIONS`] | the one that is unused for longest is closed; are all in use, 503 | [`REQUEST_TIME`](super::times::REQUEST_TIME) for a head from its first byte, as long for a body, [`KEPT`](super::times::KEPT) between requests |
+//! | that has | [`MAX_CONNECTIONS`] | the one that has waited for longest for a request, or for the rest of one, is closed; are all being answered, 503 | [`REQUEST_TIME`](super::times::REQUEST_TIME) for a head from its first byte, as long for a body, [`KEPT`](super::times::KEPT) between requests |
 //!
 //! A connection may come in by a request whose host and origin are right and that shows the token, if there is
 //! one. What is refused is told so and closed. Without a token whoever reaches the port may come in, so the
@@ -115,10 +115,10 @@ impl Place {
             return Err(Full);
         }
         if table.admitted.len() >= MAX_CONNECTIONS {
-            let unused = table.admitted.iter();
-            let unused = unused.filter_map(|(number, (other, _))| Some((other.unused_since()?, *number)));
-            let (_, longest) = unused.min().ok_or(Full)?;
-            // It ends at once, as there is nothing that it waits for.
+            let waiting = table.admitted.iter();
+            let waiting = waiting.filter_map(|(number, (other, _))| Some((other.waits_since()?, *number)));
+            let (_, longest) = waiting.min().ok_or(Full)?;
+            // It ends at once, as nothing is being answered on it.
             let (_, wanted) = table.admitted.remove(&longest).ok_or(Full)?;
             wanted.cancel();
         }
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_connection_that_was_not_used_for_longest_makes_room_and_one_in_use_does_not() {
+    async fn the_connection_that_waits_for_longest_makes_room_and_one_that_is_answered_does_not() {
         let places = Places::default();
         let mut served = Vec::new();
         for _ in 0..MAX_CONNECTIONS {
@@ -184,7 +184,14 @@ mod tests {
         let further = admitted(&places).await;
         assert!(served[7].0.wanted.is_cancelled() && !served[5].0.wanted.is_cancelled());
         places.enter(HERE).await.admit(&Connection::new()).unwrap_err();
-        drop(further);
+        // One whose request does not come to its end waits as well.
+        served[8].1.uploading();
+        let other = admitted(&places).await;
+        assert!(served[8].0.wanted.is_cancelled());
+        served[9].1.uploading();
+        served[9].1.uploaded();
+        places.enter(HERE).await.admit(&Connection::new()).unwrap_err();
+        drop((further, other));
         drop(admitted(&places).await);
         served.clear();
         let table = places.lock();

@@ -11,3 +11,5 @@ pub const REQUEST_TIME: Duration = Duration::from_secs(30);
 pub const KEPT: Duration = Duration::from_secs(180);
 /// A client that takes nothing for so long, with something to take, is gone.
 pub const STALLED: Duration = Duration::from_secs(30);
+/// It has a second more for so many bytes of an answer: a slower one holds what others wait for.
+pub const TAKEN_A_SECOND: u64 = 16 << 10;
