@@ -6,8 +6,14 @@
 
 #![allow(clippy::unwrap_used, reason = "what fails here is a failed test")]
 
+mod audit_log;
 #[path = "../support/cli.rs"]
 mod cli;
+#[allow(dead_code, reason = "the tests of the server need all of it")]
+#[path = "../mcp/client.rs"]
+mod client;
+mod compiled_code;
+mod grants;
 #[allow(dead_code, reason = "the tests of pods need all of it")]
 #[path = "../pod/harness.rs"]
 mod harness;
@@ -15,7 +21,10 @@ mod http;
 mod loading;
 mod places;
 mod pods;
+mod scope_table;
+mod sessions;
 mod state_files;
+mod stranger;
 mod terminals;
 
 use std::collections::BTreeSet;
