@@ -52,8 +52,15 @@ pub fn answering() -> Script {
         .on("run", [Step::text("{\"event\":\"turn_start\",\"data\":{\"turn\":0}}\n")])
 }
 
-/// What happens during an attack; it may start a pod.
-type Meanwhile = Box<dyn FnOnce(&FakePod) -> Option<FakePod> + Send>;
+/// A pod that answers each `run` once it is let; the last answer is repeated.
+fn taking_turns(most: usize) -> Script {
+    (1..=most).fold(Script::new(), |script, turn| {
+        script.on("run", [Step::Wait(turn.to_string()), Step::text("{}\n")])
+    })
+}
+
+/// What happens during an attack, with the pod `granted` and whether the attack goes on; it may start a pod.
+type Meanwhile = Box<dyn FnOnce(&FakePod, &AtomicBool) -> Option<FakePod> + Send>;
 
 /// What is called.
 enum Target {
@@ -223,7 +230,27 @@ impl Attack {
 
     /// What happens at the same time, with the pod `granted` at hand. A pod that it starts stays.
     pub fn meanwhile(mut self, what: impl FnOnce(&FakePod) -> Option<FakePod> + Send + 'static) -> Self {
-        self.meanwhile = Some(Box::new(what));
+        self.meanwhile = Some(Box::new(|granted, _| what(granted)));
+        self
+    }
+
+    /// What is done before the pod `granted` answers `run` for the first time, the second, and so on, for as long as
+    /// the attack goes on and at most so often.
+    pub fn before_each_turn(mut self, most: usize, mut what: impl FnMut(usize) + Send + 'static) -> Self {
+        self.granted = taking_turns(most);
+        self.meanwhile = Some(Box::new(move |granted, goes_on| {
+            for turn in 1..=most {
+                while granted.received().len() < turn {
+                    if !goes_on.load(Ordering::Relaxed) {
+                        return None;
+                    }
+                    std::thread::yield_now();
+                }
+                what(turn);
+                granted.open_gate(&turn.to_string());
+            }
+            None
+        }));
         self
     }
 
@@ -285,9 +312,9 @@ impl Attack {
         let before = files(&place.base());
         let memory = process::reset_peak_memory();
         let meanwhile = self.meanwhile;
+        let under_way = AtomicBool::new(true);
         let (result, started) = std::thread::scope(|threads| {
-            let started = threads.spawn(|| meanwhile.and_then(|what| what(&granted)));
-            let under_way = AtomicBool::new(true);
+            let started = threads.spawn(|| meanwhile.and_then(|what| what(&granted, &under_way)));
             let others = async {
                 let mut rounds = 0;
                 while under_way.load(Ordering::Relaxed) || rounds == 0 {

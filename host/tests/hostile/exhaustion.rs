@@ -116,24 +116,18 @@ pub fn hoards_the_versions_of_a_record() {
         limits.memory = 8 << 20;
         limits.cpu_time = Duration::from_secs(60);
     });
-    let (mut record, registry) = (large(&attack, "large", 1 << 20), attack.place().registry());
+    let (record, registry) = (large(&attack, "large", 1 << 20), attack.place().registry());
     let next = attack.place().root().join("next");
-    let script = Script::new().on("run", [Step::text("{}\n")]);
-    let attack = attack.record(record.clone()).grants(&["read:large", "send:granted"]).script(script);
+    let attack = attack.record(record).grants(&["read:large", "send:granted"]);
     let attack =
         attack.input("large granted").changes(&["spawner/spawned_pods.json"]).sends_over_and_over("run");
-    let attack = attack.meanwhile(move |granted| {
-        granted.await_lines(1);
-        for version in 1..=100 {
-            record["callback_address"] = version.to_string().into();
-            let mut list: Vec<Value> = serde_json::from_slice(&std::fs::read(&registry).unwrap()).unwrap();
-            list.iter_mut()
-                .filter(|other| other["pod_name"] == "large")
-                .for_each(|old| *old = record.clone());
-            std::fs::write(&next, Value::from(list).to_string()).unwrap();
-            std::fs::rename(&next, &registry).unwrap();
-        }
-        None
+    // A version for each turn, and more than there is room for.
+    let attack = attack.before_each_turn(20, move |version| {
+        let mut records: Vec<Value> = serde_json::from_slice(&std::fs::read(&registry).unwrap()).unwrap();
+        let large = records.iter_mut().find(|record| record["pod_name"] == "large").unwrap();
+        large["callback_address"] = version.to_string().into();
+        std::fs::write(&next, Value::from(records).to_string()).unwrap();
+        std::fs::rename(&next, &registry).unwrap();
     });
     attack.run().fails(ErrorKind::Limit, "more than 8388608 bytes of memory (set memory)");
 }

@@ -5,7 +5,7 @@
 //! makes of it is asked of what decides here.
 
 use std::convert::Infallible;
-use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::{Arc, LazyLock, Mutex};
 
 use http::header::{ACCEPT, HeaderMap};
@@ -116,29 +116,47 @@ fn values(bytes: &[u8], name: &str) -> Vec<String> {
     fields.map(|value| String::from_utf8_lossy(value).to_ascii_lowercase()).collect()
 }
 
-/// The host in the target of the first request, where that is absolute.
-fn target_host(bytes: &[u8]) -> Option<String> {
+/// What the first request asks for.
+fn target(bytes: &[u8]) -> Option<String> {
     let line = bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).find(|line| !line.is_empty())?;
-    let line = String::from_utf8_lossy(line).to_ascii_lowercase();
-    let (_, rest) = line.split(' ').nth(1)?.split_once("://")?;
-    rest.split(['/', '?', '#']).next().map(str::to_owned)
+    String::from_utf8_lossy(line).split(' ').nth(1).map(str::to_ascii_lowercase)
 }
 
-/// Whether that is the server, at port 8080 of this machine, or any port of the host that it was given.
-fn is_ours(host: &str) -> bool {
+/// Whether a target is a path, or a URL whose host is the one that the request names.
+fn agrees(target: &str, host: &str) -> bool {
+    if target.starts_with('/') {
+        return true;
+    }
+    let named = target.split_once("://").and_then(|(_, rest)| rest.split(['/', '?', '#']).next());
+    named.is_some_and(|named| parts(named).is_some() && parts(named) == parts(host))
+}
+
+/// A host's name, an address as the number that it is, and its port; `None` where that is no number.
+fn parts(host: &str) -> Option<(Result<IpAddr, &str>, Option<u16>)> {
     let (name, port) = match host.rsplit_once(':') {
         Some((name, port)) if !port.ends_with(']') => (name, Some(port)),
         _ => (host, None),
     };
-    let is_number = |port: &str| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
-    if name == "pods.example" {
-        return port.is_none_or(is_number);
+    let number = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit()).then(|| port.parse().ok())?;
+    let port = port.map_or(Some(None), |port| number(port).map(Some))?;
+    let in_brackets = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
+    let address = match in_brackets {
+        Some(address) => address.parse().map(IpAddr::V6).ok(),
+        None => name.parse().map(IpAddr::V4).ok(),
+    };
+    Some((address.ok_or(name), port))
+}
+
+/// Whether that is the server, at port 8080 of this machine, or any port of the host that it was given.
+fn is_ours(host: &str) -> bool {
+    let Some((name, port)) = parts(host) else { return false };
+    match name {
+        Err("pods.example") => true,
+        Err(name) => name == "localhost" && port == Some(8080),
+        Ok(address) => {
+            (address == Ipv4Addr::LOCALHOST || address == Ipv6Addr::LOCALHOST) && port == Some(8080)
+        }
     }
-    let address = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
-    let is_local = name == "localhost"
-        || name == "127.0.0.1"
-        || address.is_some_and(|address| address.parse() == Ok(Ipv6Addr::LOCALHOST));
-    is_local && port.is_some_and(|port| is_number(port) && port.trim_start_matches('0') == "8080")
 }
 
 /// Whether a page of that origin is let in.
@@ -159,11 +177,9 @@ pub fn check(bytes: &[u8]) {
     }
     let Some(first) = whole.first() else { return };
     if first.host {
-        let mut named = values(stream, "host");
-        if named.is_empty() {
-            named.extend(target_host(stream));
-        }
-        assert!(matches!(&*named, [host] if is_ours(host)), "{named:?}");
+        let (named, target) = (values(stream, "host"), target(stream));
+        let agree = |host| target.as_deref().is_some_and(|target| agrees(target, host));
+        assert!(matches!(&*named, [host] if is_ours(host) && agree(host)), "{named:?}, {target:?}");
     }
     if first.origin {
         let named = values(stream, "origin");

@@ -6,26 +6,26 @@
 //! - Every call that was begun leaves its line when it ends, before its answer is given: also one that was
 //!   denied, that failed, or that was cancelled. (A process that is killed outright takes the lines of the
 //!   calls that it was in with it.)
-//! - Where a line cannot be written, because the disk is full say, that is reported, and kept; no further call
-//!   is begun until it has been written. What was done is done, so its answer is given.
+//! - No call is begun for whose line there is no room on the disk, as far as the file system can promise it.
+//! - Where a line cannot be written all the same, that is reported, and kept; no further call is begun until it
+//!   has been written. What was done is done, so its answer is given.
 //! - A line is appended with one write, so several processes may share a file. What a full disk has torn is a
 //!   line that is no JSON, and stands once more, whole, behind it.
 //! - A file that was moved away, as log rotation does, is made anew.
 
 mod line;
+mod sink;
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use jiff::Timestamp;
 use pod_tools_host::{ErrorKind, Ledger, Reason, ToolError};
-use rustix::fs::OFlags;
 
 use self::line::{AuditLine, CallEnd, CallRecord};
+use self::sink::Sink;
 
 /// The most characters that are kept of a tool's name: a caller may call it anything.
 const MAX_TOOL: usize = 128;
@@ -60,8 +60,7 @@ impl AuditLog {
     pub fn open(path: &Path, component: Option<&str>) -> Result<Self, AuditError> {
         let failed = |source| AuditError { path: path.to_owned(), source };
         let path = std::path::absolute(path).map_err(failed)?;
-        let file = open(&path).map_err(failed)?;
-        let sink = Mutex::new(Sink { file, unwritten: Vec::new(), failing: false });
+        let sink = Mutex::new(Sink::open(&path).map_err(failed)?);
         Ok(Self(Arc::new(Log { path, component: component.map(str::to_owned), sink })))
     }
 
@@ -69,9 +68,10 @@ impl AuditLog {
     ///
     /// # Errors
     ///
-    /// Fails while a line of an earlier call cannot be written: the call must not be made then.
+    /// Fails where there is no room for the line, and while one of an earlier call cannot be written: the call must
+    /// not be made then.
     pub fn begin(&self, tool: &str) -> Result<Entry, ToolError> {
-        self.0.sink().write(&self.0.path).map_err(|error| {
+        self.0.sink().begin(&self.0.path).map_err(|error| {
             self.0.say_unwritable(&error);
             // The model learns no path of the operator's.
             let message = "the audit log cannot be written, and no tool is called until it can; the log on standard \
@@ -134,13 +134,8 @@ impl Entry {
         let call = CallRecord { tool: &self.tool, time, duration, component, answer_bytes };
         let line = AuditLine::new(&call, end, error, &self.ledger);
         let log = &self.log.0;
-        let mut sink = log.sink();
-        let written =
-            serde_json::to_writer(&mut sink.unwritten, &line).map_err(io::Error::from).and_then(|()| {
-                sink.unwritten.push(b'\n');
-                sink.write(&log.path)
-            });
-        if let Err(error) = written {
+        let written = serde_json::to_vec(&line).map_err(io::Error::from);
+        if let Err(error) = log.sink().end(&log.path, written) {
             log.say_unwritable(&error);
         }
     }
@@ -152,51 +147,4 @@ impl Drop for Entry {
             self.write(CallEnd::Cancelled, None, 0);
         }
     }
-}
-
-#[derive(Debug)]
-struct Sink {
-    file: File,
-    /// Whole lines. Empty, but while the file cannot be written.
-    unwritten: Vec<u8>,
-    /// The last write failed, and may have left half a line.
-    failing: bool,
-}
-
-impl Sink {
-    /// Writes what is to be written, with one system call.
-    fn write(&mut self, path: &Path) -> io::Result<()> {
-        if self.unwritten.is_empty() {
-            return Ok(());
-        }
-        let there = std::fs::symlink_metadata(path).ok();
-        let own = self.file.metadata()?;
-        if there.is_none_or(|there| (there.dev(), there.ino()) != (own.dev(), own.ino())) {
-            self.file = open(path)?;
-        }
-        if self.failing && self.unwritten[0] != b'\n' {
-            self.unwritten.insert(0, b'\n');
-        }
-        self.failing = true;
-        loop {
-            match self.file.write(&self.unwritten) {
-                Ok(written) if written == self.unwritten.len() => break,
-                Ok(_) => return Err(io::ErrorKind::StorageFull.into()),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        self.unwritten.clear();
-        self.failing = false;
-        Ok(())
-    }
-}
-
-fn open(path: &Path) -> io::Result<File> {
-    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
-    let file = OpenOptions::new().append(true).create(true).mode(0o600).custom_flags(flags).open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::other("it is not a regular file"));
-    }
-    Ok(file)
 }

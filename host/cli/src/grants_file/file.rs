@@ -67,8 +67,8 @@ impl Content {
     pub fn read(path: &Path) -> Result<Self, GrantsFileError> {
         let failed = |why: String| GrantsFileError { path: path.to_owned(), faults: vec![fault(None, why)] };
         let cannot = |error: io::Error| failed(format!("cannot be read: {error}"));
-        let nonblocking = OFlags::NONBLOCK.bits().cast_signed();
-        let file = OpenOptions::new().read(true).custom_flags(nonblocking).open(path).map_err(cannot)?;
+        let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
+        let file = OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(cannot)?;
         if !file.metadata().map_err(cannot)?.is_file() {
             return Err(failed("is not a regular file; name a file of grants".to_owned()));
         }

@@ -7,7 +7,7 @@ use pod_tools_host::{Grant, GrantParseError, Verb};
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
-use super::fault::{Fault, GrantsFileError, Position, fault};
+use super::fault::{Fault, GrantsFileError, Position, Positions, fault};
 use super::file::{Content, GrantsFile, Placed};
 use crate::limit_options::{GivenLimit, LIMITS};
 
@@ -45,12 +45,13 @@ impl GrantsFile {
 
 /// Reads the text of the file at `path`.
 fn parse(path: &Path, bytes: &[u8]) -> Result<GrantsFile, Vec<Fault>> {
+    let places = Positions::of(bytes);
     let text = std::str::from_utf8(bytes).map_err(|error| {
-        let at = Position::of(bytes, error.valid_up_to());
+        let at = places.at(error.valid_up_to());
         vec![fault(Some(at), "is not UTF-8, as TOML has to be; save the file as UTF-8")]
     })?;
     let (table, errors) = DeTable::parse_recoverable(text);
-    let mut reader = Reader { text, faults: Vec::new() };
+    let mut reader = Reader { places, faults: Vec::new() };
     for error in errors {
         reader.fault(error.span().unwrap_or_default(), format!("is not TOML: {}", error.message()));
     }
@@ -66,13 +67,13 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<GrantsFile, Vec<Fault>> {
 }
 
 struct Reader<'a> {
-    text: &'a str,
+    places: Positions<'a>,
     faults: Vec<Fault>,
 }
 
 impl Reader<'_> {
     fn at(&self, span: &Range<usize>) -> Position {
-        Position::of(self.text.as_bytes(), span.start)
+        self.places.at(span.start)
     }
 
     fn fault(&mut self, span: Range<usize>, message: impl Into<String>) {

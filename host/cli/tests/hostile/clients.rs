@@ -9,7 +9,7 @@ use pod_tools_conformance::{FakePod, Place, Script, Step, assistant, history};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::{Value, json};
 
-use crate::mcp_client::{Served, call, request};
+use crate::client::{Served, call, request};
 
 const MIB: u64 = 1 << 20;
 
@@ -128,7 +128,7 @@ fn sends_messages_of_nothing_but_values() {
         let refused: Vec<TcpStream> =
             (0..8).map(|_| server.post_unread(&[("Mcp-Session-Id", &session)], body.as_bytes())).collect();
         for stream in refused {
-            assert_eq!(crate::mcp_client::response(stream).status, 400);
+            assert_eq!(crate::client::response(stream).status, 400);
         }
     });
     assert!(grown < 64 * MIB, "grown by {grown} bytes");

@@ -6,20 +6,26 @@
 
 #![allow(clippy::unwrap_used, reason = "what fails here is a failed test")]
 
+mod audit_log;
 #[path = "../support/cli.rs"]
 mod cli;
+#[allow(dead_code, reason = "the tests of the server need all of it")]
+#[path = "../mcp/client.rs"]
+mod client;
 mod clients;
+mod compiled_code;
+mod grants;
 #[allow(dead_code, reason = "the tests of pods need all of it")]
 #[path = "../pod/harness.rs"]
 mod harness;
 mod http;
 mod loading;
-#[allow(dead_code, reason = "the tests of MCP need all of it")]
-#[path = "../mcp/client.rs"]
-mod mcp_client;
 mod places;
 mod pods;
+mod scope_table;
+mod sessions;
 mod state_files;
+mod stranger;
 mod terminals;
 
 use std::collections::BTreeSet;

@@ -1,181 +1,19 @@
-//! Other users, who plant files of state, and files that they could have written.
-//!
-//! Whose process may give files away plants real ones of another user; any process plants its own where others could
-//! have put them.
+//! Other users, who plant files of state, and files that they could have written: the registry, cursors, what pods
+//! write about themselves.
 
-use std::fs::{self, Permissions};
-use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use pod_tools_conformance::{FakePod, Place, Script, Step, assistant, history};
-use serde_json::{Value, json};
-use xxhash_rust::xxh3::xxh3_128;
+use pod_tools_conformance::{FakePod, Script};
+use serde_json::json;
 
-use crate::cli::{self, Batch, RealPod, Refusal, call, snapshot};
+use crate::cli::{self, Batch, RealPod, call};
+use crate::stranger::{give_away, mode, place, place_with_pod, refused};
 
-/// No user of any machine.
-const STRANGER: u32 = 54_321;
 /// Stands in files that are damaged: no answer may have it.
 const SECRET: &str = "correct-horse-battery";
-
-fn mode(path: impl AsRef<Path>, mode: u32) {
-    fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
-}
-
-/// A place that others can look into, as they can into `/tmp/x` made with the usual umask.
-fn place() -> Place {
-    let place = Place::new().unwrap();
-    for directory in [place.root().to_owned(), place.base(), place.runtime_dir()] {
-        mode(directory, 0o755);
-    }
-    place
-}
-
-/// The same, with a pod `child` that has a record, an allocation and a word to say.
-fn place_with_pod() -> (Place, FakePod) {
-    let place = place();
-    let script = Script::new().on("get_history", [Step::line(history(&[assistant("hello")]))]);
-    let pod = FakePod::start(&place, "child", script).unwrap();
-    place.write_table(&[place.native_allocation("child", i64::from(std::process::id()))]).unwrap();
-    for file in [place.registry(), place.scope_lock(), place.base().join("child/status.json")] {
-        mode(file, 0o644);
-    }
-    mode(place.base().join("child"), 0o755);
-    (place, pod)
-}
-
-/// A place with a pod of which nothing is left but its record and its allocation, which a living process may hold: to
-/// stop it takes the table alone.
-fn place_with_record() -> Place {
-    let place = place();
-    place.record(place.native_record("child")).unwrap();
-    place.write_table(&[place.native_allocation("child", i64::from(std::process::id()))]).unwrap();
-    for file in [place.registry(), place.scope_lock()] {
-        mode(file, 0o644);
-    }
-    place
-}
-
-/// Gives a file away. `false`, and a word about it, where this process may not.
-fn give_away(path: impl AsRef<Path>) -> bool {
-    let given = std::os::unix::fs::chown(path, Some(STRANGER), None).is_ok();
-    if !given {
-        println!("not run: only root can give files away");
-    }
-    given
-}
-
-fn is_root() -> bool {
-    rustix::process::geteuid().is_root()
-}
-
-/// Calls, and expects to be told what to do about that file, with nothing changed.
-fn refused(place: &Place, tool: &str, input: &Value, reason: &str, named: &Path, remedy: &str) -> Refusal {
-    let before = snapshot(place.root());
-    let error = call(place, tool, input).err();
-    assert_eq!(error.words(), ("execution-failed", reason), "{error:?}");
-    for part in [named.to_str().unwrap(), remedy] {
-        assert!(error.message.contains(part), "{part} is not in: {}", error.message);
-    }
-    assert_eq!(snapshot(place.root()), before);
-    error
-}
-
-fn journal(old: &str, new: &str) -> String {
-    let digest = |text: &str| format!("{:032x}\n", xxh3_128(text.as_bytes()));
-    let body = digest(old) + new;
-    digest(&body) + &body
-}
-
-/// A journal that would put an allocation of a living process into any table.
-fn forged_journal(place: &Place) -> String {
-    let forged = place.native_allocation("forged", i64::from(std::process::id()));
-    journal("another table", &json!({ "allocations": [forged] }).to_string())
-}
-
-#[test]
-fn plants_a_journal_in_a_directory_that_others_can_write_to() {
-    let place = place_with_record();
-    fs::write(place.scope_journal(), forged_journal(&place)).unwrap();
-    mode(place.base(), 0o777);
-    let chmod = format!("chmod go-w {}`", place.base().display());
-    refused(&place, "StopPod", &json!({ "name": "child" }), "lock-damaged", &place.scope_lock(), &chmod);
-    assert_eq!(place.allocated().unwrap(), ["child"]);
-}
-
-#[test]
-fn plants_a_journal_of_his_own() {
-    let place = place_with_record();
-    fs::write(place.scope_journal(), forged_journal(&place)).unwrap();
-    if give_away(place.scope_journal()) {
-        refused(
-            &place,
-            "StopPod",
-            &json!({ "name": "child" }),
-            "lock-damaged",
-            &place.scope_journal(),
-            "another user (54321)",
-        );
-        assert_eq!(place.allocated().unwrap(), ["child"]);
-    }
-}
-
-#[test]
-fn writes_to_a_journal_that_was_left_open_to_others() {
-    let place = place_with_record();
-    fs::write(place.scope_journal(), forged_journal(&place)).unwrap();
-    mode(place.scope_journal(), 0o666);
-    refused(
-        &place,
-        "StopPod",
-        &json!({ "name": "child" }),
-        "lock-damaged",
-        &place.scope_journal(),
-        "chmod go-w",
-    );
-    assert_eq!(place.allocated().unwrap(), ["child"]);
-}
-
-#[test]
-fn plants_a_table_or_writes_to_it() {
-    let place = place_with_record();
-    for open in [0o666, 0o646, 0o664, 0o622] {
-        mode(place.scope_lock(), open);
-        refused(
-            &place,
-            "StopPod",
-            &json!({ "name": "child" }),
-            "lock-damaged",
-            &place.scope_lock(),
-            "chmod go-w",
-        );
-    }
-    mode(place.scope_lock(), 0o644);
-    if give_away(place.scope_lock()) {
-        refused(
-            &place,
-            "StopPod",
-            &json!({ "name": "child" }),
-            "lock-damaged",
-            &place.scope_lock(),
-            "another user",
-        );
-    }
-}
-
-#[test]
-fn has_a_table_made_where_a_link_of_his_leads() {
-    let place = place();
-    place.record(place.native_record("child")).unwrap();
-    let precious = place.root().join("precious");
-    symlink(&precious, place.scope_lock()).unwrap();
-    mode(place.base(), 0o777);
-    let error = call(&place, "StopPod", &json!({ "name": "child" })).err();
-    assert_eq!(error.words(), ("execution-failed", "lock-damaged"), "{error:?}");
-    assert!(!precious.exists());
-}
 
 #[test]
 fn plants_a_registry() {
@@ -317,102 +155,6 @@ fn tools_on_child(tool: &'static str) -> (&'static str, &'static str) {
     (tool, r#"{"name":"child"}"#)
 }
 
-/// The files beneath a directory, and it itself, each with its permissions.
-fn modes(directory: &Path) -> Vec<(PathBuf, u32)> {
-    let mode = |path: &Path| fs::symlink_metadata(path).unwrap().permissions().mode() & 0o7777;
-    let mut found = vec![(directory.to_owned(), mode(directory))];
-    found.extend(snapshot(directory).into_keys().map(|path| (path.clone(), mode(&path))));
-    found
-}
-
-#[test]
-fn finds_compiled_code_that_a_careless_umask_left_open() {
-    let (place, _pod) = place_with_pod();
-    let home = place.root().join("cache");
-    for _ in 0..2 {
-        let mut shell = Command::new("sh");
-        shell.args(["-c", "umask 000; exec \"$@\"", "sh"]).arg(env!("CARGO_BIN_EXE_pod-tools"));
-        shell.args(["call", "ListPods"]).args(place.options()).env("XDG_CACHE_HOME", &home);
-        let said = cli::run(shell);
-        assert_eq!((said.code, said.stderr.as_str()), (Some(0), ""));
-        let found = modes(&home);
-        assert!(found.iter().any(|(path, _)| path.is_file()), "nothing is cached");
-        for (path, mode) in found {
-            assert_eq!(mode & 0o077, 0, "{} has mode {mode:o}", path.display());
-        }
-    }
-}
-
-#[test]
-fn plants_compiled_code() {
-    let (place, _pod) = place_with_pod();
-    let home = place.root().join("cache");
-    let cache = home.join("pod-tools");
-    let list = || {
-        let mut command = cli::at(&place, ["call", "ListPods", "--json"]);
-        command.env("XDG_CACHE_HOME", &home);
-        cli::run(command)
-    };
-    list().ok();
-    let code = snapshot(&cache).into_keys().find(|path| path.is_file()).unwrap();
-    // Others get there.
-    mode(&home, 0o755);
-    mode(&cache, 0o755);
-    let content = fs::read(&code).unwrap();
-    let plants: [(&str, &dyn Fn()); 5] = [
-        ("others than you can write to it", &|| mode(&code, 0o666)),
-        ("a symbolic link", &|| {
-            fs::rename(&code, home.join("elsewhere")).unwrap();
-            symlink(home.join("elsewhere"), &code).unwrap();
-        }),
-        ("a FIFO", &|| {
-            fs::remove_file(&code).unwrap();
-            assert!(Command::new("mkfifo").arg(&code).status().unwrap().success());
-        }),
-        ("others than you can write to its directory", &|| mode(&cache, 0o777)),
-        ("another user", &|| assert!(give_away(&code) || !is_root())),
-    ];
-    for (why, plant) in plants {
-        mode(&cache, 0o755);
-        let _ = fs::remove_file(&code);
-        fs::write(&code, &content).unwrap();
-        mode(&code, 0o600);
-        plant();
-        let said = list();
-        said.ok();
-        if why.ends_with("its directory") {
-            let remedy = format!("`chmod go-w {}`", cache.display());
-            assert!(said.stderr.contains(&remedy), "{remedy}: {}", said.stderr);
-        }
-        if why != "another user" || is_root() {
-            assert!(said.stderr.contains(why), "{why}: {}", said.stderr);
-        }
-    }
-}
-
-#[test]
-fn tears_compiled_code() {
-    let (place, _pod) = place_with_pod();
-    let home = place.root().join("cache");
-    let list = || {
-        let mut command = cli::at(&place, ["call", "ListPods", "--json"]);
-        command.env("XDG_CACHE_HOME", &home);
-        cli::run(command).ok()
-    };
-    list();
-    let code = snapshot(&home).into_keys().find(|path| path.is_file()).unwrap();
-    let content = fs::read(&code).unwrap();
-    for at in (0..content.len()).step_by(content.len() / 8) {
-        let mut changed = content.clone();
-        changed[at] ^= 0x10;
-        fs::write(&code, &changed).unwrap();
-        list();
-        assert!(fs::read(&code).unwrap() == content, "it was not compiled again");
-        fs::write(&code, &content[..at]).unwrap();
-        list();
-    }
-}
-
 #[test]
 fn swaps_the_registry_at_every_moment() {
     let (place, _pod) = place_with_pod();
@@ -477,43 +219,6 @@ fn mounts_a_directory_of_his_over_the_runtime_directory() {
     }
     let error = said.err();
     assert!(error.message.contains("another user (54321)"), "{error:?}");
-}
-
-#[test]
-fn takes_the_scope_of_a_pod_that_is_starting() {
-    let place = place();
-    let work = place.root().join("work");
-    fs::create_dir(&work).unwrap();
-    let scope = format!("write:{}", work.display());
-    let pod = |name: &str| {
-        let mut pod = cli::at(&place, ["pod", name, "--scope", &scope]);
-        pod.args(["--", "cat"]);
-        pod
-    };
-    // Between its entry in the table and its listening, for ten seconds.
-    let mut slow = Command::new("strace");
-    slow.args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=bind", "-e", "inject=bind:delay_enter=10s"]);
-    let starting = pod("starting");
-    slow.arg(starting.get_program()).args(starting.get_args()).stderr(Stdio::piped());
-    let Ok(mut slow) = slow.spawn() else {
-        println!("not run: there is no strace on this machine");
-        return;
-    };
-    while place.allocated().unwrap().is_empty() {
-        assert!(slow.try_wait().unwrap().is_none(), "it ended before it had an entry");
-        std::thread::yield_now();
-    }
-    assert!(!place.socket("starting").exists(), "it listens too early for this attack");
-    let other = cli::run(pod("other"));
-    assert_ne!(other.code, Some(0), "{other:?}");
-    assert!(other.stderr.contains("conflicts with"), "{other:?}");
-    call(&place, "ListPods", &json!({})).ok();
-    let stopped = cli::call_with(&place, "StopPod", r#"{"name":"starting"}"#, &["--op-timeout", "1s"]);
-    assert_ne!(stopped.code, Some(0), "{stopped:?}");
-    assert_eq!(place.allocated().unwrap(), ["starting"]);
-    // `strace` hands the signal on.
-    slow.kill().unwrap();
-    slow.wait().unwrap();
 }
 
 #[test]

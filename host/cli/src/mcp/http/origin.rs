@@ -4,7 +4,7 @@
 //! site names another origin. A port that is the scheme's own counts as named, whether it is or not: clients
 //! leave it out.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
 use http::header::{HOST, ORIGIN};
@@ -43,9 +43,11 @@ impl FromStr for Host {
         if name.is_empty() || name.contains('*') {
             return Err(unusable());
         }
-        let address = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(&name);
-        // An address can be written in more ways than one.
-        let name = address.parse().map_or(name.clone(), |address: IpAddr| address.to_string());
+        // An address can be written in more ways than one. In brackets stands one of IPv6, and nothing else.
+        let name = match name.strip_prefix('[').and_then(|name| name.strip_suffix(']')) {
+            Some(address) => address.parse::<Ipv6Addr>().map_err(|_| unusable())?.to_string(),
+            None => name.parse().map_or(name, |address: Ipv4Addr| address.to_string()),
+        };
         Ok(Self { name, port })
     }
 }
@@ -206,6 +208,8 @@ mod tests {
             "b.example:x",
             "b.example:+7",
             "[::1]:+80",
+            "[127.0.0.1]:80",
+            "[b.example]",
             "",
         ] {
             assert!(!to_host(&door, host), "{host}");
@@ -264,7 +268,7 @@ mod tests {
 
     #[test]
     fn what_is_no_host_and_no_origin_is_told() {
-        for text in ["", "a b", "x:y", "me@x", "x:", "x/y"] {
+        for text in ["", "a b", "x:y", "me@x", "x:", "x/y", "[1.2.3.4]", "[x]", "[::1", "::1]"] {
             text.parse::<Host>().unwrap_err();
         }
         for text in ["null", "*", "a.example", "https://", "https://a.example/", "https://*:x"] {

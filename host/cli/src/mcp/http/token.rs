@@ -14,6 +14,8 @@ use subtle::ConstantTimeEq;
 
 /// Fewer characters can be guessed, more are none that a person has made.
 const LENGTH: std::ops::RangeInclusive<usize> = 16..=4096;
+/// Of the file, with the white space around the token.
+const MAX_BYTES: u64 = 8192;
 
 /// A token.
 pub struct Token(Vec<u8>);
@@ -41,12 +43,14 @@ impl Token {
         let mode = metadata.mode() & 0o777;
         Reader::this_process()?.check(metadata.uid(), metadata.gid(), mode, &shown)?;
         let mut text = String::new();
-        file.take(2 * *LENGTH.end() as u64)
+        file.take(MAX_BYTES + 1)
             .read_to_string(&mut text)
             .with_context(|| format!("the token file {shown} cannot be read"))?;
         let token = text.trim();
         ensure!(
-            LENGTH.contains(&token.len()) && token.bytes().all(|byte| byte.is_ascii_graphic()),
+            text.len() as u64 <= MAX_BYTES
+                && LENGTH.contains(&token.len())
+                && token.bytes().all(|byte| byte.is_ascii_graphic()),
             "the token file {shown} must hold one line of {} to {} visible ASCII characters; \
              `openssl rand -hex 32` makes a good one",
             LENGTH.start(),
