@@ -187,6 +187,8 @@ listed! {
         LoadTime,
         /// [`PodToolsBuilder::component_size`](crate::PodToolsBuilder::component_size)
         ComponentSize,
+        /// [`Compiler::memory`](crate::Compiler::memory)
+        CompilerMemory,
         /// [`AuthorityBuilder::allow_sockets`](crate::AuthorityBuilder::allow_sockets)
         AllowedSockets,
         /// [`AuthorityBuilder::runtime_dir`](crate::AuthorityBuilder::runtime_dir)

@@ -118,9 +118,10 @@ pub use authority::pod_directory::PodDirectory;
 pub use authority::{Authority, AuthorityBuilder, AuthorityError};
 pub use call::{PodCtx, PodCtxView, PodView, Staged};
 pub use error::{ErrorKind, Reason, Remedy, Setting, ToolError};
+pub use files::state_file::open_with_exposure;
 pub use imports::add_to_linker;
 pub use runtime::{
-    Answer, BUNDLED, Definition, Document, Effects, Inspection, Interface, LoadError, Output, PodTools,
-    PodToolsBuilder,
+    Answer, BUNDLED, Compiler, Definition, Document, Effects, Inspection, Interface, LoadError, Output,
+    PodTools, PodToolsBuilder, run_compiler,
 };
 pub use sockets::{DirectoryError, GrantedDirectories};

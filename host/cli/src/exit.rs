@@ -4,3 +4,5 @@
 pub const INTERRUPTED: u8 = 130;
 /// SIGTERM came, and the process did not come to its orderly end (exit status 0) in time: 128 and the signal's number.
 pub const TERMINATED: u8 = 143;
+/// The same of SIGHUP.
+pub const HUNG_UP: u8 = 129;

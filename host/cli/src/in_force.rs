@@ -58,7 +58,6 @@ pub fn watched(host: &HostOptions) -> Result<InForce, SetUpError> {
     let (watcher, changes) = Changes::of(path);
     let content = Content::read(path)?;
     let file = GrantsFile::understand(path, &content)?;
-    file.warn();
     host.warn_of_exposure(path);
     let (sender, authority) = watch::channel(host.authority(Some(&file), None)?);
     let follower = Follower { host: host.clone(), path: path.to_owned(), seen: Ok(content), sender };
@@ -120,7 +119,6 @@ impl Follower {
             Ok(file) => file,
             Err(error) => return tracing::error!(target: OPERATOR, "{error}\n{kept}"),
         };
-        file.warn();
         let earlier = self.sender.borrow().clone();
         match self.host.authority(Some(&file), Some(&earlier)) {
             Ok(authority) => {

@@ -15,7 +15,7 @@ use crate::inherited::{caught, next};
 
 /// The orderly end has so long: answers and state are written meanwhile. What ends then is as if it were killed, which
 /// loses nothing that an orderly end would have kept.
-const ORDERLY_END: Duration = Duration::from_secs(5);
+pub const ORDERLY_END: Duration = Duration::from_secs(5);
 
 /// From when this exists on, Ctrl-C no longer kills the process at once: it waits to be asked for. Where the parent has
 /// it ignored, as shells do for jobs in the background, it stays ignored.
@@ -25,7 +25,7 @@ pub struct Interrupt(Option<Signal>);
 impl Interrupt {
     /// Fails where the system refuses to deliver signals.
     pub fn catch() -> io::Result<Self> {
-        Ok(Self(ending(SignalKind::interrupt(), INTERRUPTED)?))
+        Ok(Self(ending(SignalKind::interrupt(), INTERRUPTED, ORDERLY_END)?))
     }
 
     /// What comes of `work`; `None`, and `work` is dropped, if Ctrl-C comes first or has come before.
@@ -38,25 +38,25 @@ impl Interrupt {
     }
 }
 
-/// Catches a signal that is to end the process. If the process goes on for 5 s after it, it is ended with that exit
+/// Catches a signal that is to end the process. If the process goes on for so long after it, it is ended with that exit
 /// status. `None`: the parent has the signal ignored.
-pub fn ending(kind: SignalKind, status: u8) -> io::Result<Option<Signal>> {
+pub fn ending(kind: SignalKind, status: u8, orderly: Duration) -> io::Result<Option<Signal>> {
     let signal = caught(kind)?;
     if signal.is_some() {
-        end_in_any_case(kind, status)?;
+        end_in_any_case(kind, status, orderly)?;
     }
     Ok(signal)
 }
 
 /// On a thread that waits for nothing but the signal.
-fn end_in_any_case(kind: SignalKind, status: u8) -> io::Result<()> {
+fn end_in_any_case(kind: SignalKind, status: u8, orderly: Duration) -> io::Result<()> {
     let (told, teller) = io::pipe()?;
     // The handler stays to the end of the process, and so does what it writes to.
     let teller = OwnedFd::from(teller).into_raw_fd();
     let mut told = File::from(OwnedFd::from(told));
     std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
         if told.read_exact(&mut [0]).is_ok() {
-            std::thread::sleep(ORDERLY_END);
+            std::thread::sleep(orderly);
             // SAFETY: `_exit` takes any status. It runs nothing that other threads could hold up.
             unsafe { libc::_exit(status.into()) };
         }

@@ -79,6 +79,9 @@ fn main() -> ExitCode {
     if std::env::args_os().nth(1).is_some_and(|word| word == pod::SUPERVISOR) {
         return pod::run_supervisor();
     }
+    if std::env::args_os().nth(1).is_some_and(|word| word == options::COMPILER) {
+        return pod_tools_host::run_compiler(std::env::args_os().skip(2));
+    }
     let parsed = without_empty_variables(Cli::command().styles(Styles::plain())).try_get_matches();
     let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,

@@ -4,7 +4,6 @@ use std::fmt::Write;
 use std::process::ExitCode;
 
 use crate::options::Loading;
-use crate::options::remedy::explained;
 use crate::stdout::{print, print_json};
 
 /// Show the tools that the plugin offers
@@ -16,10 +15,11 @@ pub struct ToolsArgs {
 }
 
 pub async fn run(args: ToolsArgs, loading: &Loading) -> anyhow::Result<ExitCode> {
-    let definitions = loading.load()?.definitions().await.map_err(explained)?;
+    let tools = loading.load()?;
+    let definitions = tools.definitions();
     let mut out = String::new();
     if args.json {
-        writeln!(out, "{}", serde_json::to_string_pretty(&definitions)?)?;
+        writeln!(out, "{}", serde_json::to_string_pretty(definitions)?)?;
         print_json(out).await?;
         return Ok(ExitCode::SUCCESS);
     }

@@ -115,6 +115,30 @@ pub(crate) fn open_with_stat(dir: impl AsFd, name: &OsStr, access: OFlags) -> Re
     }
 }
 
+/// Opens a file to be read, wherever links lead, and says why what it says is not to be believed, with the remedy; `None`
+/// where it and its directory are this user's or root's, and nobody else can write to them, or get as far as them. Waits
+/// for nobody, whatever the file is.
+///
+/// For files that say what may be done, such as grants: the rule is that for files of state.
+///
+/// # Errors
+///
+/// As opening a file.
+pub fn open_with_exposure(path: &Path) -> io::Result<(File, Option<String>)> {
+    // The file is opened where it was found, so that it and the directory that is asked about belong together.
+    let real = path.canonicalize()?;
+    let (Some(parent), Some(name)) = (real.parent(), real.file_name()) else {
+        return Err(io::ErrorKind::IsADirectory.into());
+    };
+    let directory = open_dir(parent)?;
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let file = File::from(rustix::fs::openat(&directory, name, flags, Mode::empty())?);
+    let stat = rustix::fs::fstat(&file)?;
+    let checked = writers::check_directory(directory.as_fd())?
+        .and_then(|()| writers::check_file(directory.as_fd(), &stat));
+    Ok((file, checked.err().map(|exposure| Fault::Exposed(exposure).with_remedy(&real))))
+}
+
 /// Tells one file from another for as long as it exists: device and inode.
 #[allow(clippy::unnecessary_cast, clippy::cast_lossless, reason = "systems differ in these types")]
 pub(crate) fn identity(stat: &Stat) -> (u64, u64) {

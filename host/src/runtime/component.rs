@@ -2,8 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::Path;
 
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
@@ -12,7 +11,7 @@ use wasmtime::component::{Component, types::ComponentItem};
 
 use super::cache::Cache;
 use super::engine::Execution;
-use crate::error::{ErrorKind, Setting, ToolError};
+use super::load_error::LoadError;
 use crate::escape::Escaped;
 
 /// The component that the build of this library compiled from the guest crate.
@@ -49,81 +48,6 @@ const PROVIDED: &[(&str, &str)] = &[
 
 /// What the host calls a component for.
 const REQUIRED_EXPORT: &str = "pod:tools/tools";
-
-/// A component that cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum LoadError {
-    /// The file cannot be read.
-    #[error("cannot read the component {}: {source}", path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// What the operating system says.
-        source: std::io::Error,
-    },
-    /// It has more bytes than [`component_size`](crate::PodToolsBuilder::component_size).
-    #[error("{name} has more than {limit} bytes, the most that a component may have")]
-    TooLarge {
-        /// The file, or what stands for it.
-        name: String,
-        /// The limit, in bytes.
-        limit: u64,
-    },
-    /// It was not loaded within [`load_time`](crate::PodToolsBuilder::load_time).
-    #[error(
-        "{name} was not compiled and checked within {limit:?}, the time in which a component is to be loaded"
-    )]
-    TookTooLong {
-        /// The file, or what stands for it.
-        name: String,
-        /// The limit.
-        limit: Duration,
-    },
-    /// The bytes are no component.
-    #[error("{name} is not a WebAssembly component: {detail}")]
-    NotAComponent {
-        /// The file, or what stands for it.
-        name: String,
-        /// What is wrong with it.
-        detail: String,
-    },
-    /// It asks for what this host does not have.
-    #[error("{name} asks for imports that this host does not have: {}", imports.join(", "))]
-    MissingImports {
-        /// The file, or what stands for it.
-        name: String,
-        /// The imports, as the component names them.
-        imports: Vec<String>,
-    },
-    /// It is another kind of component.
-    #[error("{name} does not fit the contract: {detail}")]
-    WrongShape {
-        /// The file, or what stands for it.
-        name: String,
-        /// What does not fit.
-        detail: String,
-    },
-    /// The engine cannot be set up in this process.
-    #[error("cannot set up the WebAssembly engine: {0}")]
-    Engine(String),
-}
-
-impl From<LoadError> for ToolError {
-    fn from(error: LoadError) -> Self {
-        let (kind, setting) = match error {
-            LoadError::TooLarge { .. } => (ErrorKind::Limit, Some(Setting::ComponentSize)),
-            LoadError::TookTooLong { .. } => (ErrorKind::Limit, Some(Setting::LoadTime)),
-            LoadError::Unreadable { .. } | LoadError::Engine(_) => (ErrorKind::ExecutionFailed, None),
-            LoadError::NotAComponent { .. }
-            | LoadError::MissingImports { .. }
-            | LoadError::WrongShape { .. } => (ErrorKind::Internal, None),
-        };
-        let mut error = Self::new(kind, None, error.to_string());
-        error.setting = setting;
-        error
-    }
-}
 
 /// A component's import or export.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -172,14 +96,14 @@ pub(super) fn check_size(name: &str, bytes: &[u8], limit: u64) -> Result<(), Loa
     Ok(())
 }
 
-/// Compiles a component for an engine that `engine` makes: to code that is interpreted if it is to be `interpreted`,
-/// or if this system forbids new executable memory. What is in the cache is not compiled again.
-pub(super) fn compile(
-    name: &str,
+/// Finds a component in the cache, or has it compiled, for an engine that `engine` makes: to code that is interpreted if
+/// it is to be `interpreted`, or if this system forbids new executable memory.
+pub(super) fn find_or_compile(
     bytes: &[u8],
     interpreted: bool,
     cache: Option<&Cache>,
     engine: impl Fn(Execution) -> wasmtime::Result<Engine>,
+    compile: impl Fn(&Engine, Execution) -> Result<Compiled, LoadError>,
 ) -> Result<(Engine, Component), LoadError> {
     let mut execution = if interpreted { Execution::Interpreted } else { Execution::Native };
     loop {
@@ -187,14 +111,14 @@ pub(super) fn compile(
         if let Some(component) = cache.and_then(|cache| cache.load(&engine, bytes)) {
             return Ok((engine, component));
         }
-        match Component::from_binary(&engine, bytes) {
-            Ok(component) => {
+        match compile(&engine, execution)? {
+            Compiled::Component(component) => {
                 if let Some(cache) = cache {
                     cache.store(&engine, bytes, &component);
                 }
                 return Ok((engine, component));
             }
-            Err(error) if execution == Execution::Native && is_without_executable_memory(&error) => {
+            Compiled::NotExecutable(error) if execution == Execution::Native => {
                 tracing::warn!(
                     "this system forbids new executable memory, so the plugin is interpreted, which is slower \
                      ({error:#}); to have it compiled, allow such memory to this program: \
@@ -203,10 +127,29 @@ pub(super) fn compile(
                 );
                 execution = Execution::Interpreted;
             }
-            Err(error) => {
-                return Err(LoadError::NotAComponent { name: name.to_owned(), detail: format!("{error:#}") });
-            }
+            Compiled::NotExecutable(error) => return Err(LoadError::Engine(format!("{error:#}"))),
         }
+    }
+}
+
+/// What has come of a component.
+pub(super) enum Compiled {
+    Component(Component),
+    /// Its code is there, and cannot be made executable.
+    NotExecutable(wasmtime::Error),
+}
+
+/// Compiles a component in this process.
+pub(super) fn compile(name: &str, bytes: &[u8], engine: &Engine) -> Result<Compiled, LoadError> {
+    made(name, Component::from_binary(engine, bytes))
+}
+
+/// A component that was to be made of a binary, or of code.
+pub(super) fn made(name: &str, made: wasmtime::Result<Component>) -> Result<Compiled, LoadError> {
+    match made {
+        Ok(component) => Ok(Compiled::Component(component)),
+        Err(error) if is_without_executable_memory(&error) => Ok(Compiled::NotExecutable(error)),
+        Err(error) => Err(LoadError::NotAComponent { name: name.to_owned(), detail: format!("{error:#}") }),
     }
 }
 

@@ -124,7 +124,7 @@ fn is_name(name: &str) -> bool {
 }
 
 fn refused(why: String) -> ToolError {
-    ToolError::internal(format!("the plugin is refused: {why}"))
+    ToolError::internal(why)
 }
 
 #[cfg(test)]

@@ -2,12 +2,21 @@
 
 mod answer;
 mod cache;
+mod compiler;
 mod component;
 mod cpu;
 mod data;
+#[cfg(test)]
+#[path = "../../../tests/fuzz/properties/data.rs"]
+mod data_properties;
 mod definition;
+#[cfg(test)]
+#[path = "../../../tests/fuzz/properties/definitions.rs"]
+mod definitions_properties;
 mod engine;
+mod instances;
 mod limiter;
+mod load_error;
 mod log;
 mod schema;
 mod wasi;
@@ -18,24 +27,19 @@ use std::sync::OnceLock;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::Semaphore;
-use tokio::time::timeout_at;
-use wasmtime::component::{Component, Linker, ResourceTable, ResourceTableError};
-use wasmtime::{Engine, Store, UpdateDeadline};
-use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime::Engine;
+use wasmtime::component::Component;
 
 pub use self::answer::{Answer, Document, Output};
 use self::cache::Cache;
-pub use self::component::{BUNDLED, Inspection, Interface, LoadError};
-use self::cpu::Ticker;
+pub use self::compiler::{Compiler, run as run_compiler};
+pub use self::component::{BUNDLED, Inspection, Interface};
 pub use self::definition::{Definition, Effects};
-use self::limiter::Limiter;
-use self::log::ErrorLog;
+use self::instances::Instances;
+pub use self::load_error::LoadError;
 use crate::authority::Authority;
-use crate::authority::limits::{LimitReached, Limits, call_time_is_up};
-use crate::call::{PodCtx, PodCtxView, PodView};
+use crate::authority::limits::Limits;
 use crate::error::ToolError;
-use crate::imports::bindings::{Plugin, PluginPre};
 
 /// Bytes that a plugin may hand over as its definitions, as they lie in this process.
 const DEFINITIONS: usize = 4 << 20;
@@ -43,13 +47,11 @@ const DEFINITIONS: usize = 4 << 20;
 /// A loaded plugin. Compiled and linked once; every call gets an instance of its own, from a pool, and
 /// nothing of it survives the call. To be used within a tokio runtime with time and I/O enabled.
 pub struct PodTools {
-    plugin: PluginPre<CallState>,
+    instances: Instances,
+    definitions: Vec<Definition>,
     /// The component's binary, and its digest once it was asked for.
     component: Cow<'static, [u8]>,
     digest: OnceLock<String>,
-    /// As many as the pool holds instances. Further calls wait, within their own time.
-    places: Semaphore,
-    ticker: Ticker,
 }
 
 /// Loads a plugin. Made by [`PodTools::builder`].
@@ -60,6 +62,7 @@ pub struct PodToolsBuilder {
     cache_dir: Option<PathBuf>,
     concurrent_calls: u32,
     interpreted: bool,
+    compiler: Option<Compiler>,
     load_time: Duration,
     component_size: u64,
 }
@@ -106,10 +109,18 @@ impl PodToolsBuilder {
         self
     }
 
-    /// The time in which the component is read, compiled and linked. Default: 30 s.
+    /// Has a component that is not the bundled one compiled by a process of its own, within the memory that
+    /// [`Compiler`] states. Default: it is compiled in this process, and what that takes of memory has no bound: a
+    /// component of some kilobytes can make a compiler take gigabytes.
+    pub fn compiler(mut self, compiler: Compiler) -> Self {
+        self.compiler = Some(compiler);
+        self
+    }
+
+    /// The time in which the component is read, compiled and linked, and says which tools it has. Default: 30 s.
     ///
-    /// Compiling cannot be broken off. Where it takes longer, [`load`](Self::load) fails, and the threads that compile
-    /// go on until they are done, or the process ends.
+    /// Where it takes longer, [`load`](Self::load) fails. A [`compiler`](Self::compiler) is killed then; compiling in this
+    /// process cannot be broken off, and the threads that compile go on until they are done, or the process ends.
     pub fn load_time(mut self, time: Duration) -> Self {
         self.load_time = time;
         self
@@ -121,12 +132,15 @@ impl PodToolsBuilder {
         self
     }
 
-    /// Reads, compiles and links the component.
+    /// Reads, compiles and links the component, and asks it for its tools, within the default [`Limits`] and with no
+    /// authority.
     ///
     /// # Errors
     ///
     /// Fails where the file cannot be read, is not a component, asks for imports that this host does not
-    /// have (all of them are listed), does not export the tools, or reaches a limit of loading.
+    /// have (all of them are listed), does not export the tools, or reaches a limit of loading; and where what it says
+    /// of its tools is beyond a bound of [`Definition`] (the message names the tool, the reason and the bound), or it
+    /// does not say it.
     pub fn load(self) -> Result<PodTools, LoadError> {
         self.within_time(Self::load_here)
     }
@@ -138,8 +152,9 @@ impl PodToolsBuilder {
     /// Fails where the file cannot be read, is not a component, or reaches a limit of loading.
     pub fn inspect(self) -> Result<Inspection, LoadError> {
         self.within_time(|this| {
+            let deadline = Instant::now() + this.load_time;
             let (name, binary) = this.read()?;
-            let (engine, component) = this.compile(&name, &binary)?;
+            let (engine, component) = this.compile(&name, &binary, deadline)?;
             Ok(component::inspect(&engine, &component, binary.len()))
         })
     }
@@ -183,36 +198,51 @@ impl PodToolsBuilder {
         Ok((name, binary.into()))
     }
 
-    fn compile(&self, name: &str, binary: &[u8]) -> Result<(Engine, Component), LoadError> {
-        let new_engine = |execution| engine::new(execution, self.concurrent_calls);
+    fn compile(
+        &self,
+        name: &str,
+        binary: &[u8],
+        deadline: Instant,
+    ) -> Result<(Engine, Component), LoadError> {
         let cache = self.cache_dir.as_deref().and_then(Cache::open);
-        component::compile(name, binary, self.interpreted, cache.as_ref(), new_engine)
+        // What this library brings along harms nobody.
+        let compiler = self.compiler.as_ref().filter(|_| !matches!(self.component, Source::Bundled));
+        let compile = |engine: &Engine, execution| match compiler {
+            Some(compiler) => {
+                compiler.compile(name, binary, (engine, execution, self.concurrent_calls), deadline)
+            }
+            None => component::compile(name, binary, engine),
+        };
+        let new_engine = |execution| engine::new(execution, self.concurrent_calls);
+        component::find_or_compile(binary, self.interpreted, cache.as_ref(), new_engine, compile)
     }
 
     fn load_here(self) -> Result<PodTools, LoadError> {
+        let deadline = Instant::now() + self.load_time;
         let (name, binary) = self.read()?;
-        let (engine, component) = self.compile(&name, &binary)?;
+        let (engine, component) = self.compile(&name, &binary, deadline)?;
         component::check(&engine, &component, &name, binary.len())?;
-        let plugin = link(&engine)
-            .and_then(|linker| linker.instantiate_pre(&component))
-            .and_then(PluginPre::new)
-            .map_err(|error| LoadError::WrongShape { name, detail: format!("{error:#}") })?;
-        let ticker = Ticker::start(&engine).map_err(|error| LoadError::Engine(error.to_string()))?;
-        Ok(PodTools {
-            plugin,
-            component: binary,
-            digest: OnceLock::new(),
-            places: Semaphore::new(self.concurrent_calls as usize),
-            ticker,
-        })
+        let instances = Instances::of(&component, &engine, &name, self.concurrent_calls)?;
+        let definitions = definitions(&instances, deadline.saturating_duration_since(Instant::now()))
+            .map_err(|error| LoadError::Refused { name, error })?;
+        Ok(PodTools { instances, definitions, component: binary, digest: OnceLock::new() })
     }
 }
 
-fn link(engine: &Engine) -> wasmtime::Result<Linker<CallState>> {
-    let mut linker = Linker::new(engine);
-    wasi::add_to_linker(&mut linker)?;
-    crate::imports::add_to_linker(&mut linker)?;
-    Ok(linker)
+/// What the plugin says of its tools. To be called on a thread that runs no futures.
+fn definitions(instances: &Instances, time: Duration) -> Result<Vec<Definition>, ToolError> {
+    let defaults = Limits::default();
+    // Who has given up on it does not leave it computing for longer.
+    let limits = Limits { transfer: DEFINITIONS, cpu_time: defaults.cpu_time.min(time), ..defaults };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let asked = runtime.map_err(|error| ToolError::internal(error.to_string()))?.block_on(async {
+        let nothing = Authority::builder().limits(limits).build();
+        let nothing = nothing.map_err(|error| ToolError::internal(error.to_string()))?;
+        let work = instances
+            .run(&nothing, async |plugin, store| plugin.pod_tools_tools().call_definitions(store).await);
+        work.await.map(|(given, _)| given)
+    });
+    definition::parse(asked?)
 }
 
 impl PodTools {
@@ -232,6 +262,7 @@ impl PodTools {
             cache_dir: cache::default_directory(),
             concurrent_calls: 128,
             interpreted: false,
+            compiler: None,
             load_time: Duration::from_secs(30),
             component_size: 32 << 20,
         }
@@ -251,20 +282,9 @@ impl PodTools {
         path.map_or_else(Self::builder, |path| Self::builder().component_file(path)).inspect()
     }
 
-    /// The tools that the plugin offers. Needs no authority: it is asked with none, and default limits.
-    ///
-    /// # Errors
-    ///
-    /// Fails with `internal` where the plugin is broken, and where what it says of its tools is beyond a bound of
-    /// [`Definition`] (the message names the tool, the reason and the bound); with `limit` where it reaches one.
-    pub async fn definitions(&self) -> Result<Vec<Definition>, ToolError> {
-        let limits = Limits { transfer: DEFINITIONS, ..Limits::default() };
-        let nothing = Authority::builder().limits(limits).build();
-        let nothing = nothing.map_err(|error| ToolError::internal(error.to_string()))?;
-        let (definitions, _) = self
-            .run(&nothing, async |plugin, store| plugin.pod_tools_tools().call_definitions(store).await)
-            .await?;
-        definition::parse(definitions)
+    /// The tools that the plugin offers, in its order. Asked for and checked when it was loaded.
+    pub fn definitions(&self) -> &[Definition] {
+        &self.definitions
     }
 
     /// Calls a tool. `input` is a JSON text; the empty text, `null` and `{}` all mean "no arguments".
@@ -277,6 +297,7 @@ impl PodTools {
     /// Whatever the tool answers, and what the host has to say: see [`ErrorKind`](crate::ErrorKind).
     pub async fn call(&self, authority: &Authority, tool: &str, input: &str) -> Result<Answer, ToolError> {
         let (answer, mut ctx) = self
+            .instances
             .run(authority, async |plugin, store| {
                 plugin.pod_tools_tools().call_call(store, tool, input).await
             })
@@ -296,6 +317,7 @@ impl PodTools {
     /// As [`call`](Self::call); `unreachable` where the pod is stopped.
     pub async fn transcript(&self, authority: &Authority, pod: &str) -> Result<Document, ToolError> {
         let (transcript, _) = self
+            .instances
             .run(authority, async |plugin, store| plugin.pod_tools_tools().call_transcript(store, pod).await)
             .await?;
         transcript
@@ -303,105 +325,10 @@ impl PodTools {
             .and_then(|document| Document::new(document, authority))
             .map_err(|error| authority.parts().explain(error))
     }
-
-    /// Runs `work` on a fresh instance, within the authority's limits.
-    async fn run<T>(
-        &self,
-        authority: &Authority,
-        work: impl AsyncFnOnce(&Plugin, &mut Store<CallState>) -> wasmtime::Result<T>,
-    ) -> Result<(T, PodCtx), ToolError> {
-        let ctx = PodCtx::new(authority);
-        let limits = authority.limits();
-        let within_time = timeout_at(ctx.deadline(), async {
-            let _place = self.places.acquire().await;
-            let _ticking = self.ticker.ticking();
-            let clock = ctx.clock().clone();
-            let mut store = self.store(ctx);
-            let done = clock
-                .measure(async {
-                    let plugin = self.plugin.instantiate_async(&mut store).await?;
-                    work(&plugin, &mut store).await
-                })
-                .await;
-            let state = store.into_data();
-            state.log.flush_to_log();
-            match done {
-                Ok(done) => Ok((done, state.pods)),
-                Err(trap) => Err(explain(&trap, &state)),
-            }
-        });
-        let done = within_time.await.unwrap_or_else(|_| Err(call_time_is_up(limits.call_time)));
-        done.map_err(|error| authority.parts().explain(error))
-    }
-
-    fn store(&self, pods: PodCtx) -> Store<CallState> {
-        let limits = pods.limits().clone();
-        let clock = pods.clock().clone();
-        let limiter = Limiter::new(&limits, pods.memory().clone());
-        let log = ErrorLog::default();
-        let mut table = ResourceTable::new();
-        table.set_max_capacity(limits.handles);
-        let wasi = wasi::empty_context(&log);
-        let state = CallState { wasi, table, pods, log, limiter };
-        let mut store = Store::new(self.plugin.engine(), state);
-        store.limiter(|state| &mut state.limiter);
-        store.set_hostcall_fuel(limits.transfer);
-        store.set_max_component_handles(limits.handles);
-        store.set_epoch_deadline(1);
-        store.epoch_deadline_callback(move |_| {
-            clock.check(Instant::now(), limits.cpu_time)?;
-            Ok(UpdateDeadline::Yield(1))
-        });
-        store
-    }
 }
 
 impl std::fmt::Debug for PodTools {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("PodTools").finish_non_exhaustive()
     }
-}
-
-/// What a store holds for one call.
-struct CallState {
-    wasi: WasiCtx,
-    table: ResourceTable,
-    pods: PodCtx,
-    limiter: Limiter,
-    log: ErrorLog,
-}
-
-impl WasiView for CallState {
-    fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
-    }
-}
-
-impl PodView for CallState {
-    fn pods(&mut self) -> PodCtxView<'_> {
-        PodCtxView { ctx: &mut self.pods, table: &mut self.table }
-    }
-}
-
-/// Why a call ended without an answer.
-fn explain(trap: &wasmtime::Error, state: &CallState) -> ToolError {
-    let limits = state.pods.limits();
-    if let Some(limit) = trap.downcast_ref::<LimitReached>().or(state.limiter.reached.as_ref()) {
-        return (*limit).into();
-    }
-    // wasmtime keeps the types of these to itself.
-    let message = format!("{trap:#}");
-    if message.contains("fuel allocated for hostcalls has been exhausted") {
-        return LimitReached::Transfer(limits.transfer).into();
-    }
-    if message.contains("store handle limit exceeded")
-        || matches!(trap.downcast_ref(), Some(ResourceTableError::Full))
-    {
-        return LimitReached::Handles(limits.handles).into();
-    }
-    if message.contains("resource limit exceeded") || trap.is::<wasmtime::PoolConcurrencyLimitError>() {
-        return LimitReached::Instances(limits.instances).into();
-    }
-    tracing::debug!("the plugin trapped: {trap:?}");
-    ToolError::internal(format!("the plugin failed: {}", trap.root_cause()))
 }

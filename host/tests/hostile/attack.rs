@@ -20,6 +20,8 @@ use crate::tree::{changed, files};
 pub const TEXT: &str = "nothing to see here";
 /// Far more than any attack takes: it tells "bounded" from "for ever".
 const LONG: Duration = Duration::from_secs(60);
+/// Within this a component of some lines is compiled, on a busy machine too.
+const LOAD: Duration = Duration::from_secs(2);
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 /// What a call may take of memory beside its limits; as the README has it, with the registry that it reads, and all that
@@ -70,8 +72,8 @@ enum Target {
     Transcript,
     /// `call` of a component of its own.
     RawCall,
-    /// `definitions` of a component of its own.
-    RawDefinitions,
+    /// A component of its own, as it is loaded.
+    RawLoad,
 }
 
 /// An attack that is about to happen.
@@ -141,10 +143,10 @@ impl Attack {
         Self { target: Target::RawCall, ..Self::new(name) }
     }
 
-    /// Asks a component of its own for its definitions.
-    pub fn raw_definitions(name: &'static str) -> Self {
-        // They are asked for with no authority, and the default limits.
-        Self { target: Target::RawDefinitions, limits: Limits::default(), ..Self::new(name) }
+    /// Loads a component of its own, which is asked for its tools.
+    pub fn raw_load(name: &'static str) -> Self {
+        // With no authority, and the default limits.
+        Self { target: Target::RawLoad, limits: Limits::default(), ..Self::new(name) }
     }
 
     pub fn input(mut self, input: impl Into<String>) -> Self {
@@ -306,8 +308,10 @@ impl Attack {
         // counted again.
         let (attacker, honest) = (authority(&place, &self.grants, self.limits.clone()), honest());
         let raw = match self.target {
-            Target::Tool | Target::Transcript => None,
-            _ => Some(load(pod_tools_hostile::raw_component(name).expect("the attack is listed"))),
+            Target::Tool | Target::Transcript | Target::RawLoad => None,
+            Target::RawCall => {
+                Some(load(pod_tools_hostile::raw_component(name).expect("the attack is listed")))
+            }
         };
         let before = files(&place.base());
         let memory = process::reset_peak_memory();
@@ -411,8 +415,12 @@ async fn call(
     name: &str,
     input: &str,
 ) -> Result<(Value, Option<Answer>), ToolError> {
-    if let Target::RawDefinitions = target {
-        return Ok((tools.definitions().await?.len().into(), None));
+    if let Target::RawLoad = target {
+        let component = pod_tools_hostile::raw_component(name).expect("the attack is listed");
+        let builder = PodTools::builder().component_bytes(component).cache_dir(None).concurrent_calls(8);
+        let load = tokio::task::spawn_blocking(|| builder.load_time(LOAD).load());
+        let loaded = load.await.expect("loading does not panic")?;
+        return Ok((loaded.definitions().len().into(), None));
     }
     if let Target::Transcript = target {
         return Ok((tools.transcript(attacker, name).await?.text.into(), None));

@@ -17,12 +17,14 @@ pub fn asks_for_sockets() {
 
 #[test]
 pub fn traps_at_instantiation() {
-    Attack::raw("traps_at_instantiation").run().fails(ErrorKind::Internal, "unreachable");
+    Attack::raw_load("traps_at_instantiation")
+        .run()
+        .fails(ErrorKind::Internal, "is refused: the plugin failed: wasm trap: wasm `unreachable`");
 }
 
 #[test]
 pub fn loops_at_instantiation() {
-    Attack::raw("loops_at_instantiation").run().fails(ErrorKind::Limit, "(set CPU time)");
+    Attack::raw_load("loops_at_instantiation").run().fails(ErrorKind::Limit, "the given component");
 }
 
 #[test]
@@ -32,12 +34,16 @@ pub fn fills_tables() {
 
 #[test]
 pub fn starts_with_gigabytes() {
-    Attack::raw("starts_with_gigabytes").run().fails(ErrorKind::Limit, "(set memory)");
+    Attack::raw_load("starts_with_gigabytes")
+        .run()
+        .fails(ErrorKind::Limit, "is refused: the plugin needs more than 536870912 bytes of memory");
 }
 
 #[test]
 pub fn brings_many_instances() {
-    Attack::raw("brings_many_instances").run().fails(ErrorKind::Limit, "(set instances)");
+    Attack::raw_load("brings_many_instances")
+        .run()
+        .fails(ErrorKind::Limit, "is refused: the plugin needs more than 16 instances");
 }
 
 #[test]
@@ -77,13 +83,13 @@ pub fn answers_an_error_of_no_kind() {
 
 #[test]
 pub fn answers_definitions_without_end() {
-    let attack = Attack::raw_definitions("answers_definitions_without_end");
-    // Definitions are asked for with no authority, and so with no remedy.
+    let attack = Attack::raw_load("answers_definitions_without_end");
+    // It is asked for them with no authority, and so with no remedy.
     attack.run().fails(ErrorKind::Limit, "more than 4194304 bytes at once");
 }
 
 #[test]
 pub fn answers_definitions_that_are_not_json() {
-    let attack = Attack::raw_definitions("answers_definitions_that_are_not_json");
+    let attack = Attack::raw_load("answers_definitions_that_are_not_json");
     attack.run().fails(ErrorKind::Internal, "the name of its tool 1");
 }

@@ -29,6 +29,46 @@ pub use authority::grant::{Grant, GrantParseError, Verb};
 pub use authority::grants::Grants;
 pub use authority::limits::Limits;
 pub use error::{ErrorKind, Reason, Remedy, Setting, ToolError};
+pub use files::state_file::open_with_exposure;
+
+#[path = "../../../host/src/runtime"]
+pub mod runtime {
+    mod data;
+    #[path = "../../../tests/fuzz/properties/data.rs"]
+    pub mod data_properties;
+    mod definition;
+    #[path = "../../../tests/fuzz/properties/definitions.rs"]
+    pub mod definitions_properties;
+    mod schema;
+}
+
+/// The contract's types, as far as the files above name them: in the library they are made by wasmtime.
+mod imports {
+    pub mod bindings {
+        pub mod exports {
+            pub mod pod {
+                pub mod tools {
+                    pub mod tools {
+                        pub struct Effects {
+                            pub read_only: bool,
+                            pub destructive: bool,
+                            pub idempotent: bool,
+                        }
+
+                        pub struct Definition {
+                            pub name: String,
+                            pub description: String,
+                            pub input_schema: String,
+                            pub data_schema: String,
+                            pub content_property: Option<String>,
+                            pub effects: Effects,
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
 
 #[path = "../../../host/cli/src/grants_file/mod.rs"]
 pub mod grants_file;

@@ -7,4 +7,4 @@
 (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 1024))
 (func (export "call") (param i32 i32 i32 i32) (result i32) (i32.const 0))
 (func (export "after-call") (param i32))
-(func (export "definitions") (result i32) unreachable)
+(func (export "definitions") (result i32) (i32.const 512))

@@ -3,7 +3,7 @@
 ;; A module exports "memory", "realloc", "call" (name and input, each an address and a length; gives the address
 ;; of the result: a byte 0 or 1, at 4 the summary, at 12 the content, at 24 the data; or at 4 the kind, at 5 the
 ;; reason, at 8 the message), "after-call" (its post-return), and "definitions" (gives the address of an address
-;; and a length).
+;; and a length; at 512 there are two zeros: no tool).
 (component
   (core module $module
     (; the module ;)

@@ -116,9 +116,6 @@ impl Explained {
 /// What is allowed, and probably not meant.
 fn warnings(file: &GrantsFile) -> Vec<Fault> {
     let mut warnings = Vec::new();
-    if let Some(why) = &file.open_to_others {
-        warnings.push(fault(None, why.clone()));
-    }
     match file.grants.as_deref() {
         None => warnings.push(fault(None, "has no `grants`: every call is denied")),
         Some([]) => warnings.push(fault(None, "`grants` is empty: every call is denied")),

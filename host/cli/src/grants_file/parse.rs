@@ -35,11 +35,7 @@ impl GrantsFile {
     ///
     /// Everything that is wrong with it, each with its line and column.
     pub fn understand(path: &Path, content: &Content) -> Result<Self, GrantsFileError> {
-        let faults = match parse(path, &content.bytes) {
-            Ok(file) => return Ok(Self { open_to_others: content.open_to_others.clone(), ..file }),
-            Err(faults) => faults,
-        };
-        Err(GrantsFileError { path: path.to_owned(), faults })
+        parse(path, &content.bytes).map_err(|faults| GrantsFileError { path: path.to_owned(), faults })
     }
 }
 
@@ -81,13 +77,8 @@ impl Reader<'_> {
     }
 
     fn file(&mut self, path: &Path, table: &DeTable<'_>) -> GrantsFile {
-        let mut file = GrantsFile {
-            path: path.to_owned(),
-            grants: None,
-            allow_sockets: None,
-            limits: Vec::new(),
-            open_to_others: None,
-        };
+        let mut file =
+            GrantsFile { path: path.to_owned(), grants: None, allow_sockets: None, limits: Vec::new() };
         for (key, value) in table {
             match key.get_ref().as_ref() {
                 GRANTS => file.grants = Some(self.list(GRANTS, "\"list,read\"", value, grant)),

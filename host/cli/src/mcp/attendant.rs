@@ -228,7 +228,7 @@ mod tests {
             let host = HostOptions::parsed(&["--base-dir", place.base().to_str().unwrap()]);
             let stopping = CancellationToken::new();
             let server =
-                McpServer::new(tools, changes, None, &host, Readers::Given, stopping.clone()).await.unwrap();
+                McpServer::new(tools, changes, None, &host, Readers::Given, stopping.clone()).unwrap();
             let (ours, theirs) = tokio::io::duplex(1 << 20);
             tokio::spawn(async move {
                 let (input, output) = split(theirs);

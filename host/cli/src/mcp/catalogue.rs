@@ -37,7 +37,7 @@ pub struct Entry {
 
 impl Catalogue {
     /// Fails where a schema is none, which is the component's fault.
-    pub fn new(definitions: Vec<Definition>) -> anyhow::Result<Self> {
+    pub fn new(definitions: &[Definition]) -> anyhow::Result<Self> {
         let mut catalogue = Self { shown: Vec::new(), shown_for_text: Vec::new(), entries: HashMap::new() };
         for definition in definitions {
             let name = definition.name.clone();
@@ -82,7 +82,7 @@ impl Entry {
     }
 }
 
-fn entry(definition: Definition, position: usize) -> anyhow::Result<(Tool, Entry)> {
+fn entry(definition: &Definition, position: usize) -> anyhow::Result<(Tool, Entry)> {
     let input: JsonObject =
         serde_json::from_str(definition.input_schema.get()).context("its input schema is not an object")?;
     let input = with_properties(input);
@@ -93,12 +93,12 @@ fn entry(definition: Definition, position: usize) -> anyhow::Result<(Tool, Entry
         .idempotent(effects.idempotent)
         // The tools' world is the pods of this machine that were granted; what they say, they say anyway.
         .open_world(false);
-    let content_property = definition.content_property;
+    let content_property = definition.content_property.clone();
     let data: JsonObject =
         serde_json::from_str(definition.data_schema.get()).context("its data schema is not an object")?;
     let structured = data.get("type") == Some(&json!("object"));
-    let mut tool =
-        Tool::new(definition.name, definition.description, Arc::new(input)).with_annotations(annotations);
+    let mut tool = Tool::new(definition.name.clone(), definition.description.clone(), Arc::new(input))
+        .with_annotations(annotations);
     let mut meta = MetaObject::new();
     meta.insert(ALWAYS_LOAD.to_owned(), Value::Bool(true));
     tool = tool.with_meta(meta);

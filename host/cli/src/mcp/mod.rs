@@ -43,7 +43,7 @@ use self::server::McpServer;
 use crate::exit::{INTERRUPTED, TERMINATED};
 use crate::in_force::watched;
 use crate::inherited::next;
-use crate::interrupt::ending;
+use crate::interrupt::{ORDERLY_END, ending};
 use crate::options::HostOptions;
 use crate::streams::tell;
 
@@ -79,10 +79,9 @@ pub async fn run(args: McpArgs, host: &HostOptions) -> anyhow::Result<ExitCode> 
     let tools = host.load()?;
     let audit = host.audit_log(Some(tools.component_sha256()))?;
     let stopping = CancellationToken::new();
-    let server =
-        McpServer::new(tools, in_force.authority.clone(), audit, host, readers, stopping.clone()).await?;
-    let mut interrupt = ending(SignalKind::interrupt(), INTERRUPTED)?;
-    let mut terminate = ending(SignalKind::terminate(), TERMINATED)?;
+    let server = McpServer::new(tools, in_force.authority.clone(), audit, host, readers, stopping.clone())?;
+    let mut interrupt = ending(SignalKind::interrupt(), INTERRUPTED, ORDERLY_END)?;
+    let mut terminate = ending(SignalKind::terminate(), TERMINATED, ORDERLY_END)?;
     let serving = async {
         match listener {
             None => stdio::serve(server.clone(), args.max_frame).await,

@@ -24,7 +24,6 @@ use super::watcher::Watcher;
 use crate::audit::AuditLog;
 use crate::caller::{Caller, PluginCall, ToolCall, TranscriptCall};
 use crate::options::HostOptions;
-use crate::options::remedy::explained;
 
 /// Calls of all clients that run at once; further ones wait. Half of what [`PodTools`] has places for.
 const RUNNING: usize = 64;
@@ -96,8 +95,8 @@ impl Client {
 }
 
 impl McpServer {
-    /// Asks the component for its tools.
-    pub async fn new(
+    /// Of a component that is loaded.
+    pub fn new(
         tools: PodTools,
         authority: watch::Receiver<Authority>,
         audit: Option<AuditLog>,
@@ -105,7 +104,7 @@ impl McpServer {
         readers: Readers,
         stopping: CancellationToken,
     ) -> anyhow::Result<Arc<Self>> {
-        let catalogue = Catalogue::new(tools.definitions().await.map_err(explained)?)?;
+        let catalogue = Catalogue::new(tools.definitions())?;
         let watcher = Watcher::start(authority.clone(), &stopping);
         Ok(Arc::new(Self {
             caller: Arc::new(Caller::of_server(tools, authority.clone(), audit, host)),

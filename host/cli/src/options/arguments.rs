@@ -34,6 +34,9 @@ impl HostOptions {
         if let Some(bytes) = self.loading.max_component {
             add("max-component", bytes.to_string());
         }
+        if let Some(bytes) = self.loading.compiler_memory {
+            add("compiler-memory", bytes.to_string());
+        }
         match &self.granted {
             Granted::Everything => {}
             Granted::These(grants) => grants.iter().for_each(|grant| add("grant", written(grant))),
@@ -100,6 +103,8 @@ mod tests {
             "250ms",
             "--max-component",
             "4096",
+            "--compiler-memory",
+            "268435456",
             "--grants",
             "/grants.toml",
             "--allow-sockets",

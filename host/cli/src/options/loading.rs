@@ -3,10 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use pod_tools_host::{PodTools, PodToolsBuilder, ToolError};
+use pod_tools_host::{Compiler, PodTools, PodToolsBuilder, ToolError};
 
 use super::remedy::explained;
 use crate::units::{bytes, duration};
+
+/// The word behind the program's name that makes it the compiler of a component.
+pub const COMPILER: &str = "component-compiler";
 
 /// As it is given.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -43,6 +46,17 @@ pub struct Loading {
         help_heading = "Limits of loading"
     )]
     pub max_component: Option<u64>,
+
+    /// Memory of the process in which a component is compiled, in bytes [default: 1GiB]
+    #[arg(
+        long,
+        global = true,
+        env = "POD_TOOLS_COMPILER_MEMORY",
+        value_name = "BYTES",
+        value_parser = bytes,
+        help_heading = "Limits of loading"
+    )]
+    pub compiler_memory: Option<u64>,
 }
 
 impl Loading {
@@ -56,7 +70,11 @@ impl Loading {
     pub fn builder(&self) -> PodToolsBuilder {
         let mut builder = PodTools::builder();
         if let Some(file) = &self.component {
-            builder = builder.component_file(file);
+            let mut compiler = Compiler::new(own_program(), [COMPILER]);
+            if let Some(bytes) = self.compiler_memory {
+                compiler = compiler.memory(bytes);
+            }
+            builder = builder.component_file(file).compiler(compiler);
         }
         if let Some(time) = self.load_timeout {
             builder = builder.load_time(time);
@@ -71,4 +89,10 @@ impl Loading {
     pub fn load(&self) -> Result<PodTools, ToolError> {
         self.builder().load().map_err(explained)
     }
+}
+
+/// This very program, also where its file has been replaced meanwhile.
+fn own_program() -> PathBuf {
+    let by_path = || std::env::current_exe().unwrap_or_default();
+    if cfg!(target_os = "linux") { "/proc/self/exe".into() } else { by_path() }
 }

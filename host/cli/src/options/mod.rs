@@ -14,7 +14,7 @@ use anyhow::Context;
 use pod_tools_host::registry::Reader;
 use pod_tools_host::{ErrorKind, Grant, PodTools, Reason, ToolError};
 
-pub use self::loading::Loading;
+pub use self::loading::{COMPILER, Loading};
 use crate::audit::AuditError;
 use crate::grants_file::GrantsFileError;
 use crate::limit_options::GivenLimits;

@@ -19,6 +19,7 @@ pub fn remedy(setting: Setting) -> &'static str {
         Setting::Data => " (raise it with --max-data)",
         Setting::LoadTime => " (raise it with --load-timeout)",
         Setting::ComponentSize => " (raise it with --max-component)",
+        Setting::CompilerMemory => " (raise it with --compiler-memory)",
         Setting::AllowedSockets => " (grant one with --allow-sockets)",
         Setting::RuntimeDir => "; name an existing one with --runtime-dir or --spawner",
         Setting::ScopeLock => ", or name another file with --scope-lock",

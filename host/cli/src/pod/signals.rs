@@ -1,9 +1,17 @@
 //! The signals that end a pod in good order.
 
+use std::time::Duration;
+
 use tokio::signal::unix::{Signal, SignalKind};
 
 use super::ending::Ending;
-use crate::inherited::{caught, next};
+use crate::exit::{HUNG_UP, INTERRUPTED, TERMINATED};
+use crate::inherited::next;
+use crate::interrupt::ending;
+
+/// More than the orderly end takes: of the turn and of what commands have left (10 s), of what clients are still to be
+/// told, and of the entries in files whose locks others hold. The supervisor ends the commands in any case.
+const ORDERLY_END: Duration = Duration::from_secs(15);
 
 /// From when this exists on, these signals no longer kill the process: they wait to be asked for. Those that the
 /// parent has ignored stay ignored: a pod under `nohup` outlives its terminal.
@@ -18,9 +26,9 @@ impl Signals {
     /// Fails where the system refuses to deliver signals.
     pub fn catch() -> std::io::Result<Signals> {
         Ok(Signals {
-            interrupt: caught(SignalKind::interrupt())?,
-            terminate: caught(SignalKind::terminate())?,
-            hangup: caught(SignalKind::hangup())?,
+            interrupt: ending(SignalKind::interrupt(), INTERRUPTED, ORDERLY_END)?,
+            terminate: ending(SignalKind::terminate(), TERMINATED, ORDERLY_END)?,
+            hangup: ending(SignalKind::hangup(), HUNG_UP, ORDERLY_END)?,
         })
     }
 

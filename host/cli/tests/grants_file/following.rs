@@ -1,9 +1,9 @@
 //! A process that runs follows its grants file: what is good takes effect at the next call, what is bad or
 //! gone changes nothing and is reported. Real files, real signals, a process of its own.
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io::{BufRead, BufReader, Write};
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -117,6 +117,27 @@ fn a_changed_file_takes_effect_however_it_was_changed() {
             assert_eq!(process.kind(), kind);
         }
     }
+}
+
+#[test]
+fn a_file_that_others_can_write_to_is_no_longer_believed_and_what_was_granted_stays() {
+    let place = Place::new().unwrap();
+    // Others get as far as the file.
+    fs::set_permissions(place.root(), Permissions::from_mode(0o755)).unwrap();
+    let file = write(&place, LIST);
+    let mode = |mode| fs::set_permissions(&file, Permissions::from_mode(mode)).unwrap();
+    mode(0o644);
+    let mut process = Process::start(&place, &file);
+    mode(0o666);
+    process.await_log("is not believed: others than you can write to it (mode 0666)");
+    process.await_log("what was granted before stays in force");
+    fs::write(&file, "grants = [\"read\", \"send\"]\n").unwrap();
+    signal(&process.child, Signal::HUP);
+    process.await_log("is not believed");
+    assert_eq!(process.kind(), "ok");
+    mode(0o644);
+    process.await_log("2 grant(s) are in force");
+    assert_eq!(process.kind(), "denied");
 }
 
 #[test]

@@ -68,21 +68,86 @@ fn takes_long_to_compile() {
     refused(&place, &component, &limit, &["was not compiled and checked within 20ms", "--load-timeout"]);
 }
 
+/// The most memory that the process has had, or one that it has waited for, in MiB; and what it said on standard error.
+#[allow(unsafe_code, reason = "what a process has used, nothing else tells of one that has ended")]
+fn peak(mut command: Command) -> (i64, String) {
+    let mut process =
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = String::new();
+    process.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    // SAFETY: a structure of numbers, to be filled in.
+    let mut used: libc::rusage = unsafe { std::mem::zeroed() };
+    let pid = libc::pid_t::try_from(process.id()).unwrap();
+    // SAFETY: both live for as long as the call, and nobody else waits for the process.
+    assert_eq!(unsafe { libc::wait4(pid, std::ptr::null_mut(), 0, &raw mut used) }, pid);
+    (used.ru_maxrss >> 10, said)
+}
+
+/// Components of some kilobytes, which a compiler makes gigabytes of.
+fn voracious() -> [(&'static str, String); 3] {
+    // A thousand values with each call, and nobody wants them.
+    let calls = format!(
+        "(func $many (result {}) unreachable) (func {} unreachable)",
+        "i64 ".repeat(1000),
+        "(call $many)".repeat(20_000)
+    );
+    // Every way out of as many blocks hands on a thousand values of its own.
+    let types = "i64 ".repeat(1000);
+    let depth = 5000;
+    let ways: String = (0..depth).map(|way| format!("{way} ")).collect();
+    let ways = format!(
+        "(type $many (func (result {types}))) (func $many (type $many) unreachable) \
+         (func (param i32) (result {types}) {}(call $many) (br_table {ways} (local.get 0)){})",
+        "(block (type $many) ".repeat(depth),
+        ")".repeat(depth)
+    );
+    // All locals are looked for through all loops.
+    let loops = format!(
+        "(func (local {}) {}{}{})",
+        "i64 ".repeat(10_000),
+        "(loop ".repeat(2000),
+        (0..10_000)
+            .map(|local| format!("(local.set {local} (i64.add (local.get {local}) (i64.const 1)))"))
+            .collect::<String>(),
+        "(br_if 0 (i32.const 1)))".repeat(2000)
+    );
+    [("calls", calls), ("ways", ways), ("loops", loops)]
+}
+
+#[test]
+fn takes_gigabytes_to_compile() {
+    let place = Place::new().unwrap();
+    for (name, module) in voracious() {
+        let component = file(&place, &wat::parse_str(format!("(component (core module {module}))")).unwrap());
+        for command in [&["inspect"][..], &["call", "ListPods"]] {
+            let mut command = cli::at(&place, command.iter().chain(&["--compiler-memory", "256MiB"]));
+            command.arg("--component").arg(&component);
+            let (peak, said) = peak(command);
+            for part in [component.to_str().unwrap(), "268435456 bytes of memory", "--compiler-memory"] {
+                assert!(said.contains(part), "{name}: {part} is not in: {said}");
+            }
+            // What can be written to, and what of the program itself is in memory.
+            assert!(peak < 256 + 64, "{name}: {peak} MiB");
+        }
+    }
+}
+
 #[test]
 fn offers_a_schema_that_is_a_program() {
     let place = Place::new().unwrap();
     for (attack, says) in [
-        ("answers_definitions_that_are_not_json", "the plugin is refused"),
-        ("answers_definitions_without_end", ""),
+        ("answers_definitions_that_are_not_json", "is refused: the name of its tool 1 is not"),
+        ("answers_definitions_without_end", "is refused: the plugin hands over more than 4194304 bytes"),
+        ("traps_at_instantiation", "is refused: the plugin failed"),
     ] {
         let component = file(&place, pod_tools_hostile::raw_component(attack).unwrap());
-        let mut command = cli::at(&place, ["mcp"]);
-        let said = cli::run({
+        for command in [&["mcp"][..], &["tools"], &["call", "ListPods"]] {
+            let mut command = cli::at(&place, command);
             command.arg("--component").arg(&component);
-            command
-        });
-        assert_ne!(said.code, Some(0), "{attack}: {said:?}");
-        assert!(said.stdout.is_empty() && said.stderr.contains(says), "{attack}: {said:?}");
+            let said = cli::run(command);
+            assert_ne!(said.code, Some(0), "{attack}: {said:?}");
+            assert!(said.stdout.is_empty() && said.stderr.contains(says), "{attack}: {said:?}");
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -28,6 +29,44 @@ fn take_many_descriptors() {
 
 fn text(client: &mut Client) -> String {
     client.data("text_done")["text"].as_str().unwrap().to_owned()
+}
+
+/// A pod whose threads wait for somebody who reads what it says.
+#[test]
+fn reads_nothing_of_what_a_pod_says_and_has_it_end() {
+    let ended = [(Signal::TERM, 143), (Signal::INT, 130), (Signal::HUP, 129)].map(|(signal, status)| {
+        std::thread::spawn(move || {
+            let world = World::new();
+            let (_nobody, mut full) = std::io::pipe().unwrap();
+            rustix::io::ioctl_fionbio(&full, true).unwrap();
+            while full.write(&[b'.'; 4096]).is_ok() {}
+            rustix::io::ioctl_fionbio(&full, false).unwrap();
+            let mut command = world.command(&world.base());
+            command.args(["pod", "x", "--", "cat"]).stdin(Stdio::null()).stderr(full);
+            let mut pod = command.spawn().unwrap();
+            // It listens, and says so next.
+            while UnixStream::connect(world.base().join("x/sock")).is_err() {
+                assert_eq!(pod.try_wait().unwrap(), None);
+                std::thread::yield_now();
+            }
+            rustix::process::kill_process(rustix::process::Pid::from_child(&pod), signal).unwrap();
+            let end = Instant::now() + Duration::from_secs(60);
+            let ended = loop {
+                match pod.try_wait().unwrap() {
+                    Some(ended) => break ended,
+                    None if Instant::now() > end => {
+                        pod.kill().unwrap();
+                        break pod.wait().unwrap();
+                    }
+                    None => std::thread::sleep(Duration::from_millis(10)),
+                }
+            };
+            assert_eq!(ended.code(), Some(status), "{ended}");
+        })
+    });
+    for pod in ended {
+        pod.join().unwrap();
+    }
 }
 
 #[test]

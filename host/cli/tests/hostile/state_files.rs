@@ -2,6 +2,7 @@
 //! write about themselves.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,6 +15,61 @@ use crate::stranger::{give_away, mode, place, place_with_pod, refused};
 
 /// Stands in files that are damaged: no answer may have it.
 const SECRET: &str = "correct-horse-battery";
+
+#[test]
+fn writes_grants_of_his_own() {
+    let (place, _pod) = place_with_pod();
+    let directory = place.root().join("config");
+    fs::create_dir(&directory).unwrap();
+    let grants = directory.join("grants.toml");
+    let refused = |named: &Path, remedy: &str| {
+        for command in [&["call", "ListPods"][..], &["mcp"], &["grants", "check", grants.to_str().unwrap()]] {
+            let mut command = cli::at(&place, command);
+            if !command.get_args().any(|argument| argument == "check") {
+                command.arg("--grants").arg(&grants);
+            }
+            let said = cli::run(command);
+            assert!(matches!(said.code, Some(1 | 2)) && said.stdout.is_empty(), "{said:?}");
+            for part in ["is not believed", named.to_str().unwrap(), remedy] {
+                assert!(said.stderr.contains(part), "{part} is not in: {}", said.stderr);
+            }
+        }
+    };
+    let believed = || {
+        let mut command = cli::at(&place, ["call", "ListPods", "--json"]);
+        command.arg("--grants").arg(&grants);
+        cli::run(command).ok();
+    };
+    fs::write(&grants, "grants = [\"list\"]\n").unwrap();
+    for (of_directory, of_file, named) in [
+        (0o755, 0o666, &grants),
+        (0o755, 0o664, &grants),
+        (0o777, 0o644, &directory),
+        (0o775, 0o600, &directory),
+    ] {
+        mode(&directory, of_directory);
+        mode(&grants, of_file);
+        refused(named, "chmod go-w");
+    }
+    // Where nobody else gets, it does not matter.
+    mode(&grants, 0o664);
+    mode(&directory, 0o700);
+    believed();
+    // What counts is what links lead to.
+    mode(&directory, 0o755);
+    mode(&grants, 0o644);
+    believed();
+    let real = place.root().join("real.toml");
+    fs::rename(&grants, &real).unwrap();
+    symlink(&real, &grants).unwrap();
+    believed();
+    mode(&real, 0o646);
+    refused(&real, "chmod go-w");
+    mode(&real, 0o644);
+    if give_away(&real) {
+        refused(&real, "another user");
+    }
+}
 
 #[test]
 fn plants_a_registry() {
