@@ -25,6 +25,10 @@
 //! - `definitions`: the tools as a model sees them
 //! - `component`: the imports and exports of the component
 
+#![cfg_attr(not(test), no_std)]
+
+extern crate alloc;
+
 #[cfg(target_family = "wasm")]
 mod component;
 mod definitions;
@@ -32,7 +36,12 @@ mod escape;
 pub mod host;
 mod json;
 mod protocol;
+#[cfg(target_family = "wasm")]
+mod runtime;
 mod tools;
+
+use alloc::format;
+use alloc::vec::Vec;
 
 pub use definitions::{Definition, Effects, definitions};
 use host::{Error, ErrorKind, Host};

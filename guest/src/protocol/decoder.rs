@@ -7,6 +7,10 @@
 //! not JSON, or not an object with a string `event`, is an error, and so is a line in which a member that the
 //! tools look at stands twice.
 
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use crate::json::{NotJson, TextSink, Token, Tokenizer, Word};
 use crate::protocol::event::{ErrorCode, Event, PodError};
 use crate::protocol::item_sink::Sink;
@@ -372,7 +376,7 @@ impl Decoder {
                 return Err(Fault::not_event("its `data` has the same member twice"));
             }
             Kind::Error => match members.code {
-                Some(code) => Event::Error(PodError { code, message: std::mem::take(&mut members.message) }),
+                Some(code) => Event::Error(PodError { code, message: core::mem::take(&mut members.message) }),
                 None => Event::Other,
             },
             Kind::History if sink.is_none() => Event::Other,

@@ -2,7 +2,9 @@
 //!
 //! The cursor is staged when the whole history was decoded; the host stores it (see `wit/`).
 
-use std::fmt::Write;
+use alloc::format;
+use alloc::string::String;
+use core::fmt::Write;
 
 use serde::Serialize;
 

@@ -2,8 +2,10 @@
 //!
 //! Every line of a message is indented, and nothing else is: no text can forge a speaker.
 
-use std::collections::VecDeque;
-use std::fmt::Write;
+use alloc::format;
+use alloc::string::String;
+use alloc::collections::VecDeque;
+use core::fmt::Write;
 
 use crate::escape::Shown;
 use crate::host::{Error, Host, Verb};

@@ -1,11 +1,30 @@
-//! The plugin's standard error, as lines in the host's log: bounded, so that it cannot fill a disk.
+//! What the host's log says of a plugin: its standard error, line by line, and in which functions it trapped. Bounded,
+//! so that a plugin cannot fill a disk.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::io::AsyncWrite;
+use wasmtime::WasmBacktrace;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 use wasmtime_wasi_io::bytes::Bytes;
+
+use crate::escape::Escaped;
+
+/// How many functions are told of a plugin that trapped, innermost first.
+const MAX_FRAMES: usize = 16;
+
+/// Says that the plugin trapped, why, and in which functions, as far as the plugin names them.
+pub(super) fn trapped(trap: &wasmtime::Error) {
+    let frames = trap.downcast_ref().map_or(&[][..], WasmBacktrace::frames);
+    let function = |frame: &wasmtime::FrameInfo| match frame.func_name() {
+        Some(name) => format!("{:#}", rustc_demangle::demangle(name)),
+        None => format!("function {}", frame.func_index()),
+    };
+    let within: Vec<String> = frames.iter().take(MAX_FRAMES).map(function).collect();
+    let (why, within) = (trap.root_cause().to_string(), within.join(", "));
+    tracing::info!(target: TARGET, "trapped: {}, within {}", Escaped(&why), Escaped(&within));
+}
 
 /// What is kept of one call.
 const MAX_BYTES: usize = 8 << 10;

@@ -1,6 +1,8 @@
 //! The digest of a history, XXH3-128, over many short pieces of it. The pieces are gathered: handing each of
 //! them to the hash would cost more than the hash.
 
+use alloc::vec::Vec;
+
 use xxhash_rust::xxh3::Xxh3;
 
 /// How many bytes are gathered. A longer piece goes to the hash as it is.

@@ -5,7 +5,8 @@
 //! can hold); that of a part is over the text that was given, in UTF-8. A cursor holds `xxh3:DIGEST`, with
 //! `+BYTES:DIGEST` behind it where a part was given. It guards against compaction and reused names, not against a pod that wants to deceive.
 
-use std::fmt::Write;
+use alloc::format;
+use core::fmt::Write;
 
 use crate::host::Cursor;
 use crate::protocol::history::excerpt::Part;

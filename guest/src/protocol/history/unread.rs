@@ -5,6 +5,9 @@
 //! Where the text of an answer is bounded, whole items are given as far as they fit. One that is longer than the
 //! bound is given in parts, an answer each: a position can stand within it.
 
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+
 use crate::json::{Nesting, NotJson, ValueScan};
 use crate::protocol::history::digest::Digest;
 use crate::protocol::history::excerpt::{Excerpt, Part};
@@ -152,7 +155,7 @@ impl<'h> Unread<'h> {
         if self.remaining_items() > 0 {
             self.failures.go_on();
         }
-        std::mem::take(&mut self.failures).newest()
+        core::mem::take(&mut self.failures).newest()
     }
 
     /// The new text of the assistant, as far as it was not handed over; and how many lines there are in all,
@@ -204,7 +207,7 @@ impl<'h> Unread<'h> {
         let kept = self.excerpt.kept();
         self.is_continued |= is_next && self.from.part.is_some() && !kept.is_empty();
         if self.text.is_empty() {
-            std::mem::swap(&mut self.text, kept);
+            core::mem::swap(&mut self.text, kept);
         } else {
             make_room(&mut self.text, kept.len());
             self.text.push_str(kept);
