@@ -23,7 +23,7 @@
 //! - `protocol`: the pod protocol: the events of an exchange, and a history and what of it is unread
 //! - `tools`: one module a tool, and one for the conversation as a document
 //! - `definitions`: the tools as a model sees them
-//! - `component`: the imports and exports of the component
+//! - `component`: the imports and exports of the component; `runtime`: its memory, and its panics
 
 #![cfg_attr(not(test), no_std)]
 

@@ -33,7 +33,7 @@ unsafe extern "C" fn cabi_realloc(old: *mut u8, old_size: usize, align: usize, s
     given
 }
 
-/// A panic is a trap, and the host says where.
+/// A panic is a trap: the host's log names the functions in which it happened.
 #[panic_handler]
 fn trap(_: &PanicInfo<'_>) -> ! {
     core::arch::wasm32::unreachable()

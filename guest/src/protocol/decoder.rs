@@ -244,6 +244,7 @@ impl Decoder {
 
     /// Goes on to the line's end, or to the end of the bytes.
     fn step(&mut self, bytes: &mut &[u8], sink: &mut Sink<'_>) -> Result<Step, Fault> {
+        let all = bytes.len();
         loop {
             if let Some(items) = sink
                 && self.in_item
@@ -269,7 +270,7 @@ impl Decoder {
                     *bytes = rest;
                 }
                 if bytes.first().is_some_and(|&byte| self.tokenizer.value_begins_with(byte)) {
-                    items.item_begins(self.tokenizer.nesting());
+                    items.item_begins(self.tokenizer.nesting(), self.offset + (all - bytes.len()) as u64);
                     self.in_item = true;
                     continue;
                 }
