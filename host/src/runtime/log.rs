@@ -11,19 +11,20 @@ use wasmtime_wasi_io::bytes::Bytes;
 
 use crate::escape::Escaped;
 
-/// How many functions are told of a plugin that trapped, innermost first.
+/// How many functions are told of a plugin that trapped, innermost first, and how many characters of the name of each.
 const MAX_FRAMES: usize = 16;
+const MAX_NAME: usize = 200;
 
 /// Says that the plugin trapped, why, and in which functions, as far as the plugin names them.
 pub(super) fn trapped(trap: &wasmtime::Error) {
     let frames = trap.downcast_ref().map_or(&[][..], WasmBacktrace::frames);
-    let function = |frame: &wasmtime::FrameInfo| match frame.func_name() {
-        Some(name) => format!("{:#}", rustc_demangle::demangle(name)),
+    let name = |frame: &wasmtime::FrameInfo| match frame.func_name() {
+        Some(name) => name.chars().take(MAX_NAME).collect(),
         None => format!("function {}", frame.func_index()),
     };
-    let within: Vec<String> = frames.iter().take(MAX_FRAMES).map(function).collect();
-    let (why, within) = (trap.root_cause().to_string(), within.join(", "));
-    tracing::info!(target: TARGET, "trapped: {}, within {}", Escaped(&why), Escaped(&within));
+    let names: Vec<String> = frames.iter().take(MAX_FRAMES).map(name).collect();
+    let (why, within) = (trap.root_cause().to_string(), names.join(" < "));
+    tracing::info!(target: "pod_tools_host::plugin", "it trapped: {}, in {}", Escaped(&why), Escaped(&within));
 }
 
 /// What is kept of one call.
@@ -38,7 +39,7 @@ impl ErrorLog {
     pub(super) fn flush_to_log(&self) {
         let written = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
         for line in String::from_utf8_lossy(&written).lines() {
-            tracing::info!(target: "pod_tools_host::plugin", "{}", crate::escape::Escaped(line));
+            tracing::info!(target: "pod_tools_host::plugin", "{}", Escaped(line));
         }
     }
 }

@@ -401,6 +401,6 @@ fn explain(trap: &wasmtime::Error, state: &CallState) -> ToolError {
     if message.contains("resource limit exceeded") || trap.is::<wasmtime::PoolConcurrencyLimitError>() {
         return LimitReached::Instances(limits.instances).into();
     }
-    tracing::debug!("the plugin trapped: {trap:?}");
+    log::trapped(trap);
     ToolError::internal(format!("the plugin failed: {}", trap.root_cause()))
 }
