@@ -340,8 +340,7 @@ impl PodTools {
         let log = ErrorLog::default();
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.handles);
-        let wasi = wasi::empty_context(&log);
-        let state = CallState { wasi, table, pods, log, limiter };
+        let state = CallState { wasi: None, table, pods, log, limiter };
         let mut store = Store::new(self.plugin.engine(), state);
         store.limiter(|state| &mut state.limiter);
         store.set_hostcall_fuel(limits.transfer);
@@ -363,7 +362,8 @@ impl std::fmt::Debug for PodTools {
 
 /// What a store holds for one call.
 struct CallState {
-    wasi: WasiCtx,
+    /// Made when the plugin first asks for something of WASI. The bundled one never does.
+    wasi: Option<WasiCtx>,
     table: ResourceTable,
     pods: PodCtx,
     limiter: Limiter,
@@ -372,7 +372,8 @@ struct CallState {
 
 impl WasiView for CallState {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+        let Self { wasi, log, table, .. } = self;
+        WasiCtxView { ctx: wasi.get_or_insert_with(|| wasi::empty_context(log)), table }
     }
 }
 
