@@ -28,7 +28,11 @@ unsafe extern "C" {
 // SAFETY: memory is what C's functions give, at least as large and as aligned as it is asked for.
 unsafe impl GlobalAlloc for OfC {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        if layout.align() <= ALIGN { malloc(layout.size()) } else { aligned_alloc(layout.align(), layout.size()) }
+        if layout.align() <= ALIGN {
+            malloc(layout.size())
+        } else {
+            aligned_alloc(layout.align(), layout.size())
+        }
     }
 
     unsafe fn dealloc(&self, old: *mut u8, _: Layout) {

@@ -2,9 +2,9 @@
 //!
 //! Every line of a message is indented, and nothing else is: no text can forge a speaker.
 
+use alloc::collections::VecDeque;
 use alloc::format;
 use alloc::string::String;
-use alloc::collections::VecDeque;
 use core::fmt::Write;
 
 use crate::escape::Shown;

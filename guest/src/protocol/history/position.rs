@@ -107,7 +107,8 @@ fn parse_part(text: &str) -> Option<Part> {
 
 /// Reads a number as we write it: without a sign, and without a zero before it.
 fn parse_number(digits: &str) -> Option<u64> {
-    let is_ours = digits == "0" || !digits.starts_with('0') && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let is_ours =
+        digits == "0" || !digits.starts_with('0') && digits.bytes().all(|byte| byte.is_ascii_digit());
     digits.parse().ok().filter(|_| is_ours)
 }
 

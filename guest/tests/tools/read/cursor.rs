@@ -49,7 +49,8 @@ fn a_history_that_has_become_empty_was_rewritten() {
 #[test]
 fn a_digest_in_another_notation_does_not_vouch_for_anything() {
     let item = assistant("a");
-    for digest in ["", "sha256:00", "xxh3:", "xxh3:+1", "xxh3,0:zz", "xxh3:00000000000000000000000000000000"] {
+    for digest in ["", "sha256:00", "xxh3:", "xxh3:+1", "xxh3,0:zz", "xxh3:00000000000000000000000000000000"]
+    {
         let host = host([giving(&[&item]).answering([says(history(&[&item]))])]);
         *host.pods[0].cursor.borrow_mut() = Some(Cursor { items: 1, digest: digest.into() });
         gives(
@@ -91,10 +92,9 @@ fn a_shorter_history_without_a_line_end_is_rewritten_and_half_a_history_is_an_er
     let whole = history(&[&items[0], &items[1], &items[2]]);
     let shorter = history(&[&items[0]]);
     let half = &whole[..whole.find(&items[1]).unwrap() + 10];
-    for (bytes, summary) in [
-        (shorter.trim_end(), Some("; history was rewritten, given from its start")),
-        (half, None),
-    ] {
+    for (bytes, summary) in
+        [(shorter.trim_end(), Some("; history was rewritten, given from its start")), (half, None)]
+    {
         let host = host([giving(&[&items[0], &items[1], &items[2]])]);
         read(&host).unwrap();
         let before = cursor(&host);
