@@ -1,5 +1,8 @@
 //! The component: the trait over the imports, the exports over the tools. Nothing is decided here.
 
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use bindings::exports::pod::tools::tools as exported;
 use bindings::pod::tools::{content, pods, scope_lock, types, unix_socket};
 

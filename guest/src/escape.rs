@@ -1,7 +1,9 @@
 //! How text is shown that a pod or a spawner chose: characters that could deceive a reader are escaped. A
 //! line end in a pod's name, shown as it is, would forge a line of ListPods.
 
-use std::fmt;
+use alloc::format;
+use alloc::string::{String, ToString};
+use core::fmt;
 
 /// Shows text on one line: control characters as `\n`, `\t`, `\u{1b}`, and so the line and paragraph
 /// separators and the marks that turn the direction of writing. All other characters are shown as they are.

@@ -2,7 +2,10 @@
 //! types. The component implements it over its imports, the tests over a script. The contract of each
 //! function (grants, bounds, when it fails) is documented in `wit/`.
 
-use std::fmt;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
 
 use serde::Serialize;
 
@@ -109,7 +112,7 @@ impl fmt::Display for Error {
     }
 }
 
-impl std::error::Error for Error {}
+impl core::error::Error for Error {}
 
 /// What may be done with a pod.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

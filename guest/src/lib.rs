@@ -23,7 +23,11 @@
 //! - `protocol`: the pod protocol: the events of an exchange, and a history and what of it is unread
 //! - `tools`: one module a tool, and one for the conversation as a document
 //! - `definitions`: the tools as a model sees them
-//! - `component`: the imports and exports of the component
+//! - `component`: the imports and exports of the component; `runtime`: its memory, and its panics
+
+#![cfg_attr(not(test), no_std)]
+
+extern crate alloc;
 
 #[cfg(target_family = "wasm")]
 mod component;
@@ -32,7 +36,12 @@ mod escape;
 pub mod host;
 mod json;
 mod protocol;
+#[cfg(target_family = "wasm")]
+mod runtime;
 mod tools;
+
+use alloc::format;
+use alloc::vec::Vec;
 
 pub use definitions::{Definition, Effects, definitions};
 use host::{Error, ErrorKind, Host};

@@ -22,7 +22,7 @@ pub(super) fn plain_run(bytes: &[u8]) -> usize {
 /// How many bytes of a block lie before the first quote, backslash or control character.
 #[cfg(target_feature = "simd128")]
 pub(super) fn plain_in_block(block: &[u8; LANES]) -> usize {
-    use std::arch::wasm32::{i8x16_bitmask, u8x16_eq, u8x16_lt, u8x16_splat, v128_or};
+    use core::arch::wasm32::{i8x16_bitmask, u8x16_eq, u8x16_lt, u8x16_splat, v128_or};
 
     let block = vector(block);
     let special = v128_or(
@@ -33,9 +33,9 @@ pub(super) fn plain_in_block(block: &[u8; LANES]) -> usize {
 }
 
 #[cfg(target_feature = "simd128")]
-fn vector(block: &[u8; LANES]) -> std::arch::wasm32::v128 {
+fn vector(block: &[u8; LANES]) -> core::arch::wasm32::v128 {
     let [low, high] = halves(block);
-    std::arch::wasm32::u64x2(low, high)
+    core::arch::wasm32::u64x2(low, high)
 }
 
 /// How many bytes of a block lie before the first quote, backslash or control character. Without vectors, it
@@ -76,7 +76,7 @@ pub(super) struct Marks {
 impl Marks {
     #[cfg(target_feature = "simd128")]
     pub(super) fn of(block: &[u8; BLOCK]) -> Self {
-        use std::arch::wasm32::{i8x16_bitmask, u8x16_eq, u8x16_lt, u8x16_splat, v128_or};
+        use core::arch::wasm32::{i8x16_bitmask, u8x16_eq, u8x16_lt, u8x16_splat, v128_or};
 
         let mut marks = Self { quotes: 0, backslashes: 0, brackets: 0, controls: 0 };
         let (lanes, _) = block.as_chunks::<LANES>();

@@ -1,7 +1,7 @@
 //! A JSON object, and nothing else: a struct for which serde derives `Deserialize` takes an array, too.
 
-use std::fmt;
-use std::marker::PhantomData;
+use core::fmt;
+use core::marker::PhantomData;
 
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;

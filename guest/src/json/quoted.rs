@@ -2,6 +2,9 @@
 //! are copied as they are and cut where the next escape begins: in a text with many escapes this is quicker
 //! than a search for the runs between them, and in a text with few escapes it is no slower.
 
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use crate::json::marks::{LANES, plain_in_block};
 
 /// The text of the string that `json` begins with, and the rest of `json` behind it. `None` where `json` does

@@ -2,6 +2,8 @@
 //! escapes are resolved, and the text of each piece is handed on at once. Nothing is held of a string but
 //! what fits into a [`Word`].
 
+use alloc::string::String;
+
 use crate::json::marks::plain_run;
 use crate::json::utf8::Utf8;
 use crate::json::word::{Spelling, Word};

@@ -7,6 +7,10 @@
 //! not JSON, or not an object with a string `event`, is an error, and so is a line in which a member that the
 //! tools look at stands twice.
 
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use crate::json::{NotJson, TextSink, Token, Tokenizer, Word};
 use crate::protocol::event::{ErrorCode, Event, PodError};
 use crate::protocol::item_sink::Sink;
@@ -240,6 +244,7 @@ impl Decoder {
 
     /// Goes on to the line's end, or to the end of the bytes.
     fn step(&mut self, bytes: &mut &[u8], sink: &mut Sink<'_>) -> Result<Step, Fault> {
+        let all = bytes.len();
         loop {
             if let Some(items) = sink
                 && self.in_item
@@ -265,7 +270,7 @@ impl Decoder {
                     *bytes = rest;
                 }
                 if bytes.first().is_some_and(|&byte| self.tokenizer.value_begins_with(byte)) {
-                    items.item_begins(self.tokenizer.nesting());
+                    items.item_begins(self.tokenizer.nesting(), self.offset + (all - bytes.len()) as u64);
                     self.in_item = true;
                     continue;
                 }
@@ -372,7 +377,7 @@ impl Decoder {
                 return Err(Fault::not_event("its `data` has the same member twice"));
             }
             Kind::Error => match members.code {
-                Some(code) => Event::Error(PodError { code, message: std::mem::take(&mut members.message) }),
+                Some(code) => Event::Error(PodError { code, message: core::mem::take(&mut members.message) }),
                 None => Event::Other,
             },
             Kind::History if sink.is_none() => Event::Other,

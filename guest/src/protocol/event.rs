@@ -1,5 +1,7 @@
 //! The events of a pod that the tools look at.
 
+use alloc::string::String;
+
 use crate::escape::excerpt;
 
 /// How much of a pod's error is quoted, in characters.

@@ -1,5 +1,7 @@
 //! One exchange with a pod: what the pod sends, read in pieces and decoded event by event.
 
+use alloc::vec::Vec;
+
 use crate::host::{Error, Host, Reason};
 use crate::protocol::decoder::{Decoder, Ending};
 use crate::protocol::event::Event;

@@ -8,8 +8,8 @@ pub(crate) trait ItemSink {
     /// event is known to be a history, so that the items are the history's unless an error follows. Otherwise
     /// the event may still turn out to be another one.
     fn begin(&mut self, is_history: bool);
-    /// An item follows, inside the open brackets `around`.
-    fn item_begins(&mut self, around: Nesting);
+    /// An item follows, inside the open brackets `around`, behind so many bytes of its line.
+    fn item_begins(&mut self, around: Nesting, at: u64);
     /// Takes the item's next bytes, and perhaps more. Gives how many of them belong to the item if they hold
     /// its end, and `None` if all of them do and more are needed.
     fn item(&mut self, bytes: &[u8]) -> Result<Option<usize>, NotJson>;

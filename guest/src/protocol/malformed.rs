@@ -1,6 +1,7 @@
 //! The fault of a line that is not the pod protocol's.
 
-use std::fmt;
+use alloc::string::{String, ToString};
+use core::fmt;
 
 use crate::escape::Shown;
 use crate::host::{Error, Reason};

@@ -1,5 +1,9 @@
 //! The request for a pod's history, which ReadPodOutput and the transcript share.
 
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::String;
+
 use crate::host::{Error, Host, Reason, Request, State};
 use crate::protocol::{Event, Events, ItemSink, Next};
 

@@ -1,5 +1,8 @@
 //! The input of the tools: a JSON text that a model's runtime hands over.
 
+use alloc::format;
+use alloc::string::{String, ToString};
+
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 

@@ -3,7 +3,11 @@
 //! Where a pod is found stopped, allocations of dead processes are released on the occasion, as far as the
 //! lock can be had soon; the listing itself never waits for it longer than that, nor fails with it.
 
-use std::fmt::Write;
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt::Write;
 
 use serde::Serialize;
 

@@ -1,5 +1,8 @@
 //! The answer of a tool.
 
+use alloc::format;
+use alloc::string::String;
+
 use serde::Serialize;
 
 use crate::host::{Error, ErrorKind};

@@ -2,7 +2,9 @@
 //!
 //! The cursor is staged when the whole history was decoded; the host stores it (see `wit/`).
 
-use std::fmt::Write;
+use alloc::format;
+use alloc::string::String;
+use core::fmt::Write;
 
 use serde::Serialize;
 
@@ -88,14 +90,16 @@ fn read<H: Host>(host: &H, name: &str) -> Result<Output, Error> {
     answer(name, told.state, failed, unread)
 }
 
-/// Reads the pod's history, twice where it was rewritten.
+/// Reads the pod's history: again where it was rewritten, and where it ended among items that were skipped.
 fn get_unread<H: Host>(host: &H, pod: &H::Pod, unread: &mut Unread<'_>) -> Result<Told, Error> {
-    let told = get_history(host, pod, unread)?;
-    if unread.continues() {
-        return Ok(told);
+    loop {
+        match get_history(host, pod, unread) {
+            Ok(told) if unread.continues() => return Ok(told),
+            Err(error) if error.is(Reason::Closed) && unread.no_skipping() => {}
+            Err(error) if !unread.is_astray() => return Err(error),
+            Ok(_) | Err(_) => unread.start_over(),
+        }
     }
-    unread.start_over();
-    get_history(host, pod, unread)
 }
 
 /// The failure that is to be told: the last turn's in each read until there is another turn, any other one once.

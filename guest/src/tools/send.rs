@@ -4,6 +4,9 @@
 //! message may come right behind it. Where the pod says, while we are connected and have sent nothing yet,
 //! that it is idle, the first `turn_start` is ours; otherwise a refusal that follows shortly wins.
 
+use alloc::format;
+use alloc::string::String;
+
 use serde::Serialize;
 
 use crate::escape::Shown;

@@ -3,6 +3,8 @@
 //! A pod that has much to replay reads its requests late, so the connection is kept and drained until the
 //! pod says `shutdown` or closes it; and a pod is gone only when its socket takes no new connection.
 
+use alloc::format;
+
 use serde::Serialize;
 
 use crate::escape::Shown;

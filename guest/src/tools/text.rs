@@ -1,6 +1,8 @@
 //! How a scope and a time are worded.
 
-use std::fmt::Write;
+use alloc::format;
+use alloc::string::String;
+use core::fmt::Write;
 
 use crate::escape::Shown;
 use crate::host::{Permission, ScopeRule};

@@ -2,8 +2,10 @@
 //!
 //! Every line of a message is indented, and nothing else is: no text can forge a speaker.
 
-use std::collections::VecDeque;
-use std::fmt::Write;
+use alloc::collections::VecDeque;
+use alloc::format;
+use alloc::string::String;
+use core::fmt::Write;
 
 use crate::escape::Shown;
 use crate::host::{Error, Host, Verb};
@@ -106,7 +108,7 @@ impl ItemSink for Messages {
         *self = Self::at_most(Some(self.max));
     }
 
-    fn item_begins(&mut self, around: Nesting) {
+    fn item_begins(&mut self, around: Nesting, _: u64) {
         self.text.begin(None, self.room(), true);
         self.decoder = ItemDecoder::new(around, 0, false);
     }
@@ -191,7 +193,7 @@ mod tests {
             for text in ["a", "b", "c"] {
                 let item = item(text);
                 let (beginning, end) = item.as_bytes().split_at(9);
-                messages.item_begins(Nesting::default());
+                messages.item_begins(Nesting::default(), 0);
                 assert_eq!(messages.item(beginning), Ok(None));
                 assert_eq!(messages.item(end), Ok(Some(end.len())));
             }

@@ -12,7 +12,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use super::cpu::Ticker;
 use super::limiter::Limiter;
 use super::load_error::LoadError;
-use super::log::ErrorLog;
+use super::log::{self, ErrorLog};
 use super::wasi;
 use crate::authority::Authority;
 use crate::authority::limits::{LimitReached, call_time_is_up};
@@ -81,8 +81,7 @@ impl Instances {
         let log = ErrorLog::default();
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.handles);
-        let wasi = wasi::empty_context(&log);
-        let state = CallState { wasi, table, pods, log, limiter };
+        let state = CallState { wasi: None, table, pods, log, limiter };
         let mut store = Store::new(self.plugin.engine(), state);
         store.limiter(|state| &mut state.limiter);
         store.set_hostcall_fuel(limits.transfer);
@@ -105,7 +104,8 @@ fn link(engine: &Engine) -> wasmtime::Result<Linker<CallState>> {
 
 /// What a store holds for one call.
 pub(super) struct CallState {
-    wasi: WasiCtx,
+    /// Made when the plugin first asks for something of WASI. The bundled one never does.
+    wasi: Option<WasiCtx>,
     table: ResourceTable,
     pods: PodCtx,
     limiter: Limiter,
@@ -114,7 +114,8 @@ pub(super) struct CallState {
 
 impl WasiView for CallState {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+        let Self { wasi, log, table, .. } = self;
+        WasiCtxView { ctx: wasi.get_or_insert_with(|| wasi::empty_context(log)), table }
     }
 }
 
@@ -143,6 +144,6 @@ fn explain(trap: &wasmtime::Error, state: &CallState) -> ToolError {
     if message.contains("resource limit exceeded") || trap.is::<wasmtime::PoolConcurrencyLimitError>() {
         return LimitReached::Instances(limits.instances).into();
     }
-    tracing::debug!("the plugin trapped: {trap:?}");
+    log::trapped(trap);
     ToolError::internal(format!("the plugin failed: {}", trap.root_cause()))
 }

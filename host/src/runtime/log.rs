@@ -1,11 +1,31 @@
-//! The plugin's standard error, as lines in the host's log: bounded, so that it cannot fill a disk.
+//! What the host's log says of a plugin: its standard error, line by line, and in which functions it trapped. Bounded,
+//! so that a plugin cannot fill a disk.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::io::AsyncWrite;
+use wasmtime::WasmBacktrace;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 use wasmtime_wasi_io::bytes::Bytes;
+
+use crate::escape::Escaped;
+
+/// How many functions are told of a plugin that trapped, innermost first, and how many characters of the name of each.
+const MAX_FRAMES: usize = 16;
+const MAX_NAME: usize = 200;
+
+/// Says that the plugin trapped, why, and in which functions, as far as the plugin names them.
+pub(super) fn trapped(trap: &wasmtime::Error) {
+    let frames = trap.downcast_ref().map_or(&[][..], WasmBacktrace::frames);
+    let name = |frame: &wasmtime::FrameInfo| match frame.func_name() {
+        Some(name) => name.chars().take(MAX_NAME).collect(),
+        None => format!("function {}", frame.func_index()),
+    };
+    let names: Vec<String> = frames.iter().take(MAX_FRAMES).map(name).collect();
+    let (why, within) = (trap.root_cause().to_string(), names.join(" < "));
+    tracing::info!(target: "pod_tools_host::plugin", "it trapped: {}, in {}", Escaped(&why), Escaped(&within));
+}
 
 /// What is kept of one call.
 const MAX_BYTES: usize = 8 << 10;
@@ -19,7 +39,7 @@ impl ErrorLog {
     pub(super) fn flush_to_log(&self) {
         let written = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
         for line in String::from_utf8_lossy(&written).lines() {
-            tracing::info!(target: "pod_tools_host::plugin", "{}", crate::escape::Escaped(line));
+            tracing::info!(target: "pod_tools_host::plugin", "{}", Escaped(line));
         }
     }
 }

@@ -62,7 +62,7 @@ impl From<Lookup> for ConnectError {
 
 /// Connects to the socket at `path`. Never waits: a Unix socket takes a connection at once, or has no room.
 pub(crate) fn connect(directories: &GrantedDirectories, path: &Path) -> Result<UnixStream, ConnectError> {
-    let target = directories.open_socket(path)?;
+    let (target, us) = directories.open_socket(path)?;
     let socket = new_socket().map_err(refuse_unless_exhausted)?;
     // Through the descriptor, so that no rename in between can lead anywhere else; and a long path fits.
     let address = SocketAddrUnix::new(format!("/proc/self/fd/{}", target.as_raw_fd()))
@@ -80,7 +80,7 @@ pub(crate) fn connect(directories: &GrantedDirectories, path: &Path) -> Result<U
             _ => return Err(refuse_unless_exhausted(errno)),
         },
     }
-    check_peer(&socket)?;
+    check_peer(&socket, us)?;
     Ok(UnixStream::from(socket))
 }
 
@@ -128,13 +128,12 @@ fn refuse_unless_exhausted(errno: Errno) -> ConnectError {
     }
 }
 
-/// The process that listens must belong to this process's user.
+/// The process that listens must belong to this process's user, as the socket does.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-fn check_peer(socket: impl AsFd) -> Result<(), ConnectError> {
+fn check_peer(socket: impl AsFd, us: u32) -> Result<(), ConnectError> {
     // Of a process in another pid namespace the kernel tells no number, which is no reason to refuse it.
     let peer = nix::sys::socket::getsockopt(&socket, nix::sys::socket::sockopt::PeerCredentials)
         .map_err(|errno| ConnectError::refused(format!("does not tell who listens: {errno}")))?;
-    let us = rustix::process::geteuid().as_raw();
     if peer.uid() != us {
         let why = format!("is served by a process of user {}, not of user {us}", peer.uid());
         return Err(ConnectError::refused(why));
@@ -144,6 +143,6 @@ fn check_peer(socket: impl AsFd) -> Result<(), ConnectError> {
 
 /// Deny by default: where the peer cannot be asked for, nothing is connected.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn check_peer(_socket: impl AsFd) -> Result<(), ConnectError> {
+fn check_peer(_socket: impl AsFd, _us: u32) -> Result<(), ConnectError> {
     Err(ConnectError::refused("cannot be checked on this system: it does not tell who listens"))
 }

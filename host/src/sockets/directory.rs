@@ -117,11 +117,12 @@ impl GrantedDirectories {
     }
 
     /// A descriptor of the socket at `path`, fit to be connected through and nothing else: it is a socket,
-    /// it belongs to this process's user, and nothing on the way to it was a symbolic link.
-    pub(crate) fn open_socket(&self, path: &Path) -> Result<OwnedFd, Lookup> {
+    /// it belongs to this process's user, whose number is given with it, and nothing on the way to it was a symbolic
+    /// link.
+    pub(crate) fn open_socket(&self, path: &Path) -> Result<(OwnedFd, u32), Lookup> {
         let descriptor = self.open(path, OFlags::PATH)?;
-        check_kind_and_owner(descriptor.as_fd(), rustix::fs::FileType::Socket, "a socket")?;
-        Ok(descriptor)
+        let stat = check_kind_and_owner(descriptor.as_fd(), rustix::fs::FileType::Socket, "a socket")?;
+        Ok((descriptor, stat.st_uid))
     }
 
     /// A descriptor of the regular file `name` beside the socket at `path`, for reading, checked the same
@@ -278,7 +279,7 @@ mod tests {
         Place { directories, granted, root }
     }
 
-    fn refusal(result: Result<OwnedFd, Lookup>) -> String {
+    fn refusal(result: Result<(OwnedFd, u32), Lookup>) -> String {
         match result {
             Err(Lookup::Refused(refusal)) => refusal.why().to_owned(),
             other => panic!("not refused: {other:?}"),

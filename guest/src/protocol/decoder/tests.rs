@@ -17,7 +17,7 @@ impl ItemSink for Items {
         *self = Self::default();
     }
 
-    fn item_begins(&mut self, around: Nesting) {
+    fn item_begins(&mut self, around: Nesting, _: u64) {
         self.scan = Some(ValueScan::within(around));
     }
 

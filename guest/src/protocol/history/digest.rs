@@ -1,6 +1,8 @@
 //! The digest of a history, XXH3-128, over many short pieces of it. The pieces are gathered: handing each of
 //! them to the hash would cost more than the hash.
 
+use alloc::vec::Vec;
+
 use xxhash_rust::xxh3::Xxh3;
 
 /// How many bytes are gathered. A longer piece goes to the hash as it is.
@@ -11,14 +13,16 @@ const GATHERED: usize = 4096;
 pub(super) struct Digest {
     hash: Xxh3,
     gathered: Vec<u8>,
+    length: u64,
 }
 
 impl Digest {
     pub(super) fn new() -> Self {
-        Self { hash: Xxh3::new(), gathered: Vec::new() }
+        Self { hash: Xxh3::new(), gathered: Vec::new(), length: 0 }
     }
 
     pub(super) fn update(&mut self, bytes: &[u8]) {
+        self.length += bytes.len() as u64;
         if self.gathered.len() + bytes.len() > GATHERED {
             self.hash.update(&self.gathered);
             self.gathered.clear();
@@ -28,6 +32,11 @@ impl Digest {
         } else {
             self.gathered.extend_from_slice(bytes);
         }
+    }
+
+    /// How many bytes that are.
+    pub(super) fn length(&self) -> u64 {
+        self.length
     }
 
     pub(super) fn value(&self) -> u128 {

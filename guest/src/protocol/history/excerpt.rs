@@ -1,6 +1,9 @@
 //! What is kept of an item's text where an answer is bounded: what lies behind the part that was given before, as far
 //! as there is room for it. The rest of the text is counted, so that an item of any length takes no more memory.
 
+use alloc::boxed::Box;
+use alloc::string::String;
+
 use crate::protocol::history::digest::Digest;
 use crate::protocol::history::handover::make_room;
 use crate::protocol::history::item::ItemText;
@@ -151,7 +154,7 @@ impl ItemText for Excerpt {
 
     fn take_in(&mut self) {
         if !self.incoming.is_empty() {
-            let incoming = std::mem::take(&mut self.incoming);
+            let incoming = core::mem::take(&mut self.incoming);
             self.append(&incoming);
             self.incoming = incoming;
             self.incoming.clear();

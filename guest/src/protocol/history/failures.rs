@@ -1,5 +1,7 @@
 //! Which turns of a history failed, and why: of the last turn, and of those before it that are read now.
 
+use alloc::string::String;
+
 use crate::protocol::history::item::ItemKind;
 
 /// A turn that failed.

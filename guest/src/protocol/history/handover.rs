@@ -1,6 +1,9 @@
 //! The text of an answer on its way to the host. A text that becomes long is handed over in parts, so that
 //! the component need not hold it whole.
 
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use crate::protocol::exchange::PIECE_BYTES;
 
 /// How long a text may be that is kept, in bytes: moving it costs next to nothing. A longer text is handed

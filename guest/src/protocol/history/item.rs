@@ -2,6 +2,8 @@
 //! once, as its bytes arrive, and only its text is kept. Where a member stands twice in an item, the last one
 //! counts.
 
+use alloc::string::String;
+
 use crate::json::{Nesting, NotJson, TextSink, Token, Tokenizer, Word};
 
 /// Where the text of an item goes. Positions in it are numbers of bytes.

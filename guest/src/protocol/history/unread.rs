@@ -1,9 +1,13 @@
 //! What of a pod's history is unread. The position up to which it was read vouches with a digest for the
-//! bytes of all items before: they are hashed as they pass, and not decoded. Where the digest does not fit,
-//! the history was rewritten and has to be read from its start.
+//! bytes of all items before: they are hashed as they pass, and not decoded; all but the last of them without a look
+//! at where they end, if the position says how many bytes they have. Where the digest does not fit, the history was
+//! rewritten and has to be read from its start.
 //!
 //! Where the text of an answer is bounded, whole items are given as far as they fit. One that is longer than the
 //! bound is given in parts, an answer each: a position can stand within it.
+
+use alloc::borrow::ToOwned;
+use alloc::string::String;
 
 use crate::json::{Nesting, NotJson, ValueScan};
 use crate::protocol::history::digest::Digest;
@@ -11,7 +15,7 @@ use crate::protocol::history::excerpt::{Excerpt, Part};
 use crate::protocol::history::failures::{Failure, Failures};
 use crate::protocol::history::handover::{HandedOver, SHORT, make_room};
 use crate::protocol::history::item::{ItemDecoder, ItemKind, ItemText};
-use crate::protocol::history::position::Position;
+use crate::protocol::history::position::{Position, Separator};
 use crate::protocol::item_sink::ItemSink;
 
 /// Takes a history's items and keeps the text of the unread ones, until it is handed over.
@@ -25,6 +29,15 @@ pub(crate) struct Unread<'h> {
     digest: Digest,
     /// The digest before the current item, if the item spans pieces and may turn out not to fit.
     digest_before: Option<Digest>,
+    /// How many bytes of the line lie before the first item.
+    first_at: Option<u64>,
+    /// The items lie in the stream as the digest has them: nothing but a comma is between them.
+    is_plain: bool,
+    /// How many bytes the digest had before the current item, and before the last item that is read.
+    began: u64,
+    skip: u64,
+    /// How the items that were read before are passed.
+    passing: Passing,
     /// How many items are read, now or before.
     read: u64,
     /// How many items have passed.
@@ -50,8 +63,23 @@ pub(crate) struct Unread<'h> {
     full: bool,
 }
 
+/// How the items that were read before are passed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Passing {
+    /// They are skipped if the position says how many bytes they have.
+    Quickly,
+    /// They are being skipped, and the digest has not vouched for them yet.
+    Skipping,
+    /// They were skipped, and they are other ones: nobody knows which bytes come next.
+    Astray,
+    /// One by one.
+    OneByOne,
+}
+
 /// The current item, by what is done with it.
 enum Current {
+    /// All items before the last one that was read before, of which so many bytes are to come: hashed.
+    Skipped(u64, Nesting),
     /// It was read before: hashed.
     Known(ValueScan),
     /// It is the last item that was read before, and may be the newest of all: hashed, and decoded for its
@@ -81,6 +109,11 @@ impl<'h> Unread<'h> {
             max_text,
             digest: Digest::new(),
             digest_before: None,
+            first_at: None,
+            is_plain: true,
+            began: 0,
+            skip: 0,
+            passing: Passing::Quickly,
             read: 0,
             seen: 0,
             current: Current::Left(ValueScan::within(Nesting::default())),
@@ -103,11 +136,27 @@ impl<'h> Unread<'h> {
         !self.diverged && self.seen >= self.from.items + u64::from(self.from.part.is_some())
     }
 
+    /// Whether the history is known to be another one, though it was not read to its end.
+    pub(crate) fn is_astray(&self) -> bool {
+        self.passing == Passing::Astray
+    }
+
+    /// Takes a history again that ended while items were being skipped, so that there is no telling whether it was
+    /// complete: item by item. `false` where none were.
+    pub(crate) fn no_skipping(&mut self) -> bool {
+        let is_skipping = self.passing == Passing::Skipping;
+        if is_skipping {
+            self.passing = Passing::OneByOne;
+        }
+        is_skipping
+    }
+
     /// Takes a history that does not continue again, from its start. Nothing of it has been handed over: text
     /// is taken only behind the items that were read before.
     pub(crate) fn start_over(&mut self) {
         self.from = Position::START;
         self.rewritten = true;
+        self.passing = Passing::OneByOne;
     }
 
     /// Whether all of the history is given, because it does not begin with the items that were read before.
@@ -117,8 +166,10 @@ impl<'h> Unread<'h> {
 
     /// Where the next read has to go on.
     pub(crate) fn end(&self) -> Position {
+        let Position { separator, .. } = self.from;
         let digest = if self.read == 0 { 0 } else { self.digest.value() };
-        Position { items: self.read, digest, part: self.part }
+        let skip = if self.is_plain && separator == Separator::Comma { self.skip } else { 0 };
+        Position { items: self.read, digest, part: self.part, skip, separator }
     }
 
     /// Whether the text begins where the one before broke off within an item.
@@ -152,7 +203,7 @@ impl<'h> Unread<'h> {
         if self.remaining_items() > 0 {
             self.failures.go_on();
         }
-        std::mem::take(&mut self.failures).newest()
+        core::mem::take(&mut self.failures).newest()
     }
 
     /// The new text of the assistant, as far as it was not handed over; and how many lines there are in all,
@@ -204,7 +255,7 @@ impl<'h> Unread<'h> {
         let kept = self.excerpt.kept();
         self.is_continued |= is_next && self.from.part.is_some() && !kept.is_empty();
         if self.text.is_empty() {
-            std::mem::swap(&mut self.text, kept);
+            core::mem::swap(&mut self.text, kept);
         } else {
             make_room(&mut self.text, kept.len());
             self.text.push_str(kept);
@@ -214,6 +265,14 @@ impl<'h> Unread<'h> {
     /// Whether there is no text before the current item's.
     fn is_first(&self) -> bool {
         self.before == 0 && self.handed_over.bytes() == 0
+    }
+
+    /// Begins the last item that was read before, which may be the newest of all.
+    fn begin_last_known(&mut self, around: Nesting) {
+        self.newest = ItemKind::Other;
+        // Its text is of no concern.
+        self.excerpt.begin(None, 0, false);
+        self.current = Current::LastKnown(ValueScan::within(around), ItemDecoder::new(around, 0, false));
     }
 
     /// The excerpt of an item that begins.
@@ -226,24 +285,37 @@ impl<'h> Unread<'h> {
     }
 }
 
+/// Never told: the history is read again.
+const REWRITTEN: &str = "its history was rewritten";
+
 impl ItemSink for Unread<'_> {
     fn begin(&mut self, is_history: bool) {
-        let rewritten = self.rewritten;
+        let (rewritten, passing) = (self.rewritten, self.passing);
         *self = Self::after(self.from, self.max_text, self.handed_over.to());
         self.rewritten = rewritten;
+        if passing == Passing::OneByOne {
+            self.passing = passing;
+        }
         self.is_history = is_history;
     }
 
-    fn item_begins(&mut self, around: Nesting) {
+    fn item_begins(&mut self, around: Nesting, at: u64) {
         let scan = ValueScan::within(around);
         self.before = self.text.len();
+        if self.is_read() {
+            self.began = self.digest.length();
+            self.is_plain &= at - *self.first_at.get_or_insert(at) == self.began;
+        }
         if self.seen + 1 < self.from.items {
-            self.current = Current::Known(scan);
+            let skips = self.seen == 0 && self.is_history && self.from.skip > 0;
+            self.current = if skips && self.passing == Passing::Quickly {
+                self.passing = Passing::Skipping;
+                Current::Skipped(self.from.skip, around)
+            } else {
+                Current::Known(scan)
+            };
         } else if self.seen < self.from.items {
-            self.newest = ItemKind::Other;
-            // Its text is of no concern.
-            self.excerpt.begin(None, 0, false);
-            self.current = Current::LastKnown(scan, ItemDecoder::new(around, 0, false));
+            self.begin_last_known(around);
         } else if !self.is_read() {
             self.current = Current::Left(scan);
         } else if self.max_text.is_some() || self.from.part.is_some() && self.seen == self.from.items {
@@ -259,13 +331,36 @@ impl ItemSink for Unread<'_> {
 
     fn item(&mut self, bytes: &[u8]) -> Result<Option<usize>, NotJson> {
         let end = match &mut self.current {
+            Current::Skipped(left, around) => {
+                let here = usize::try_from(*left).unwrap_or(usize::MAX).min(bytes.len());
+                let (skipped, rest) = bytes.split_at(here);
+                if let Some(at) = memchr::memchr(b'\n', skipped) {
+                    self.passing = Passing::Astray;
+                    return Err(NotJson { why: REWRITTEN, at });
+                }
+                self.digest.update(skipped);
+                *left -= here as u64;
+                if *left > 0 {
+                    return Ok(None);
+                }
+                let around = *around;
+                self.seen = self.from.items - 1;
+                self.began = self.digest.length();
+                self.begin_last_known(around);
+                let end = self.item(rest).map_err(|fault| fault.behind(here))?;
+                return Ok(end.map(|end| here + end));
+            }
             Current::Known(scan) => {
                 let end = scan.feed(bytes)?;
                 self.digest.update(&bytes[..end.unwrap_or(bytes.len())]);
                 end
             }
             Current::LastKnown(scan, decoder) => {
-                let end = scan.feed(bytes)?;
+                let end = scan.feed(bytes).inspect_err(|_| {
+                    if self.passing == Passing::Skipping {
+                        self.passing = Passing::Astray;
+                    }
+                })?;
                 let bytes = &bytes[..end.unwrap_or(bytes.len())];
                 self.digest.update(bytes);
                 // Whether the item was read before, and so is JSON, is for the digest to say.
@@ -312,12 +407,19 @@ impl ItemSink for Unread<'_> {
             },
             Current::Left(scan) => scan.feed(bytes)?,
         };
-        if end.is_some() {
+        if let Some(end) = end {
             self.seen += 1;
             if self.is_read() {
-                self.digest.update(b"\n");
-                self.read = self.seen;
+                self.digest.update(self.from.separator.bytes());
+                (self.read, self.skip) = (self.seen, self.began);
                 self.diverged = self.read == self.from.items && self.digest.value() != self.from.digest;
+            }
+            if self.passing == Passing::Skipping {
+                if self.diverged {
+                    self.passing = Passing::Astray;
+                    return Err(NotJson { why: REWRITTEN, at: end });
+                }
+                self.passing = Passing::Quickly;
             }
             if self.is_history && self.text.len() > SHORT {
                 self.handed_over.take(&mut self.text);

@@ -11,12 +11,14 @@ const U: &str = r#"{"type":"message","role":"user","content":[{"type":"text","te
 /// Gives an item in two pieces.
 fn give(unread: &mut Unread, item: &str) {
     let (first, second) = item.as_bytes().split_at(item.len() / 3);
-    unread.item_begins(Nesting::default());
+    unread.item_begins(Nesting::default(), unread.digest.length());
     assert_eq!(unread.item(first), Ok(None));
     assert_eq!(unread.item(&[second, b","].concat()), Ok(Some(second.len())));
 }
 
+/// What is unread behind `from`, where the items come one by one.
 fn after(from: Position, max_text: Option<u64>, items: &[&str]) -> Unread<'static> {
+    let from = Position { skip: 0, ..from };
     let mut unread = Unread::after(from, max_text, &|_| panic!("a short text is not handed over"));
     unread.begin(true);
     for item in items {
@@ -26,8 +28,10 @@ fn after(from: Position, max_text: Option<u64>, items: &[&str]) -> Unread<'stati
 }
 
 fn position(items: &[&str]) -> Position {
-    let bytes: String = items.iter().map(|item| format!("{item}\n")).collect();
-    Position { items: items.len() as u64, digest: xxh3_128(bytes.as_bytes()), part: None }
+    let bytes: String = items.iter().map(|item| format!("{item},")).collect();
+    let skip = bytes.len() - items.last().map_or(0, |last| last.len() + 1);
+    let digest = xxh3_128(bytes.as_bytes());
+    Position { items: items.len() as u64, digest, skip: skip as u64, ..Position::START }
 }
 
 #[test]
@@ -49,7 +53,7 @@ fn another_beginning_does_not_continue() {
 
 #[test]
 fn items_below_the_cursor_are_not_decoded() {
-    let from = position(&["{not JSON}", "[nor this]", A]);
+    let from = Position { skip: 0, ..position(&["{not JSON}", "[nor this]", A]) };
     let mut unread = Unread::after(from, None, &|_| ());
     unread.begin(true);
     for item in ["{not JSON}", "[nor this]"] {
@@ -80,8 +84,53 @@ fn a_last_item_below_the_cursor_that_is_not_json_leaves_no_text() {
 fn an_item_above_the_cursor_must_be_json() {
     let mut unread = Unread::after(Position::START, None, &|_| ());
     unread.begin(true);
-    unread.item_begins(Nesting::default());
+    unread.item_begins(Nesting::default(), 0);
     assert_eq!(unread.item(b"[no"), Err(NotJson { why: "a value should follow", at: 2 }));
+}
+
+#[test]
+fn items_whose_length_is_known_are_skipped_at_once() {
+    let from = position(&["what", "ever", A]);
+    let bytes = format!("what,ever,{A},{B}]");
+    for size in 1..bytes.len() {
+        let mut unread = Unread::after(from, None, &|_| ());
+        unread.begin(true);
+        unread.item_begins(Nesting::default(), 40);
+        let mut end = None;
+        for (index, piece) in bytes.as_bytes().chunks(size).enumerate() {
+            match unread.item(piece).unwrap() {
+                None => assert!(matches!(unread.current, Current::Skipped(..) | Current::LastKnown(..))),
+                Some(taken) => {
+                    end = Some(index * size + taken);
+                    break;
+                }
+            }
+        }
+        assert_eq!(end, Some(bytes.len() - B.len() - 2), "in pieces of {size}");
+        assert!(unread.continues());
+        assert_eq!(unread.end(), from);
+        unread.item_begins(Nesting::default(), 40 + bytes.len() as u64 - B.len() as u64 - 1);
+        assert_eq!(unread.item(B.as_bytes()), Ok(Some(B.len())));
+        assert_eq!(unread.end(), position(&["what", "ever", A, B]));
+    }
+}
+
+#[test]
+fn other_items_in_the_place_of_skipped_ones_are_noticed() {
+    let from = position(&[A, A, A]);
+    for (other, why) in [
+        (format!("{A},{B},{A}]"), "the digest"),
+        (format!("{U},{U},{U},{U},{U},{U}]"), "the digest"),
+        (format!("{A}]}}}}\n"), "the end of the line"),
+        (format!("{A},{A},]}}}}\n"), "no item where there was one"),
+    ] {
+        let mut unread = Unread::after(from, None, &|_| ());
+        unread.begin(true);
+        unread.item_begins(Nesting::default(), 0);
+        assert!(unread.item(other.as_bytes()).is_err(), "{why}: {other}");
+        assert!(unread.is_astray(), "{why}");
+        assert!(!unread.no_skipping(), "{why}");
+    }
 }
 
 #[test]
