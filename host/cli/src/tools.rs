@@ -16,7 +16,7 @@ pub struct ToolsArgs {
 }
 
 pub async fn run(args: ToolsArgs, loading: &Loading) -> anyhow::Result<ExitCode> {
-    let definitions = loading.load()?.definitions().await.map_err(explained)?;
+    let definitions = loading.load_for_one()?.definitions().await.map_err(explained)?;
     let mut out = String::new();
     if args.json {
         writeln!(out, "{}", serde_json::to_string_pretty(&definitions)?)?;
