@@ -133,7 +133,7 @@ pub async fn admitted() -> Result<(), ToolError> {
 }
 
 impl Caller {
-    /// For a process whose calls are answered in any case: where the plugin or its authority cannot be had, with that
+    /// For a process that makes one call at a time and answers it in any case: where the plugin or its authority cannot be had, with that
     /// error.
     ///
     /// # Errors
@@ -142,7 +142,7 @@ impl Caller {
     /// audit log cannot be opened.
     pub fn set_up(host: &HostOptions) -> Result<Self, SetUpError> {
         let ready = match watched(host) {
-            Ok(in_force) => host.load().map(|tools| (tools, in_force)),
+            Ok(in_force) => host.load_for_one().map(|tools| (tools, in_force)),
             Err(SetUpError::Authority(error)) => Err(error),
             Err(error) => return Err(error),
         };

@@ -108,7 +108,7 @@ async fn play(stage: &mut Stage) -> anyhow::Result<()> {
 }
 
 fn say(text: &str) -> io::Result<()> {
-    write_out(&format!("{text}\n"), Form::Text)
+    write_out(&format!("{text}\n"), Form::Text, 0)
 }
 
 fn step(text: &str) -> io::Result<()> {

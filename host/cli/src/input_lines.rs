@@ -1,10 +1,6 @@
-//! Standard input as lines of bounded length.
+//! Bytes as lines of bounded length, in whatever pieces they come.
 
-use std::io::{self, BufRead, BufReader, Read};
-
-use tokio::sync::mpsc;
-
-use crate::streams::input;
+use std::io;
 
 /// What some programs put before UTF-8.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -31,66 +27,62 @@ impl Scan for () {
     fn scan(&mut self, _: &[u8]) {}
 }
 
-/// The lines of standard input, of at most so many bytes with their ends, from a thread of their own: it may
-/// still wait for one when the process ends. Of a line that is too long no more than the limit is ever held.
-pub fn read_lines<S: Scan>(limit: u64) -> io::Result<mpsc::Receiver<Input<S>>> {
-    let (sender, receiver) = mpsc::channel(1);
-    let mut input = BufReader::new(input()?);
-    std::thread::Builder::new().name("stdin".to_owned()).spawn(move || {
-        let mut is_first = true;
-        while let Some(line) = next_line(&mut input, limit, is_first) {
-            is_first = false;
-            let is_last = matches!(line, Input::Failed(_));
-            if sender.blocking_send(line).is_err() || is_last {
-                return;
-            }
-        }
-    })?;
-    Ok(receiver)
+/// Cuts lines of at most so many bytes, with their ends. Of a line that is too long no more than the limit is ever
+/// held.
+#[derive(Debug)]
+pub struct LineCutter<S> {
+    limit: usize,
+    /// What has come of the line so far.
+    line: Vec<u8>,
+    /// It is too long.
+    scanner: Option<S>,
+    is_first: bool,
 }
 
-/// The next line; `None` at the end.
-pub fn next_line<S: Scan>(input: &mut impl BufRead, limit: u64, mut is_first: bool) -> Option<Input<S>> {
-    loop {
-        let mut line = Vec::new();
-        match input.by_ref().take(limit).read_until(b'\n', &mut line) {
-            Ok(0) => return None,
-            Err(error) => return Some(Input::Failed(error)),
-            Ok(_) if line.len() as u64 == limit && line.last() != Some(&b'\n') => {
-                let mut scanner = S::default();
-                scanner.scan(&line);
-                drop(line);
-                // Where that fails, the next reading fails too.
-                let _ = scan_rest(input, &mut scanner);
-                return Some(Input::TooLong(scanner));
-            }
-            Ok(_) => {
-                if is_first && line.starts_with(BYTE_ORDER_MARK) {
-                    line.drain(..BYTE_ORDER_MARK.len());
-                }
-                is_first = false;
-                if !line.trim_ascii().is_empty() {
-                    return Some(Input::Line(line));
-                }
-            }
-        }
+impl<S: Scan> LineCutter<S> {
+    pub fn new(limit: u64) -> Self {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        Self { limit, line: Vec::new(), scanner: None, is_first: true }
     }
-}
 
-/// Reads to the end of the line.
-fn scan_rest(input: &mut impl BufRead, scanner: &mut impl Scan) -> io::Result<()> {
-    loop {
-        let bytes = match input.fill_buf() {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error),
-        };
-        let end = memchr::memchr(b'\n', bytes);
-        let (taken, done) = end.map_or((bytes.len(), bytes.is_empty()), |end| (end + 1, true));
-        scanner.scan(&bytes[..taken]);
-        input.consume(taken);
-        if done {
-            return Ok(());
+    /// The next line, if it ends within `piece`; what was taken of that is cut off.
+    pub fn next(&mut self, piece: &mut &[u8]) -> Option<Input<S>> {
+        while !piece.is_empty() {
+            let end = memchr::memchr(b'\n', piece);
+            let (mut taken, rest) = piece.split_at(end.map_or(piece.len(), |end| end + 1));
+            *piece = rest;
+            if self.scanner.is_none() {
+                let fits = taken.len().min(self.limit - self.line.len());
+                self.line.extend_from_slice(&taken[..fits]);
+                taken = &taken[fits..];
+                if self.line.len() == self.limit && self.line.last() != Some(&b'\n') {
+                    let mut scanner = S::default();
+                    scanner.scan(&std::mem::take(&mut self.line));
+                    self.scanner = Some(scanner);
+                }
+            }
+            if let Some(scanner) = &mut self.scanner {
+                scanner.scan(taken);
+            }
+            if end.is_some()
+                && let Some(line) = self.end()
+            {
+                return Some(line);
+            }
         }
+        None
+    }
+
+    /// The line that has come so far, if there is one: nothing more comes of it.
+    pub fn end(&mut self) -> Option<Input<S>> {
+        let is_first = std::mem::replace(&mut self.is_first, false);
+        if let Some(scanner) = self.scanner.take() {
+            return Some(Input::TooLong(scanner));
+        }
+        let mut line = std::mem::take(&mut self.line);
+        if is_first && line.starts_with(BYTE_ORDER_MARK) {
+            line.drain(..BYTE_ORDER_MARK.len());
+        }
+        (!line.trim_ascii().is_empty()).then_some(Input::Line(line))
     }
 }

@@ -25,6 +25,7 @@ mod mcp;
 mod operator_log;
 mod options;
 mod pod;
+mod stdin;
 mod stdout;
 mod streams;
 mod tools;
@@ -88,7 +89,7 @@ fn main() -> ExitCode {
         Err(error) => return shown(&error),
     };
     log(&cli);
-    let done = tokio::runtime::Builder::new_multi_thread()
+    let done = runtime(&cli.command)
         .enable_all()
         .build()
         .map_err(anyhow::Error::from)
@@ -101,6 +102,16 @@ fn main() -> ExitCode {
         }
         ExitCode::from(if is_wrong_use(&error) { 2 } else { 1 })
     })
+}
+
+/// What a command's futures run on. One caller waits for one answer after the other: then a second thread would be
+/// woken for nothing. What waits for a lock or a disk has threads of its own in either case.
+fn runtime(command: &Command) -> tokio::runtime::Builder {
+    match command {
+        Command::Call(_) => tokio::runtime::Builder::new_current_thread(),
+        Command::Mcp(args) if args.is_on_pipes() => tokio::runtime::Builder::new_current_thread(),
+        _ => tokio::runtime::Builder::new_multi_thread(),
+    }
 }
 
 /// An environment variable that is empty is one that is not set.
@@ -119,7 +130,7 @@ fn shown(error: &clap::Error) -> ExitCode {
         tell(format_args!("{}", text.trim_end_matches('\n')));
         return ExitCode::from(2);
     }
-    match streams::write_out(&text, streams::Form::Text) {
+    match streams::write_out(&text, streams::Form::Text, 0) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             if error.kind() != io::ErrorKind::BrokenPipe {

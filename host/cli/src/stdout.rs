@@ -5,7 +5,7 @@ use std::io;
 use pod_tools_host::ToolError;
 use tokio::sync::oneshot;
 
-use crate::streams::{Form, write_out};
+use crate::streams::{Form, write_now, write_out};
 
 /// Writes a text for people to standard output: then, and not before, the reader has it.
 pub async fn print(text: String) -> io::Result<()> {
@@ -17,12 +17,16 @@ pub async fn print_json(json: String) -> io::Result<()> {
     print_as(json, Form::Json).await
 }
 
-/// On a thread of its own, which the end of the process does not wait for: a reader that has stopped reading
-/// holds up the thread, and not Ctrl-C.
+/// Here and now as far as it goes without waiting; the rest on a thread of its own, which the end of the process does
+/// not wait for: a reader that has stopped reading holds up the thread, and not Ctrl-C.
 async fn print_as(text: String, form: Form) -> io::Result<()> {
+    let begun = write_now(&text);
+    if begun == text.len() && begun > 0 {
+        return Ok(());
+    }
     let (sender, written) = oneshot::channel();
     std::thread::Builder::new().spawn(move || {
-        let _ = sender.send(write_out(&text, form));
+        let _ = sender.send(write_out(&text, form, begun));
     })?;
     written.await.unwrap_or_else(|_| Err(io::ErrorKind::BrokenPipe.into()))
 }

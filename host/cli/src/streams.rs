@@ -8,7 +8,7 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, ErrorKind, IsTerminal, Read, Write};
+use std::io::{self, ErrorKind, IoSlice, IoSliceMut, IsTerminal, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::OnceLock;
 
@@ -35,6 +35,12 @@ impl Patient {
             Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
             Err(error) => Err(error.into()),
         }
+    }
+}
+
+impl From<Patient> for OwnedFd {
+    fn from(stream: Patient) -> Self {
+        stream.stream.into()
     }
 }
 
@@ -85,22 +91,79 @@ pub enum Form {
     Json,
 }
 
-/// Writes to standard output, and waits until all of it is written.
+/// Writes to standard output, and waits until all of it is written. The first `begun` bytes are already, by
+/// [`write_now`].
 ///
 /// # Errors
 ///
 /// Fails where the parent has closed it: what is written would go nowhere.
-pub fn write_out(text: &str, form: Form) -> io::Result<()> {
-    static IS_TERMINAL: OnceLock<bool> = OnceLock::new();
+pub fn write_out(text: &str, form: Form, begun: usize) -> io::Result<()> {
     if stdout_is_closed() {
         return Err(io::Error::new(ErrorKind::NotConnected, "cannot write to standard output: it is closed"));
     }
     let shown = match form {
-        _ if !*IS_TERMINAL.get_or_init(|| io::stdout().is_terminal()) => text.into(),
+        _ if !stdout_is_terminal() => text.into(),
         Form::Text => escaped::text(text),
         Form::Json => escaped::json(text),
     };
-    Patient::of(io::stdout(), "standard output")?.write_all(shown.as_bytes())
+    Patient::of(io::stdout(), "standard output")?.write_all(&shown.as_bytes()[begun..])
+}
+
+/// Writes to standard output what it takes without waiting, if it is a pipe or a socket, and says how many bytes: none
+/// where there is any doubt or error, which is for [`write_out`] to find.
+pub fn write_now(text: &str) -> usize {
+    if stdout_is_closed() || stdout_is_terminal() {
+        return 0;
+    }
+    let written = without_waiting::write(io::stdout(), &[IoSlice::new(text.as_bytes())]);
+    written.unwrap_or(0)
+}
+
+/// Reads what is there, without waiting, whatever the stream's own flags say: these are shared with other processes,
+/// and so are its bytes, which one of them may take at any time.
+///
+/// # Errors
+///
+/// `WouldBlock` where there is nothing, `Unsupported` where the stream can only be waited for.
+pub fn read_now(stream: impl AsFd, buffer: &mut [u8]) -> io::Result<usize> {
+    Ok(without_waiting::read(stream, &mut [IoSliceMut::new(buffer)])?)
+}
+
+fn stdout_is_terminal() -> bool {
+    static IS_TERMINAL: OnceLock<bool> = OnceLock::new();
+    *IS_TERMINAL.get_or_init(|| io::stdout().is_terminal())
+}
+
+/// Of pipes and sockets the kernel can be asked so since Linux 6.4.
+#[cfg(target_os = "linux")]
+mod without_waiting {
+    use super::{AsFd, IoSlice, IoSliceMut};
+    use rustix::io::{ReadWriteFlags, Result, preadv2, pwritev2};
+
+    /// Where the stream is.
+    const HERE: u64 = u64::MAX;
+
+    pub fn read(stream: impl AsFd, buffers: &mut [IoSliceMut<'_>]) -> Result<usize> {
+        preadv2(stream, buffers, HERE, ReadWriteFlags::NOWAIT)
+    }
+
+    pub fn write(stream: impl AsFd, bytes: &[IoSlice<'_>]) -> Result<usize> {
+        pwritev2(stream, bytes, HERE, ReadWriteFlags::NOWAIT)
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod without_waiting {
+    use super::{AsFd, IoSlice, IoSliceMut};
+    use rustix::io::{Errno, Result};
+
+    pub fn read(_: impl AsFd, _: &mut [IoSliceMut<'_>]) -> Result<usize> {
+        Err(Errno::OPNOTSUPP)
+    }
+
+    pub fn write(_: impl AsFd, _: &[IoSlice<'_>]) -> Result<usize> {
+        Err(Errno::OPNOTSUPP)
+    }
 }
 
 /// Says a message on standard error. Where that cannot be written there is nobody to be told.

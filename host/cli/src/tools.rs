@@ -15,7 +15,7 @@ pub struct ToolsArgs {
 }
 
 pub async fn run(args: ToolsArgs, loading: &Loading) -> anyhow::Result<ExitCode> {
-    let tools = loading.load()?;
+    let tools = loading.load_for_one()?;
     let definitions = tools.definitions();
     let mut out = String::new();
     if args.json {

@@ -68,8 +68,11 @@ impl Shared {
     fn change(&self, change: impl FnOnce(&mut Calls)) {
         let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
         change(&mut calls);
-        if calls.awaited && (calls.ended || calls.under_way > 0) {
-            calls.awaited = false;
+        let wakes = calls.awaited && (calls.ended || calls.under_way > 0);
+        calls.awaited &= !wakes;
+        // Whom it wakes takes the lock: not while it is held here.
+        drop(calls);
+        if wakes {
             self.changed.notify_one();
         }
     }

@@ -4,8 +4,10 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
+use pod_tools_bench_native::usage::Usage;
+
 use crate::history::Shape;
-use crate::measure::{Effort, Pairs, Spread};
+use crate::measure::{Effort, Pairs, Sample, Spread};
 use crate::place::Place;
 use crate::pods::Behaviour;
 use crate::programs::Programs;
@@ -40,25 +42,17 @@ pub fn measure(cache: Cache, programs: &Programs, effort: Effort) -> anyhow::Res
     let native =
         |_| run(Command::new(programs.native()).arg("list").arg(place.registry()).arg(place.scope_lock()));
     let warm = place.root().join("cache");
-    let row = match cache {
+    Ok(match cache {
         Cache::Warm => {
             let pairs = Pairs::take(effort, 1, |_| sandboxed(&warm), native)?;
-            let mut row =
-                Row::new(cache.name(), Unit::MillisecondsMore, milli(pairs.difference()), Some(15.0));
-            row.seconds = Some((pairs.sandboxed(), Some(pairs.native())));
-            row.samples = pairs.len();
-            row
+            Row::new(cache.name(), Unit::MillisecondsMore, milli(pairs.difference()), Some(4.0)).with(&pairs)
         }
         Cache::Empty => {
             let empty = |_| sandboxed(tempfile::tempdir_in(place.root())?.path());
             let pairs = Pairs::take(effort, 1, empty, native)?;
-            let mut row = Row::new(cache.name(), Unit::Milliseconds, milli(pairs.sandboxed()), Some(400.0));
-            row.seconds = Some((pairs.sandboxed(), Some(pairs.native())));
-            row.samples = pairs.len();
-            row
+            Row::new(cache.name(), Unit::Milliseconds, milli(pairs.sandboxed()), Some(400.0)).with(&pairs)
         }
-    };
-    Ok(row)
+    })
 }
 
 fn milli(seconds: Spread) -> Spread {
@@ -66,11 +60,11 @@ fn milli(seconds: Spread) -> Spread {
     Spread { low: low * 1e3, median: median * 1e3, high: high * 1e3 }
 }
 
-/// From the start of the process to its end, in seconds.
-fn run(command: &mut Command) -> anyhow::Result<f64> {
-    let began = Instant::now();
+/// From the start of the process to its end.
+fn run(command: &mut Command) -> anyhow::Result<Sample> {
+    let (began, used) = (Instant::now(), Usage::of_children());
     let status = command.stdin(Stdio::null()).stdout(Stdio::null()).status()?;
     let seconds = began.elapsed().as_secs_f64();
     anyhow::ensure!(status.success(), "{command:?} failed: {status}");
-    Ok(seconds)
+    Ok(Sample { seconds, usage: Usage::of_children() - used })
 }

@@ -4,9 +4,11 @@
 //! are asked in turns, and what is reported is the median of the ratios of neighbouring samples, with their
 //! middle half: noise of the machine hits both.
 
+mod batch;
 mod cold;
 mod growth;
 mod history;
+mod mcp;
 mod measure;
 mod place;
 mod plot;
@@ -43,7 +45,7 @@ struct Options {
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 
-    /// Write plots into this directory: the ratios; the time over a history's size and over the number of pods
+    /// Write plots into this directory: the ratios; the time over a history's size, the number of pods and that of callers
     #[arg(long, value_name = "DIR")]
     svg: Option<PathBuf>,
 
@@ -58,6 +60,8 @@ enum Role {
     Pods(pods::PodsArgs),
     #[command(hide = true)]
     Sandboxed(sandboxed::SandboxedArgs),
+    #[command(hide = true)]
+    Constant,
 }
 
 fn main() -> ExitCode {
@@ -65,6 +69,7 @@ fn main() -> ExitCode {
     let done = match &options.role {
         Some(Role::Pods(args)) => pods::run(args),
         Some(Role::Sandboxed(args)) => sandboxed::run(args),
+        Some(Role::Constant) => mcp::run_constant(),
         None => benchmark(&options),
     };
     match done {
@@ -88,6 +93,16 @@ fn benchmark(options: &Options) -> anyhow::Result<()> {
             eprintln!("{} …", workload.name);
             report.rows.extend(workload::measure(&workload, &programs, effort)?);
         }
+    }
+    for batch in batch::all() {
+        if wanted(&batch.name) {
+            eprintln!("{} …", batch.name);
+            report.rows.extend(batch::measure(&batch, &programs, effort)?);
+        }
+    }
+    if wanted(mcp::NAME) {
+        eprintln!("{} …", mcp::NAME);
+        report.rows.push(mcp::measure(&programs, effort)?);
     }
     for cache in [cold::Cache::Warm, cold::Cache::Empty] {
         if wanted(cache.name()) {

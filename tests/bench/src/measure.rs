@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use pod_tools_bench_native::usage::Usage;
 use serde::Serialize;
 
 /// The time that one sample of the quicker side should take: long beside the clock and a wake-up.
@@ -53,23 +54,38 @@ impl Spread {
     }
 }
 
-/// Both sides, sample by sample, in seconds per call.
+/// What some calls took together.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Sample {
+    pub seconds: f64,
+    pub usage: Usage,
+}
+
+impl Sample {
+    fn per_call(self, calls: u32) -> Self {
+        let calls = f64::from(calls);
+        let usage = Usage { cpu: self.usage.cpu / calls, switches: self.usage.switches / calls };
+        Self { seconds: self.seconds / calls, usage }
+    }
+}
+
+/// Both sides, sample by sample, per call.
 #[derive(Debug, Default)]
-pub struct Pairs(Vec<(f64, f64)>);
+pub struct Pairs(Vec<(Sample, Sample)>);
 
 impl Pairs {
-    /// Takes samples in turns: `sandboxed` and `native` make so many calls and give the seconds that all of
-    /// them took. `most` is how many calls a sample may have.
+    /// Takes samples in turns: `sandboxed` and `native` make so many calls and give what all of them took. `most` is
+    /// how many calls a sample may have.
     pub fn take(
         effort: Effort,
         most: u32,
-        mut sandboxed: impl FnMut(u32) -> anyhow::Result<f64>,
-        mut native: impl FnMut(u32) -> anyhow::Result<f64>,
+        mut sandboxed: impl FnMut(u32) -> anyhow::Result<Sample>,
+        mut native: impl FnMut(u32) -> anyhow::Result<Sample>,
     ) -> anyhow::Result<Self> {
         // The first of each warms up, and tells how long a call takes.
         sandboxed(1)?;
         native(1)?;
-        let once = sandboxed(1)?.min(native(1)?).max(1e-6);
+        let once = sandboxed(1)?.seconds.min(native(1)?.seconds).max(1e-6);
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small number")]
         let times = ((SAMPLE / once).ceil() as u32).clamp(1, most);
 
@@ -82,7 +98,7 @@ impl Pairs {
                 let first = native(times)?;
                 (sandboxed(times)?, first)
             };
-            pairs.push((pair.0 / f64::from(times), pair.1 / f64::from(times)));
+            pairs.push((pair.0.per_call(times), pair.1.per_call(times)));
         }
         Ok(Self(pairs))
     }
@@ -91,20 +107,39 @@ impl Pairs {
         self.0.len()
     }
 
+    fn spread(&self, of: impl Fn(&Sample, &Sample) -> f64) -> Spread {
+        Spread::of(self.0.iter().map(|(sandboxed, native)| of(sandboxed, native)).collect())
+    }
+
     pub fn ratio(&self) -> Spread {
-        Spread::of(self.0.iter().map(|(sandboxed, native)| sandboxed / native).collect())
+        self.spread(|sandboxed, native| sandboxed.seconds / native.seconds)
     }
 
     /// How much more the sandboxed side takes, in seconds.
     pub fn difference(&self) -> Spread {
-        Spread::of(self.0.iter().map(|(sandboxed, native)| sandboxed - native).collect())
+        self.spread(|sandboxed, native| sandboxed.seconds - native.seconds)
     }
 
     pub fn sandboxed(&self) -> Spread {
-        Spread::of(self.0.iter().map(|pair| pair.0).collect())
+        self.spread(|sandboxed, _| sandboxed.seconds)
     }
 
     pub fn native(&self) -> Spread {
-        Spread::of(self.0.iter().map(|pair| pair.1).collect())
+        self.spread(|_, native| native.seconds)
+    }
+
+    /// What either side used for a call, on average: the kernel counts processor time in steps that may be longer than
+    /// a sample.
+    pub fn usage(&self) -> (Usage, Usage) {
+        let (mut sandboxed, mut native) = (Usage::default(), Usage::default());
+        for pair in &self.0 {
+            (sandboxed, native) = (sandboxed + pair.0.usage, native + pair.1.usage);
+        }
+        #[expect(clippy::cast_precision_loss, reason = "a small number")]
+        let mean = |sum: Usage| Usage {
+            cpu: sum.cpu / self.len() as f64,
+            switches: sum.switches / self.len() as f64,
+        };
+        (mean(sandboxed), mean(native))
     }
 }

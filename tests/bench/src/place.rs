@@ -72,6 +72,17 @@ impl Place {
         Ok(())
     }
 
+    /// Nothing has been read: the files of a spawner's read cursors are those that are not its registry.
+    pub fn forget_cursors(&self) -> anyhow::Result<()> {
+        for entry in fs::read_dir(self.runtime_dir())? {
+            let path = entry?.path();
+            if path != self.registry() {
+                fs::remove_file(path)?;
+            }
+        }
+        Ok(())
+    }
+
     pub fn names(&self) -> &[String] {
         &self.names
     }

@@ -1,9 +1,12 @@
 //! The other programs of a run, compiled as this one is, when they are needed.
 
+use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::Context;
+
+use crate::place::Place;
 
 /// Where a build without `--package` builds all packages, with the features of all.
 const WORKSPACE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
@@ -12,6 +15,7 @@ const WORKSPACE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 pub struct Programs {
     directory: PathBuf,
     native: PathBuf,
+    pod_tools: OnceCell<PathBuf>,
     cache: tempfile::TempDir,
 }
 
@@ -27,7 +31,7 @@ impl Programs {
         let this = std::env::current_exe()?;
         let directory = this.parent().context("a program lies in a directory")?.to_owned();
         let native = build(&directory, "native-pod-tools", &["pod-tools-bench-native"])?;
-        Ok(Self { directory, native, cache: tempfile::tempdir()? })
+        Ok(Self { directory, native, pod_tools: OnceCell::new(), cache: tempfile::tempdir()? })
     }
 
     /// The native side.
@@ -38,7 +42,19 @@ impl Programs {
     /// `pod-tools`, as it is shipped. Compiled now, if it is not yet: as one of all packages, as this program was,
     /// so that nothing is compiled twice.
     pub fn pod_tools(&self) -> anyhow::Result<PathBuf> {
-        build(&self.directory, "pod-tools", &[])
+        if let Some(built) = self.pod_tools.get() {
+            return Ok(built.clone());
+        }
+        let built = build(&self.directory, "pod-tools", &[])?;
+        Ok(self.pod_tools.get_or_init(|| built).clone())
+    }
+
+    /// The same, led to a place.
+    pub fn pod_tools_at(&self, place: &Place) -> anyhow::Result<Command> {
+        let mut command = Command::new(self.pod_tools()?);
+        command.arg("--base-dir").arg(place.base()).arg("--runtime-dir").arg(place.runtime_dir());
+        command.arg("--scope-lock").arg(place.scope_lock()).env("XDG_CACHE_HOME", self.cache());
+        Ok(command)
     }
 
     /// Where compiled components are kept during a run.

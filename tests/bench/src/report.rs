@@ -2,9 +2,10 @@
 
 use std::fmt::Write;
 
+use pod_tools_bench_native::usage::Usage;
 use serde::Serialize;
 
-use crate::measure::Spread;
+use crate::measure::{Pairs, Spread};
 
 /// Everything that was measured.
 #[derive(Debug, Serialize)]
@@ -25,6 +26,8 @@ pub struct Row {
     pub samples: usize,
     /// Seconds of one call: sandboxed, native.
     pub seconds: Option<(Spread, Option<Spread>)>,
+    /// What one call used: sandboxed, native.
+    pub usage: Option<(Usage, Usage)>,
     /// Peak of the whole process in bytes: sandboxed, native.
     pub peaks: Option<(u64, u64)>,
 }
@@ -33,6 +36,7 @@ pub struct Row {
 pub enum Unit {
     /// Sandboxed ÷ native.
     Ratio,
+    Switches,
     Milliseconds,
     /// Than native.
     MillisecondsMore,
@@ -59,7 +63,33 @@ pub struct Point {
 
 impl Row {
     pub fn new(name: &str, unit: Unit, value: Spread, goal: Option<f64>) -> Self {
-        Self { name: name.to_owned(), unit, value, goal, samples: 1, seconds: None, peaks: None }
+        Self { name: name.to_owned(), unit, value, goal, samples: 1, seconds: None, usage: None, peaks: None }
+    }
+
+    /// The same with what either side took.
+    pub fn with(mut self, pairs: &Pairs) -> Self {
+        self.samples = pairs.len();
+        self.seconds = Some((pairs.sandboxed(), Some(pairs.native())));
+        self.usage = Some(pairs.usage());
+        self
+    }
+
+    /// The processor time of a call, and how many times native's it may be.
+    pub fn of_cpu(name: &str, pairs: &Pairs, goal: f64) -> Self {
+        let (sandboxed, native) = pairs.usage();
+        let ratio = Spread::exactly(sandboxed.cpu / native.cpu);
+        let mut row = Self::new(&format!("processor time: {name}"), Unit::Ratio, ratio, Some(goal));
+        row.usage = Some((sandboxed, native));
+        row
+    }
+
+    /// How often the sandboxed side's threads wait in a call.
+    pub fn of_switches(name: &str, pairs: &Pairs, goal: f64) -> Self {
+        let (sandboxed, native) = pairs.usage();
+        let switches = Spread::exactly(sandboxed.switches);
+        let mut row = Self::new(&format!("switches: {name}"), Unit::Switches, switches, Some(goal));
+        row.usage = Some((sandboxed, native));
+        row
     }
 
     pub fn is_met(&self) -> Option<bool> {
@@ -83,9 +113,9 @@ impl Report {
         writeln!(out, "{}. Ratios hold, absolute times do not.\n", self.machine)?;
         writeln!(
             out,
-            "| workload | sandboxed | native | sandboxed ÷ native [25–75 %] | goal | | peak memory: sandboxed, native |"
+            "| workload | sandboxed | native | sandboxed ÷ native [25–75 %] | goal | | processor time, switches: sandboxed; native | peak memory: sandboxed, native |"
         )?;
-        writeln!(out, "|---|---|---|---|---|---|---|")?;
+        writeln!(out, "|---|---|---|---|---|---|---|---|")?;
         for row in &self.rows {
             let (sandboxed, native) = match &row.seconds {
                 Some((sandboxed, native)) => {
@@ -100,6 +130,7 @@ impl Report {
             };
             let goal = row.goal.map_or_else(String::new, |goal| format!("≤ {}", row.unit.show(goal)));
             let peaks = row.peaks.map_or_else(String::new, |(s, n)| format!("{}, {}", memory(s), memory(n)));
+            let used = row.usage.map_or_else(String::new, |(s, n)| format!("{}; {}", usage(s), usage(n)));
             let value = row.unit.show(row.value.median);
             let spread = match row.samples {
                 1 => String::new(),
@@ -107,7 +138,7 @@ impl Report {
             };
             writeln!(
                 out,
-                "| {} | {sandboxed} | {native} | {value}{spread} | {goal} | {met} | {peaks} |",
+                "| {} | {sandboxed} | {native} | {value}{spread} | {goal} | {met} | {used} | {peaks} |",
                 row.name
             )?;
         }
@@ -129,7 +160,7 @@ impl Report {
 impl Unit {
     fn number(self, value: f64) -> String {
         match self {
-            Unit::Ratio => format!("{value:.2}"),
+            Unit::Ratio | Unit::Switches => format!("{value:.2}"),
             Unit::Kilobytes => format!("{value:.0}"),
             Unit::Milliseconds | Unit::MillisecondsMore | Unit::Mebibytes | Unit::Megabytes => {
                 format!("{value:.1}")
@@ -139,7 +170,7 @@ impl Unit {
 
     fn show(self, value: f64) -> String {
         let unit = match self {
-            Unit::Ratio => "",
+            Unit::Ratio | Unit::Switches => "",
             Unit::Milliseconds => " ms",
             Unit::MillisecondsMore => " ms more",
             Unit::Mebibytes => " MiB",
@@ -156,6 +187,10 @@ fn time(seconds: f64) -> String {
         s if s < 1.0 => format!("{:.1} ms", s * 1e3),
         s => format!("{s:.2} s"),
     }
+}
+
+fn usage(usage: Usage) -> String {
+    format!("{}, {:.1}", time(usage.cpu), usage.switches)
 }
 
 fn memory(bytes: u64) -> String {

@@ -6,6 +6,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use anyhow::Context;
 use pod_tools_bench_native::drive::{Reply, Request};
 
+use crate::measure::Sample;
 use crate::place::Place;
 use crate::programs::Programs;
 
@@ -23,7 +24,15 @@ impl Lines {
     }
 
     pub fn ask(&mut self, line: &str) -> anyhow::Result<String> {
-        self.to.write_all(format!("{line}\n").as_bytes())?;
+        self.tell(line)?;
+        self.hear()
+    }
+
+    pub fn tell(&mut self, line: &str) -> anyhow::Result<()> {
+        Ok(self.to.write_all(format!("{line}\n").as_bytes())?)
+    }
+
+    pub fn hear(&mut self) -> anyhow::Result<String> {
         let mut answer = String::new();
         anyhow::ensure!(self.from.read_line(&mut answer)? > 0, "it ended without an answer");
         Ok(answer.trim_end().to_owned())
@@ -73,6 +82,11 @@ impl Side {
             Some(error) => anyhow::bail!("the {:?} side: {error}", self.which),
             None => Ok(reply),
         }
+    }
+
+    /// What it takes to do that.
+    pub fn sample(&mut self, request: &Request) -> anyhow::Result<Sample> {
+        self.ask(request).map(|reply| Sample { seconds: reply.seconds, usage: reply.usage })
     }
 }
 

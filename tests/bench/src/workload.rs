@@ -1,10 +1,10 @@
 //! The workloads: what is called, on what pods, and how much slower or faster it may be.
 
-use pod_tools_bench_native::drive::Request;
+use pod_tools_bench_native::drive::{Reply, Request};
 use serde_json::json;
 
 use crate::history::Shape;
-use crate::measure::{Effort, Pairs, Spread};
+use crate::measure::{Effort, Pairs, Sample, Spread};
 use crate::place::Place;
 use crate::pods::Behaviour;
 use crate::programs::Programs;
@@ -20,6 +20,8 @@ pub struct Workload {
     allocations: usize,
     work: Work,
     goal: f64,
+    /// The same of processor time, where that tells more.
+    cpu: Option<f64>,
     memory: Option<MemoryGoal>,
 }
 
@@ -28,8 +30,8 @@ enum Work {
     Calls { tool: &'static str, input: String, anew: bool },
     /// One call each, on a pod that is there again for the next.
     Stop,
-    /// 64 calls at once: sends and reads in turns.
-    AtOnce { anew: bool },
+    /// So many calls at once: sends and reads in turns.
+    AtOnce { calls: usize, anew: bool },
 }
 
 /// What the peak of the whole process may be.
@@ -48,7 +50,7 @@ const HALF_MESSAGE: usize = 32;
 impl Workload {
     fn new(name: impl Into<String>, goal: f64, work: Work) -> Self {
         let behaviour = Behaviour::Answer(SMALL);
-        Self { name: name.into(), pods: 1, behaviour, allocations: 10, work, goal, memory: None }
+        Self { name: name.into(), pods: 1, behaviour, allocations: 10, work, goal, cpu: None, memory: None }
     }
 
     fn pods(mut self, pods: usize, behaviour: Behaviour) -> Self {
@@ -89,6 +91,20 @@ pub fn read(anew: bool) -> Request {
     Request::Calls { tool: "ReadPodOutput".into(), input, times: 1, anew }
 }
 
+/// Calls at once over those pods: sends and reads in turns.
+pub fn at_once(calls: usize, names: &[String], anew: bool) -> Request {
+    let calls = (0..calls).map(|call| {
+        // Each pod is read as often as it is sent to, where there are calls enough.
+        let name = &names[call / 2 % names.len()];
+        if call.is_multiple_of(2) {
+            ("ReadPodOutput".into(), json!({ "name": name }).to_string())
+        } else {
+            ("SendToPod".into(), json!({ "name": name, "message": "go on" }).to_string())
+        }
+    });
+    Request::AtOnce { calls: calls.collect(), anew }
+}
+
 fn reading(items: usize, item_bytes: usize, words: &str, all_new: f64, nothing_new: f64) -> [Workload; 2] {
     [(true, "all new", all_new), (false, "nothing new", nothing_new)].map(|(anew, what, goal)| {
         let input = json!({ "name": "pod-0" }).to_string();
@@ -104,13 +120,13 @@ pub fn all() -> Vec<Workload> {
         Workload::new("SendToPod, short message", 1.3, send(40)),
         Workload::new("SendToPod, 64 KiB message", 1.1, send(64 << 10)),
     ];
-    all.extend(reading(1, 200, "history of 1 item", 1.3, 1.3));
-    all.extend(reading(10, 200, "history of 10 items", 1.3, 1.3));
-    all.extend(reading(10_000, 200, "10,000 items × 200 B", 0.35, 0.15));
+    all.extend(reading(1, 200, "history of 1 item", 1.2, 1.2));
+    all.extend(reading(10, 200, "history of 10 items", 1.2, 1.2));
+    all.extend(reading(10_000, 200, "10,000 items × 200 B", 0.35, 0.12));
     let [new, nothing] = reading(335_544, 200, "335,544 × 200 B", 0.4, 0.15);
     all.push(new.memory(MemoryGoal::OfNative(0.5)));
     all.push(nothing.memory(MemoryGoal::AboveIdle(32 * MIB)));
-    let [new, nothing] = reading(64, 1 << 20, "64 × 1 MiB", 0.8, 0.8);
+    let [new, nothing] = reading(64, 1 << 20, "64 × 1 MiB", 0.6, 0.8);
     all.push(new.memory(MemoryGoal::OfNative(1.0)));
     all.push(nothing.memory(MemoryGoal::AboveIdle(32 * MIB)));
     for (pods, goal) in [(1, 1.5), (100, 1.0), (1000, 0.8)] {
@@ -125,8 +141,12 @@ pub fn all() -> Vec<Workload> {
         all.push(Workload { allocations, ..Workload::new(name, goal, Work::Stop) });
     }
     for (anew, what) in [(false, "nothing new"), (true, "all new")] {
-        let name = format!("64 calls at once over 16 pods, {what}");
-        all.push(Workload::new(name, 1.0, Work::AtOnce { anew }).pods(16, Behaviour::Answer(SMALL)));
+        for calls in [1, 8, 64] {
+            let name = format!("{calls} call(s) at once over 16 pods, {what}");
+            let work = Work::AtOnce { calls, anew };
+            let workload = Workload::new(name, 1.2, work).pods(16, Behaviour::Answer(SMALL));
+            all.push(Workload { cpu: Some(1.2), ..workload });
+        }
     }
     all
 }
@@ -143,17 +163,7 @@ impl Work {
                 times: 1,
                 anew: false,
             },
-            Work::AtOnce { anew } => {
-                let calls = (0..64).map(|call| {
-                    let name = &place.names()[call % place.names().len()];
-                    if (call / place.names().len()).is_multiple_of(2) {
-                        ("SendToPod".into(), json!({ "name": name, "message": "go on" }).to_string())
-                    } else {
-                        ("ReadPodOutput".into(), json!({ "name": name }).to_string())
-                    }
-                });
-                Request::AtOnce { calls: calls.collect(), anew: *anew }
-            }
+            Work::AtOnce { calls, anew } => at_once(*calls, place.names(), *anew),
         }
     }
 
@@ -190,11 +200,12 @@ pub fn measure(workload: &Workload, programs: &Programs, effort: Effort) -> anyh
         anyhow::ensure!(ours == theirs, "{}: the two sides give different texts", workload.name);
     }
 
+    let taken = |reply: &Reply| Sample { seconds: reply.seconds, usage: reply.usage };
     let pairs = Pairs::take(
         effort,
         workload.work.most(workload.behaviour),
-        |times| Ok(sample(&mut sandboxed, times)?.seconds),
-        |times| Ok(sample(&mut native, times)?.seconds),
+        |times| Ok(taken(&sample(&mut sandboxed, times)?)),
+        |times| Ok(taken(&sample(&mut native, times)?)),
     )?;
     drop((sandboxed, native));
 
@@ -208,11 +219,10 @@ pub fn measure(workload: &Workload, programs: &Programs, effort: Effort) -> anyh
     };
     let (sandboxed, native) = (peak(Which::Sandboxed)?, peak(Which::Native)?);
 
-    let mut time = Row::new(&workload.name, Unit::Ratio, pairs.ratio(), Some(workload.goal));
-    time.samples = pairs.len();
-    time.seconds = Some((pairs.sandboxed(), Some(pairs.native())));
+    let mut time = Row::new(&workload.name, Unit::Ratio, pairs.ratio(), Some(workload.goal)).with(&pairs);
     time.peaks = Some((sandboxed.1, native.1));
     let mut rows = vec![time];
+    rows.extend(workload.cpu.map(|goal| Row::of_cpu(&workload.name, &pairs, goal)));
     if let Some(goal) = workload.memory {
         #[expect(clippy::cast_precision_loss, reason = "sizes of memory")]
         let (name, unit, value, goal) = match goal {

@@ -4,7 +4,6 @@
 //! The first line of an input is where the rest is cut: the length of a piece each.
 
 use std::fmt;
-use std::io::{self, BufReader, Read};
 
 use rmcp::model::ClientJsonRpcMessage;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
@@ -12,7 +11,7 @@ use serde_json::Value;
 
 use super::frame::decode;
 use super::ids::IdScanner;
-use crate::input_lines::{Input, Scan, next_line};
+use crate::input_lines::{Input, LineCutter, Scan};
 
 #[cfg(test)]
 #[allow(clippy::duplicate_mod, reason = "a property stands alone, and some programs take several")]
@@ -24,31 +23,25 @@ const LIMIT: u64 = 256;
 /// A longer token is no id.
 const MAX_ID: usize = 4000;
 
-/// Gives its bytes in pieces.
-struct Cut<'a> {
-    bytes: &'a [u8],
-    lengths: std::iter::Cycle<std::slice::Iter<'a, u8>>,
-}
-
-impl Read for Cut<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let length = self.lengths.next().map_or(usize::MAX, |length| usize::from(*length).max(1));
-        let length = length.min(buffer.len());
-        (&mut self.bytes).take(length as u64).read(buffer)
-    }
-}
-
 /// The lines of a stream that comes in pieces of these lengths; the ids of those that are too long.
-fn lines(bytes: &[u8], lengths: &[u8]) -> Vec<Result<Vec<u8>, Vec<Value>>> {
-    let mut input = BufReader::new(Cut { bytes, lengths: lengths.iter().cycle() });
+fn lines(mut bytes: &[u8], lengths: &[u8]) -> Vec<Result<Vec<u8>, Vec<Value>>> {
+    let mut cutter = LineCutter::<IdScanner>::new(LIMIT);
+    let mut lengths = lengths.iter().cycle();
     let mut lines = Vec::new();
-    while let Some(line) = next_line::<IdScanner>(&mut input, LIMIT, lines.is_empty()) {
-        lines.push(match line {
-            Input::Line(line) => Ok(line),
-            Input::TooLong(scanned) => Err(scanned.ids()),
-            Input::Failed(error) => panic!("{error}"),
-        });
+    let mut take = |line: Input<IdScanner>| match line {
+        Input::Line(line) => lines.push(Ok(line)),
+        Input::TooLong(scanned) => lines.push(Err(scanned.ids())),
+        Input::Failed(error) => panic!("{error}"),
+    };
+    while !bytes.is_empty() {
+        let length = lengths.next().map_or(bytes.len(), |length| usize::from(*length).max(1));
+        let (mut piece, rest) = bytes.split_at(length.min(bytes.len()));
+        while let Some(line) = cutter.next(&mut piece) {
+            take(line);
+        }
+        bytes = rest;
     }
+    cutter.end().into_iter().for_each(take);
     lines
 }
 
@@ -120,10 +113,10 @@ fn check_line(line: &[u8], lengths: &[u8]) {
             let document: Value = serde_json::from_slice(&refusal.to_document()).unwrap();
             assert!(document["jsonrpc"] == "2.0" && document["error"]["message"].is_string());
             let lines = refusal.to_lines();
-            assert!(lines.ends_with(b"\n"));
-            let answered: Vec<Value> = lines[..lines.len() - 1]
-                .split(|byte| *byte == b'\n')
-                .map(|line| serde_json::from_slice::<Value>(line).unwrap()["id"].clone())
+            assert!(lines.ends_with('\n'));
+            let answered: Vec<Value> = lines
+                .lines()
+                .map(|line| serde_json::from_str::<Value>(line).unwrap()["id"].clone())
                 .collect();
             // A number that is not whole is no id of this protocol, and may come back rounded in its last place.
             if !ids.iter().any(Value::is_f64) {

@@ -9,8 +9,9 @@ use serde_json::value::RawValue;
 use super::answer_line::AnswerLine;
 use crate::caller::{Caller, ToolCall, admitted};
 use crate::exit::INTERRUPTED;
-use crate::input_lines::{Input, read_lines};
+use crate::input_lines::Input;
 use crate::interrupt::Interrupt;
+use crate::stdin::Lines;
 use crate::stdout::print_json;
 
 /// The longest line that is read: a message of 64 MiB, and its escapes.
@@ -28,11 +29,13 @@ struct BatchCall {
 /// Answers until the end of input. Exit status 0, whatever the answers were; 1 if no tool could be called at
 /// all, which each answer then says, and if the input could not be read to its end.
 pub async fn run(caller: &Caller, peek: bool, mut interrupt: Interrupt) -> anyhow::Result<ExitCode> {
-    let mut lines = read_lines(MAX_LINE)?;
+    let mut lines = Lines::of_input(MAX_LINE)?;
     let mut complete = true;
     loop {
         let next = async {
-            let line = lines.recv().await?;
+            // Signals are seen between any two lines, however many are there at once.
+            tokio::task::yield_now().await;
+            let line = lines.next().await?;
             complete &= !matches!(line, Input::Failed(_));
             Some(answer(caller, peek, line).await)
         };

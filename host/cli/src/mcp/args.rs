@@ -65,3 +65,10 @@ pub struct McpArgs {
     #[arg(long, env = "POD_TOOLS_MAX_FRAME", value_name = "BYTES", default_value = "4MiB", value_parser = bytes_in_memory, help_heading = "Model Context Protocol")]
     pub(super) max_frame: usize,
 }
+
+impl McpArgs {
+    /// There is one client, on standard input and output.
+    pub fn is_on_pipes(&self) -> bool {
+        self.http.is_none()
+    }
+}

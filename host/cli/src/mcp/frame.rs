@@ -116,10 +116,9 @@ impl Refusal {
     }
 
     /// As it is sent where each request can be answered by itself: a line for each.
-    pub fn to_lines(&self) -> Vec<u8> {
+    pub fn to_lines(&self) -> String {
         let ids = if self.ids.is_empty() { &[Value::Null] } else { &*self.ids };
-        let lines = ids.iter().map(|id| self.to_json(id) + "\n");
-        lines.collect::<String>().into_bytes()
+        ids.iter().map(|id| self.to_json(id) + "\n").collect()
     }
 
     /// As it is sent where there is one answer to everything that came.

@@ -85,6 +85,14 @@ impl Loading {
         builder
     }
 
+    /// The plugin for one call at a time. What it is known to need is a place in a pool of one, which is made in a
+    /// fraction of the time; a component of somebody else's may need more than the share of one call.
+    pub fn load_for_one(&self) -> Result<PodTools, ToolError> {
+        let builder = self.builder();
+        let builder = if self.component.is_none() { builder.concurrent_calls(1) } else { builder };
+        builder.load().map_err(explained)
+    }
+
     /// The plugin.
     pub fn load(&self) -> Result<PodTools, ToolError> {
         self.builder().load().map_err(explained)

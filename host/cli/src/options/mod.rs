@@ -291,6 +291,11 @@ impl HostOptions {
         &self.spawner_dir
     }
 
+    /// The plugin that these options name, for one call at a time.
+    pub fn load_for_one(&self) -> Result<PodTools, ToolError> {
+        self.loading.load_for_one()
+    }
+
     /// The plugin that these options name.
     pub fn load(&self) -> Result<PodTools, ToolError> {
         self.loading.load()

@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use crate::usage::Usage;
+
 /// What is measured: tools that can be called.
 pub trait Side: Send + Sync + 'static {
     /// What a call gives, and what is dropped when the clock has stopped.
@@ -56,6 +58,8 @@ pub enum Request {
 pub struct Reply {
     /// How long all calls took together, in seconds.
     pub seconds: f64,
+    /// What the process used meanwhile.
+    pub usage: Usage,
     /// A digest of the text of the last answer, and its length. To compare, not to trust.
     pub text: (u64, usize),
     /// The most memory that the process ever had, in bytes.
@@ -72,11 +76,14 @@ pub struct Reply {
 ///
 /// Fails where standard input or output does, or a request cannot be read.
 pub fn serve<S: Side>(side: S) -> io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    // One caller needs one thread; many at once have what the machine has.
+    let one = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let many = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let side = Arc::new(side);
     let mut out = io::stdout().lock();
     for line in io::stdin().lock().lines() {
         let request = serde_json::from_str(&line?)?;
+        let runtime = if matches!(request, Request::AtOnce { .. }) { &many } else { &one };
         let mut reply = runtime
             .block_on(answer(&side, request))
             .unwrap_or_else(|error| Reply { error: Some(error), ..Reply::default() });
@@ -94,9 +101,11 @@ async fn answer<S: Side>(side: &Arc<S>, request: Request) -> Result<Reply, Strin
     match request {
         Request::Calls { tool, input, times, anew } => {
             let mut last = None;
+            let mut used = Usage::of_this();
             for _ in 0..times {
                 if anew {
                     side.forget_cursors().await?;
+                    used = Usage::of_this();
                 }
                 // Not two texts at a time: one call's memory is what is measured.
                 drop(last.take());
@@ -104,6 +113,12 @@ async fn answer<S: Side>(side: &Arc<S>, request: Request) -> Result<Reply, Strin
                 let answer = side.call(&tool, &input).await?;
                 seconds += began.elapsed();
                 last = Some(answer);
+                if anew {
+                    reply.usage = reply.usage + (Usage::of_this() - used);
+                }
+            }
+            if !anew {
+                reply.usage = Usage::of_this() - used;
             }
             reply.text = last.as_ref().map_or((0, 0), |text| digest(text.as_ref()));
         }
@@ -111,7 +126,7 @@ async fn answer<S: Side>(side: &Arc<S>, request: Request) -> Result<Reply, Strin
             if anew {
                 side.forget_cursors().await?;
             }
-            let began = Instant::now();
+            let (began, used) = (Instant::now(), Usage::of_this());
             let calls: Vec<_> = calls
                 .into_iter()
                 .map(|(tool, input)| {
@@ -123,6 +138,7 @@ async fn answer<S: Side>(side: &Arc<S>, request: Request) -> Result<Reply, Strin
                 reply.text = digest(call.await.map_err(|error| error.to_string())??.as_ref());
             }
             seconds = began.elapsed();
+            reply.usage = Usage::of_this() - used;
         }
         Request::Reload => side.reload().await?,
         Request::Rest => {}

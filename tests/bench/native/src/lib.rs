@@ -9,13 +9,16 @@
 //!
 //! It is meant to be as fast as such code is, and no faster: whoever improves it changes what the figures say.
 //!
-//! [`drive`] is the loop in which either side of the benchmark runs as a process of its own.
+//! [`drive`] is the loop in which either side of the benchmark runs as a process of its own; [`batch`] is the native
+//! tools as a process that is used as `pod-tools call --batch` is.
 
+pub mod batch;
 pub mod drive;
 mod protocol;
 mod registry;
 mod scope_lock;
 mod tools;
+pub mod usage;
 
 pub use registry::Registry;
 pub use tools::{Output, Tools};

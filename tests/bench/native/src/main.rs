@@ -1,11 +1,11 @@
-//! The native side of the benchmark: `native-pod-tools serve|list REGISTRY SCOPE_LOCK`.
+//! The native side of the benchmark: `native-pod-tools serve|batch|list REGISTRY SCOPE_LOCK`.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use pod_tools_bench_native::drive::{Side, serve};
-use pod_tools_bench_native::{Registry, Tools};
+use pod_tools_bench_native::{Registry, Tools, batch};
 use tokio::sync::RwLock;
 
 struct Native {
@@ -51,15 +51,16 @@ fn main() -> ExitCode {
 fn run() -> io::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [command, registry, scope_lock] = &arguments[..] else {
-        return Err(io::Error::other("usage: native-pod-tools serve|list REGISTRY SCOPE_LOCK"));
+        return Err(io::Error::other("usage: native-pod-tools serve|batch|list REGISTRY SCOPE_LOCK"));
     };
     let (registry, scope_lock) = (PathBuf::from(registry), PathBuf::from(scope_lock));
     let tools = tools(&registry, &scope_lock)?;
     match command.as_str() {
         "serve" => serve(Native { registry, scope_lock, tools: RwLock::new(tools) }),
+        "batch" => batch::run(&tools),
         // A process for one call, as `pod-tools call ListPods` is.
         "list" => {
-            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             let output = runtime.block_on(tools.call("ListPods", "")).map_err(io::Error::other)?;
             println!("{}\n\n{}", output.summary, output.content.unwrap_or_default());
             Ok(())

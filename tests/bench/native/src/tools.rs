@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
@@ -16,7 +16,7 @@ use crate::scope_lock::LockedTable;
 const OPERATION: Duration = Duration::from_secs(5);
 
 /// What a tool answers.
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
 pub struct Output {
     /// One line.
     pub summary: String,

@@ -11,21 +11,20 @@ use std::future::Future;
 use std::io;
 use std::sync::Arc;
 
-use rmcp::model::{
-    ClientJsonRpcMessage, ClientRequest, GetExtensions, GetMeta, RequestId, ServerJsonRpcMessage,
-};
-use rmcp::service::{QuitReason, RoleServer, ServerInitializeError, serve_server_with_ct};
-use rmcp::transport::Transport;
-use tokio::sync::{mpsc, oneshot};
-
-use self::output::{Broken, Output, again, write_lines};
+use self::output::{Broken, Output, again};
 use self::requests::{Requests, Room};
 use super::delivery::{Delivery, Outbox};
 use super::frame::{self, Refusal};
 use super::ids::IdScanner;
 use super::server::McpServer;
 use super::session::{Session, is_sessionless, no_such_method};
-use crate::input_lines::{Input, read_lines};
+use crate::input_lines::Input;
+use crate::stdin::Lines;
+use rmcp::model::{
+    ClientJsonRpcMessage, ClientRequest, GetExtensions, GetMeta, RequestId, ServerJsonRpcMessage,
+};
+use rmcp::service::{QuitReason, RoleServer, ServerInitializeError, serve_server_with_ct};
+use rmcp::transport::Transport;
 
 /// Serves one client, until it closes our standard input or the server stops.
 ///
@@ -59,8 +58,8 @@ async fn serve_until_broken(server: Arc<McpServer>, max_frame: usize, broken: Br
 
 /// The transport.
 struct Stdio {
-    input: mpsc::Receiver<Input<IdScanner>>,
-    output: mpsc::Sender<Output>,
+    input: Lines<IdScanner>,
+    output: Output,
     broken: Broken,
     /// Answers of the transport's own that wait to be written before anything else is read.
     refused: Option<Refusal>,
@@ -77,8 +76,8 @@ impl Stdio {
     fn start(max_frame: usize, broken: Broken) -> io::Result<Self> {
         Ok(Self {
             // A message does not count the end of its line.
-            input: read_lines((max_frame as u64).saturating_add(1))?,
-            output: write_lines(broken.clone())?,
+            input: Lines::of_input((max_frame as u64).saturating_add(1))?,
+            output: Output::start(broken.clone())?,
             broken,
             refused: None,
             waiting: None,
@@ -94,9 +93,10 @@ impl Stdio {
     async fn next(&mut self) -> Option<ClientJsonRpcMessage> {
         loop {
             if self.refused.is_some() {
-                let room = self.output.reserve().await.ok()?;
+                let place = self.output.place().await?;
                 if let Some(refused) = self.refused.take() {
-                    room.send(Output { bytes: refused.to_lines(), written: None });
+                    // Nobody waits for it to be out.
+                    drop(place.write(refused.to_lines()));
                 }
             }
             if let Some((_, size)) = &self.waiting {
@@ -109,7 +109,7 @@ impl Stdio {
                 continue;
             }
             let input = tokio::select! {
-                input = self.input.recv() => input?,
+                input = self.input.next() => input?,
                 // What cannot be answered is not carried out: a client that reads nothing more has left, whatever
                 // it still sends.
                 () = self.output.closed() => return None,
@@ -174,19 +174,19 @@ impl Transport<RoleServer> for Stdio {
     ) -> impl Future<Output = Result<(), io::Error>> + Send + 'static {
         let output = self.output.clone();
         let request = answered(&message).and_then(|id| self.requests.end(id));
-        let bytes = serde_json::to_vec(&message);
+        let text = serde_json::to_string(&message);
         async move {
-            let mut bytes = bytes?;
-            bytes.push(b'\n');
+            let mut text = text?;
+            text.push('\n');
             // A client that reads no more has left, which rmcp would log as an error. The transport ends by it,
             // and the answer counts as not delivered.
-            let Ok(room) = output.reserve().await else { return Ok(()) };
+            let Some(place) = output.place().await else { return Ok(()) };
             let hand_over = request.as_ref().and_then(|request| request.delivery.hand_over());
-            let (sender, written) = oneshot::channel();
-            room.send(Output { bytes, written: Some(sender) });
-            if matches!(written.await, Ok(Ok(())))
-                && let Some(hand_over) = hand_over
-            {
+            let is_out = match place.write(text) {
+                None => true,
+                Some(written) => matches!(written.await, Ok(Ok(()))),
+            };
+            if is_out && let Some(hand_over) = hand_over {
                 hand_over.delivered().await;
             }
             Ok(())
