@@ -182,13 +182,14 @@ pub fn hammers_the_scope_lock() {
 
 #[test]
 pub fn releases_without_end() {
-    // The table is large, and read on another thread.
+    // The table is large, and read on another thread: it takes far longer than what is done on this one.
     let attack = Attack::new("releases_without_end").limit(|limits| {
         limits.cpu_time = Duration::from_millis(200);
         limits.call_time = Duration::from_secs(60);
+        limits.host_calls = 60;
     });
     let record = attack.place().native_record("dead");
-    let records: Vec<Value> = (0..300)
+    let records: Vec<Value> = (0..1000)
         .map(|number| {
             let mut record = record.clone();
             record["pod_name"] = format!("dead-{number}").into();

@@ -85,5 +85,5 @@ pub fn answers_definitions_without_end() {
 #[test]
 pub fn answers_definitions_that_are_not_json() {
     let attack = Attack::raw_definitions("answers_definitions_that_are_not_json");
-    attack.run().fails(ErrorKind::Internal, "the name of its tool 1");
+    attack.run().fails(ErrorKind::Internal, "its tool `x`: its input schema is not JSON");
 }

@@ -72,7 +72,7 @@ fn takes_long_to_compile() {
 fn offers_a_schema_that_is_a_program() {
     let place = Place::new().unwrap();
     for (attack, says) in [
-        ("answers_definitions_that_are_not_json", "the plugin is refused"),
+        ("answers_definitions_that_are_not_json", "the plugin is refused: its tool `x`: its input schema"),
         ("answers_definitions_without_end", ""),
     ] {
         let component = file(&place, pod_tools_hostile::raw_component(attack).unwrap());
