@@ -10,7 +10,7 @@ use crate::attack::{Attack, answering};
 
 #[test]
 pub fn loops_for_ever() {
-    Attack::new("loops_for_ever").run().fails(ErrorKind::Limit, "(set CPU time)");
+    Attack::new("loops_for_ever").in_little_time().run().fails(ErrorKind::Limit, "(set CPU time)");
     // The call's time is up before that of the processor.
     let attack = Attack::new("loops_for_ever").limit(|limits| {
         limits.cpu_time = Duration::from_secs(60);
@@ -26,8 +26,9 @@ pub fn recurses_for_ever() {
 
 #[test]
 pub fn takes_all_memory() {
-    let attack = Attack::new("takes_all_memory").limit(|limits| limits.cpu_time = Duration::from_secs(10));
-    attack.run().fails(ErrorKind::Limit, "more than 67108864 bytes of memory (set memory)");
+    Attack::new("takes_all_memory")
+        .run()
+        .fails(ErrorKind::Limit, "more than 67108864 bytes of memory (set memory)");
 }
 
 #[test]
@@ -37,12 +38,12 @@ pub fn floods_the_host_with_calls() {
 
 #[test]
 pub fn floods_wasi_with_calls() {
-    Attack::new("floods_wasi_with_calls").run().fails(ErrorKind::Limit, "(set CPU time)");
+    Attack::new("floods_wasi_with_calls").in_little_time().run().fails(ErrorKind::Limit, "(set CPU time)");
 }
 
 #[test]
 pub fn sleeps_for_ever() {
-    Attack::new("sleeps_for_ever").run().fails(ErrorKind::Limit, "(set CPU time)");
+    Attack::new("sleeps_for_ever").in_little_time().run().fails(ErrorKind::Limit, "(set CPU time)");
 }
 
 #[test]
@@ -56,19 +57,17 @@ pub fn waits_for_a_silent_pod_for_ever() {
 pub fn reads_for_ever_a_byte_at_a_time() {
     let endless = Script::new().on("get_history", [Step::Flood(1 << 40)]);
     let attack = Attack::new("reads_for_ever_a_byte_at_a_time").script(endless).sends(&["get_history"]);
-    let attack = attack.limit(|limits| limits.cpu_time = Duration::from_secs(60));
     attack.run().fails(ErrorKind::Limit, "more than 20000 host calls");
 }
 
 #[test]
 pub fn hoards_pods() {
-    let attack = Attack::new("hoards_pods").limit(|limits| limits.cpu_time = Duration::from_secs(60));
-    attack.run().fails(ErrorKind::Limit, "more than 5000 handles (set handles)");
+    Attack::new("hoards_pods").run().fails(ErrorKind::Limit, "more than 5000 handles (set handles)");
 }
 
 #[test]
 pub fn hoards_pollables() {
-    Attack::new("hoards_pollables").run().fails(ErrorKind::Limit, "more than 5000 handles");
+    few_handles("hoards_pollables");
 }
 
 #[test]
@@ -91,7 +90,11 @@ pub fn asks_wasi_for_gigabytes() {
 
 #[test]
 pub fn hoards_streams() {
-    Attack::new("hoards_streams").run().fails(ErrorKind::Limit, "more than 5000 handles");
+    few_handles("hoards_streams");
+}
+
+fn few_handles(attack: &'static str) {
+    Attack::new(attack).run().fails(ErrorKind::Limit, "more than 5000 handles (set handles)");
 }
 
 /// A record of that name whose scope takes that many bytes.
@@ -106,16 +109,12 @@ fn large(attack: &Attack, name: &str, bytes: usize) -> Value {
 pub fn hoards_one_large_record() {
     let attack = Attack::new("hoards_one_large_record").grants(&["read:large"]).input("large");
     let record = large(&attack, "large", 176 << 10);
-    let attack = attack.record(record).limit(|limits| limits.cpu_time = Duration::from_secs(60));
-    attack.run().fails(ErrorKind::Limit, "more than 5000 handles (set handles)");
+    attack.record(record).run().fails(ErrorKind::Limit, "more than 5000 handles (set handles)");
 }
 
 #[test]
 pub fn hoards_the_versions_of_a_record() {
-    let attack = Attack::new("hoards_the_versions_of_a_record").limit(|limits| {
-        limits.memory = 8 << 20;
-        limits.cpu_time = Duration::from_secs(60);
-    });
+    let attack = Attack::new("hoards_the_versions_of_a_record").limit(|limits| limits.memory = 8 << 20);
     let (record, registry) = (large(&attack, "large", 1 << 20), attack.place().registry());
     let next = attack.place().root().join("next");
     let attack = attack.record(record).grants(&["read:large", "send:granted"]);

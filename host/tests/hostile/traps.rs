@@ -49,7 +49,6 @@ fn a_transcript_is_no_way_out() {
     for (name, kind, says) in [
         ("traps_at_once", ErrorKind::Internal, "the plugin failed"),
         ("exits", ErrorKind::Internal, "the plugin failed"),
-        ("loops_for_ever", ErrorKind::Limit, "(set CPU time)"),
         ("recurses_for_ever", ErrorKind::Internal, "the plugin failed"),
         ("floods_the_host_with_calls", ErrorKind::Limit, "(set host calls)"),
         ("answers_without_end", ErrorKind::Limit, "(set transfer)"),
@@ -57,6 +56,8 @@ fn a_transcript_is_no_way_out() {
     ] {
         Attack::transcript(name).run().fails(kind, says);
     }
+    let endless = Attack::transcript("loops_for_ever").in_little_time();
+    endless.run().fails(ErrorKind::Limit, "(set CPU time)");
     // What it says is not read as anything but text.
     Attack::transcript("answers_what_is_not_json").run();
 }

@@ -46,18 +46,20 @@ fn a_request_with_two_origins_is_refused() {
     statuses(&[(format!("GET /x HTTP/1.1\r\nHost: {{host}}\r\n{origins}{SHOWN}\r\n"), 400)]);
 }
 
+/// Read in either way, each would be for a path that there is not.
 #[test]
 fn heads_that_can_be_read_in_two_ways_are_refused() {
-    let with = |rest: &str| (format!("POST /mcp HTTP/1.1\r\nHost: {{host}}\r\n{SHOWN}{rest}"), 400);
+    let with = |rest: &str, status| (format!("POST /x HTTP/1.1\r\nHost: {{host}}\r\n{SHOWN}{rest}"), status);
     statuses(&[
-        with("Content-Length: 1\r\nContent-Length: 2\r\n\r\nxx"),
-        with("Content-Length: +1\r\n\r\nx"),
-        with("Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n"),
-        with("A: b\r\n c\r\n\r\n"),
-        with("A: b\rc\r\n\r\n"),
-        with("A: b\0c\r\n\r\n"),
-        with("A : b\r\n\r\n"),
-        ("GET /mcp\r\n\r\n".to_owned(), 400),
+        with("Content-Length: 1\r\n\r\nx", 404),
+        with("Content-Length: 1\r\nContent-Length: 2\r\n\r\nxx", 400),
+        with("Content-Length: +1\r\n\r\nx", 400),
+        with("Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n", 400),
+        with("A: b\r\n c\r\n\r\n", 400),
+        with("A: b\rc\r\n\r\n", 400),
+        with("A: b\0c\r\n\r\n", 400),
+        with("A : b\r\n\r\n", 400),
+        ("GET /x\r\n\r\n".to_owned(), 400),
     ]);
 }
 

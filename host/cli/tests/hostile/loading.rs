@@ -15,7 +15,8 @@ use crate::cli;
 fn refused(place: &Place, component: &Path, options: &[&str], says: &[&str]) {
     for command in [&["tools"][..], &["inspect"], &["call", "ListPods"]] {
         let mut command = cli::at(place, command.iter().chain(options));
-        command.arg("--component").arg(component);
+        // No cache: what was compiled once, though too late, would be had at once.
+        command.arg("--component").arg(component).env("XDG_CACHE_HOME", "/dev/null");
         let said = cli::run(command);
         assert!(matches!(said.code, Some(1 | 2)), "{said:?}");
         assert_eq!(said.stdout, "");
@@ -136,7 +137,7 @@ fn takes_gigabytes_to_compile() {
 fn offers_a_schema_that_is_a_program() {
     let place = Place::new().unwrap();
     for (attack, says) in [
-        ("answers_definitions_that_are_not_json", "is refused: the name of its tool 1 is not"),
+        ("answers_definitions_that_are_not_json", "is refused: its tool `x`: its input schema"),
         ("answers_definitions_without_end", "is refused: the plugin hands over more than 4194304 bytes"),
         ("traps_at_instantiation", "is refused: the plugin failed"),
     ] {

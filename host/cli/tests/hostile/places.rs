@@ -42,20 +42,20 @@ impl Served {
         stream
     }
 
-    /// The status with which these bytes are answered, `{host}` and `{token}` filled in; the connection must end.
+    /// The status with which these bytes are answered; the connection must end.
     pub fn status_of(&self, bytes: &str) -> u16 {
         let answer = self.answers_to(bytes);
         answer.split(' ').nth(1).unwrap_or_else(|| panic!("no answer to {bytes:?}")).parse().unwrap()
     }
 
-    /// All that is said to these bytes until the connection ends.
+    /// All that is said to these bytes, `{host}` and `{token}` filled in, to the end of the connection.
     pub fn answers_to(&self, bytes: &str) -> String {
         let bytes = bytes.replace("{host}", &self.address).replace("{token}", TOKEN);
         let mut stream = self.connect();
         stream.write_all(bytes.as_bytes()).unwrap();
-        let mut answers = Vec::new();
-        stream.read_to_end(&mut answers).unwrap();
-        String::from_utf8_lossy(&answers).into_owned()
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        String::from_utf8_lossy(&answer).into_owned()
     }
 
     /// One who has the token is let in, as far as a path that there is not.
@@ -118,8 +118,13 @@ fn who_is_refused_is_told_so_and_his_connection_is_closed() {
         ("Host: evil.example\r\nAuthorization: Bearer {token}\r\n", 403),
         ("Host: {host}\r\nOrigin: http://evil.example\r\nAuthorization: Bearer {token}\r\n", 403),
     ] {
-        let head = format!("POST /mcp HTTP/1.1\r\n{headers}Content-Length: 1000000\r\n\r\n");
-        assert_eq!(server.status_of(&head), status, "{head}");
+        // With a body that never comes, and with none.
+        for length in [1_000_000, 0] {
+            let head = format!("POST /mcp HTTP/1.1\r\n{headers}Content-Length: {length}\r\n\r\n");
+            let answer = server.answer_to(&head);
+            assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{head}{answer}");
+            assert!(answer.contains("\r\nconnection: close\r\n"), "{head}{answer}");
+        }
     }
 }
 

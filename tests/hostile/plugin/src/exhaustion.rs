@@ -75,10 +75,14 @@ pub fn hoards_pods(pod: &str) -> Found {
     }
 }
 
+/// What is held with handles, so that far more of them than are allowed do not fit into the memory: wasmtime has a bound
+/// of its own.
+const BALLAST: [u8; 1 << 10] = [0; 1 << 10];
+
 pub fn hoards_pollables(_: &str) -> Found {
     let mut hoard = Vec::new();
     loop {
-        hoard.push(monotonic_clock::subscribe_duration(u64::MAX));
+        hoard.push((monotonic_clock::subscribe_duration(u64::MAX), BALLAST));
     }
 }
 
@@ -113,7 +117,7 @@ pub fn asks_wasi_for_gigabytes(of: &str) -> Found {
 pub fn hoards_streams(_: &str) -> Found {
     let mut hoard = Vec::new();
     loop {
-        hoard.push((cli::stderr::get_stderr(), cli::stdin::get_stdin()));
+        hoard.push((cli::stderr::get_stderr(), cli::stdin::get_stdin(), BALLAST));
     }
 }
 
