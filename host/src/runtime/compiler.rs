@@ -7,6 +7,7 @@
 
 use std::ffi::OsString;
 use std::io::{self, PipeWriter, Read, Write};
+use std::num::NonZero;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitCode, ExitStatus};
@@ -27,6 +28,8 @@ const MEMORY: u64 = 1 << 30;
 const MAX_CODE: u64 = 256 << 20;
 /// Bytes of what it says about a component that cannot be compiled.
 const MAX_WORDS: u64 = 4096;
+/// Threads that compile. Each holds a function: what a component takes of memory depends on them.
+const MAX_THREADS: usize = 8;
 /// Its exit status where the component is at fault, and where its memory was not enough.
 const FAULTY: u8 = 1;
 const OUT_OF_MEMORY: u8 = 3;
@@ -101,7 +104,9 @@ impl Compiler {
         let (from, stdout) = io::pipe()?;
         let (said, stderr) = io::pipe()?;
         let how = if execution == Execution::Interpreted { INTERPRETED } else { NATIVE };
+        let threads = std::thread::available_parallelism().map_or(1, NonZero::get).min(MAX_THREADS);
         let child = Command::new(&self.program)
+            .env("RAYON_NUM_THREADS", threads.to_string())
             .args(&self.arguments)
             .args([how, &calls.to_string(), &self.memory.to_string()])
             .stdin(stdin)
