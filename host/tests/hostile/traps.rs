@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use pod_tools_conformance::Place;
 use pod_tools_host::{ErrorKind, Limits};
 
-use crate::attack::Attack;
+use crate::attack::{Attack, alone};
 use crate::honest::{HOSTILE, authority, honest_call};
 
 #[test]
@@ -65,6 +65,7 @@ impl io::Write for Log {
 /// Of a plugin without a standard error, too, as the bundled one is.
 #[test]
 fn the_log_names_the_functions_in_which_a_plugin_trapped() {
+    let _alone = alone();
     let log = Log::default();
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
