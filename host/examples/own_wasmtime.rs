@@ -13,12 +13,10 @@ use pod_tools_host::{Authority, BUNDLED, PodCtx, PodCtxView, PodView, add_to_lin
 use serde_json::json;
 use wasmtime::component::{Component, Linker, ResourceTable, Val};
 use wasmtime::{Config, Engine, Store, StoreLimits, StoreLimitsBuilder};
-use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
-/// What the store of one call holds. Both contexts share the table of handles.
+/// What the store of one call holds.
 struct State {
     pods: PodCtx,
-    wasi: WasiCtx,
     table: ResourceTable,
     limits: StoreLimits,
 }
@@ -26,12 +24,6 @@ struct State {
 impl PodView for State {
     fn pods(&mut self) -> PodCtxView<'_> {
         PodCtxView { ctx: &mut self.pods, table: &mut self.table }
-    }
-}
-
-impl WasiView for State {
-    fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
     }
 }
 
@@ -48,7 +40,6 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let engine = Engine::new(Config::new().epoch_interruption(true))?;
     let component = Component::from_binary(&engine, BUNDLED)?;
     let mut linker = Linker::<State>::new(&engine);
-    wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     add_to_linker(&mut linker)?;
     let ticking = engine.clone();
     std::thread::spawn(move || {
@@ -59,10 +50,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     });
 
     // Once a call: nothing survives it. The grants, and the limits on requests to pods, are enforced by the context;
-    // the limits on the instance are the store's. An empty context is all that the plugin needs of WASI.
+    // the limits on the instance are the store's.
     let state = State {
         pods: PodCtx::new(&authority),
-        wasi: WasiCtx::builder().build(),
         table: ResourceTable::new(),
         limits: StoreLimitsBuilder::new().memory_size(64 << 20).trap_on_grow_failure(true).build(),
     };

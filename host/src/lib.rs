@@ -37,18 +37,10 @@
 //! use pod_tools_host::{Authority, BUNDLED, PodCtx, PodCtxView, PodView, add_to_linker};
 //! use wasmtime::component::{Component, Linker, ResourceTable, Val};
 //! use wasmtime::{Engine, Store};
-//! use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 //!
 //! struct State {
-//!     wasi: WasiCtx,
 //!     pods: PodCtx,
 //!     table: ResourceTable,
-//! }
-//!
-//! impl WasiView for State {
-//!     fn ctx(&mut self) -> WasiCtxView<'_> {
-//!         WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
-//!     }
 //! }
 //!
 //! impl PodView for State {
@@ -61,13 +53,12 @@
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let engine = Engine::default();
 //! let mut linker = Linker::<State>::new(&engine);
-//! wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
 //! add_to_linker(&mut linker)?;
 //! let component = Component::from_binary(&engine, BUNDLED)?;
 //!
 //! // Nothing is granted, so ListPods is denied: kindly.
 //! let pods = PodCtx::new(&Authority::builder().build()?);
-//! let state = State { wasi: WasiCtx::builder().build(), pods, table: ResourceTable::new() };
+//! let state = State { pods, table: ResourceTable::new() };
 //! let mut store = Store::new(&engine, state);
 //! let instance = linker.instantiate_async(&mut store, &component).await?;
 //! let tools = instance.get_export_index(&mut store, None, "pod:tools/tools@0.1.0").ok_or("no tools")?;

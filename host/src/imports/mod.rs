@@ -36,8 +36,9 @@ impl wit::types::Host for PodCtxView<'_> {
 ///
 /// The store's data gives access to the [`PodCtx`](crate::PodCtx) of its call through [`PodView`]. The
 /// engine needs nothing but the component model; calls have to be made with wasmtime's `_async` functions,
-/// within a tokio runtime. WASI is the runtime's own affair: `wasmtime_wasi::p2::add_to_linker_async`, with
-/// a context that grants nothing, is enough.
+/// within a tokio runtime. The bundled component imports nothing else. For one that was built with a language's standard
+/// library, WASI is the runtime's own affair: `wasmtime_wasi::p2::add_to_linker_async`, with a context that grants
+/// nothing, is enough.
 ///
 /// The context enforces the grants and those limits that concern the host's side: times, host calls,
 /// exchanges, lines. Memory, tables, CPU time and what is transferred are the store's, and the embedder's to

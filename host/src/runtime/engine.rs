@@ -62,8 +62,8 @@ fn base(mut config: Config) -> Config {
 
 fn pooled(base: &Config, calls: u32, reset: Reset) -> Config {
     let mut pool = PoolingAllocationConfig::default();
-    // A component built with Rust's standard library is one module with a memory and a table, and two small
-    // ones that tie it to its imports.
+    // A component built from Rust is one module with a memory and a table, and two small ones that tie it to its
+    // imports.
     pool.total_component_instances(calls)
         .total_core_instances(calls * 4)
         .total_memories(calls)

@@ -36,6 +36,11 @@ const LAST: &str = "that was all";
 /// the whole process.
 static ALONE: Mutex<()> = Mutex::new(());
 
+/// Keeps attacks from happening, so that no descriptor and no memory of others is taken for theirs.
+pub fn alone() -> MutexGuard<'static, ()> {
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Limits that an attack reaches soon; but for its time, which a machine that has much else to do takes longer to give.
 pub fn limits() -> Limits {
     let mut limits = Limits::default();
@@ -112,9 +117,8 @@ pub struct Aftermath {
 impl Attack {
     /// Calls the tool of that name, with the name of a pod that it was granted everything with.
     pub fn new(name: &'static str) -> Self {
-        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         Self {
-            alone,
+            alone: alone(),
             name,
             target: Target::Tool,
             input: "granted".into(),

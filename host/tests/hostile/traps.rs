@@ -1,9 +1,13 @@
 //! Plugins that end in the middle of something.
 
-use pod_tools_host::ErrorKind;
+use std::io;
+use std::sync::{Arc, Mutex};
 
-use crate::attack::Attack;
-use crate::honest::honest_call;
+use pod_tools_conformance::Place;
+use pod_tools_host::{ErrorKind, Limits};
+
+use crate::attack::{Attack, alone};
+use crate::honest::{HOSTILE, authority, honest_call};
 
 #[test]
 pub fn traps_at_once() {
@@ -41,6 +45,40 @@ pub fn traps_after_setting_a_cursor() {
 #[test]
 pub fn exits() {
     Attack::new("exits").run().fails(ErrorKind::Internal, "the plugin failed");
+}
+
+/// A log that is kept, line by line.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Of a plugin without a standard error, too, as the bundled one is.
+#[test]
+fn the_log_names_the_functions_in_which_a_plugin_trapped() {
+    let _alone = alone();
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let place = Place::new().unwrap();
+    let authority = authority(&place, &[], Limits::default());
+    tracing::subscriber::with_default(subscriber, || {
+        runtime.block_on(HOSTILE.call(&authority, "traps_at_once", "")).unwrap_err();
+    });
+    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let lines: Vec<&str> = log.lines().filter(|line| line.contains("it trapped: ")).collect();
+    assert_eq!(lines.len(), 1, "{log}");
+    assert!(lines[0].contains("pod_tools_hostile_plugin"), "{log}");
 }
 
 /// The other way in is guarded as the first one is.

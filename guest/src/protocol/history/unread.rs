@@ -330,12 +330,22 @@ impl ItemSink for Unread<'_> {
     }
 
     fn item(&mut self, bytes: &[u8]) -> Result<Option<usize>, NotJson> {
+        self.pass(bytes).inspect_err(|_| {
+            if self.passing == Passing::Skipping {
+                self.passing = Passing::Astray;
+            }
+        })
+    }
+}
+
+impl Unread<'_> {
+    /// Takes the next bytes of the current item, and perhaps more; see [`ItemSink::item`].
+    fn pass(&mut self, bytes: &[u8]) -> Result<Option<usize>, NotJson> {
         let end = match &mut self.current {
             Current::Skipped(left, around) => {
                 let here = usize::try_from(*left).unwrap_or(usize::MAX).min(bytes.len());
                 let (skipped, rest) = bytes.split_at(here);
                 if let Some(at) = memchr::memchr(b'\n', skipped) {
-                    self.passing = Passing::Astray;
                     return Err(NotJson { why: REWRITTEN, at });
                 }
                 self.digest.update(skipped);
@@ -347,7 +357,7 @@ impl ItemSink for Unread<'_> {
                 self.seen = self.from.items - 1;
                 self.began = self.digest.length();
                 self.begin_last_known(around);
-                let end = self.item(rest).map_err(|fault| fault.behind(here))?;
+                let end = self.pass(rest).map_err(|fault| fault.behind(here))?;
                 return Ok(end.map(|end| here + end));
             }
             Current::Known(scan) => {
@@ -356,11 +366,7 @@ impl ItemSink for Unread<'_> {
                 end
             }
             Current::LastKnown(scan, decoder) => {
-                let end = scan.feed(bytes).inspect_err(|_| {
-                    if self.passing == Passing::Skipping {
-                        self.passing = Passing::Astray;
-                    }
-                })?;
+                let end = scan.feed(bytes)?;
                 let bytes = &bytes[..end.unwrap_or(bytes.len())];
                 self.digest.update(bytes);
                 // Whether the item was read before, and so is JSON, is for the digest to say.
@@ -416,7 +422,6 @@ impl ItemSink for Unread<'_> {
             }
             if self.passing == Passing::Skipping {
                 if self.diverged {
-                    self.passing = Passing::Astray;
                     return Err(NotJson { why: REWRITTEN, at: end });
                 }
                 self.passing = Passing::Quickly;

@@ -121,7 +121,7 @@ fn who_is_refused_is_told_so_and_his_connection_is_closed() {
         // With a body that never comes, and with none.
         for length in [1_000_000, 0] {
             let head = format!("POST /mcp HTTP/1.1\r\n{headers}Content-Length: {length}\r\n\r\n");
-            let answer = server.answer_to(&head);
+            let answer = server.answers_to(&head);
             assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{head}{answer}");
             assert!(answer.contains("\r\nconnection: close\r\n"), "{head}{answer}");
         }

@@ -3,7 +3,6 @@
 
 use wasmtime::component::{Component, HasSelf, Linker, Resource, ResourceTable};
 use wasmtime::{Config, Engine, Result, Store};
-use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use self::bindings::PluginPre;
 use self::bindings::pod::tools::{content, pods, scope_lock, types, unix_socket};
@@ -52,13 +51,6 @@ pub struct Scripted {
     cursor: Option<pods::Cursor>,
     host_calls: u64,
     table: ResourceTable,
-    wasi: WasiCtx,
-}
-
-impl WasiView for Scripted {
-    fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
-    }
 }
 
 pub struct Pod(usize);
@@ -71,14 +63,7 @@ pub struct Exchange {
 impl Scripted {
     /// So many pods, all alive.
     pub fn pods(pods: usize) -> Self {
-        Self {
-            pods,
-            answer: Vec::new(),
-            cursor: None,
-            host_calls: 0,
-            table: ResourceTable::new(),
-            wasi: WasiCtx::builder().build(),
-        }
+        Self { pods, answer: Vec::new(), cursor: None, host_calls: 0, table: ResourceTable::new() }
     }
 
     /// One pod that is idle and answers whatever it is asked with these bytes.
@@ -108,7 +93,6 @@ impl Plugin {
         let engine = Engine::new(&config).unwrap();
         let component = Component::from_binary(&engine, pod_tools_host::BUNDLED).unwrap();
         let mut linker = Linker::new(&engine);
-        wasmtime_wasi::p2::add_to_linker_sync(&mut linker).unwrap();
         types::add_to_linker::<_, HasSelf<_>>(&mut linker, |world| world).unwrap();
         pods::add_to_linker::<_, HasSelf<_>>(&mut linker, |world| world).unwrap();
         unix_socket::add_to_linker::<_, HasSelf<_>>(&mut linker, |world| world).unwrap();
