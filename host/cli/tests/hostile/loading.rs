@@ -70,7 +70,7 @@ fn takes_long_to_compile() {
 }
 
 /// The most memory that the process has had, or one that it has waited for, in MiB; and what it said on standard error.
-#[allow(unsafe_code, reason = "what a process has used, nothing else tells of one that has ended")]
+#[allow(clippy::zombie_processes, reason = "it is waited for by the call that tells what it has used")]
 fn peak(mut command: Command) -> (i64, String) {
     let mut process =
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
