@@ -197,12 +197,13 @@ fn is_by(status: ExitStatus, signal: Signal) -> bool {
 /// that the compiler was made with, and before the program starts a thread.
 ///
 /// ```no_run
-/// // In `main`, first of all.
-/// let mut arguments = std::env::args_os().skip(1);
-/// if arguments.next().is_some_and(|word| word == "compile") {
-///     return pod_tools_host::run_compiler(arguments);
+/// fn main() -> std::process::ExitCode {
+///     let mut arguments = std::env::args_os().skip(1);
+///     if arguments.next().is_some_and(|word| word == "compile") {
+///         return pod_tools_host::run_compiler(arguments);
+///     }
+///     std::process::ExitCode::SUCCESS
 /// }
-/// # std::process::ExitCode::SUCCESS
 /// ```
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match compile(arguments.into_iter()) {
