@@ -15,7 +15,7 @@ mod authority;
 #[path = "../../../host/src/error.rs"]
 mod error;
 #[path = "../../../host/src/escape.rs"]
-mod escape;
+pub mod escape;
 #[path = "../../../host/src/files/mod.rs"]
 mod files;
 #[path = "../../../host/src/registry/mod.rs"]
@@ -70,6 +70,8 @@ mod imports {
     }
 }
 
+#[path = "../../../host/cli/src/escaped.rs"]
+mod escaped;
 #[path = "../../../host/cli/src/grants_file/mod.rs"]
 pub mod grants_file;
 #[path = "../../../host/cli/src/inherited.rs"]
