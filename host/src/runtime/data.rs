@@ -27,9 +27,11 @@ pub(super) fn checked(text: String, most: usize) -> Result<Box<RawValue>, ToolEr
 /// On one line: a line break in JSON is nothing but space between its tokens, but who writes answers as JSON
 /// lines must not write what looks like two of them.
 pub(super) fn json(what: &str, text: String) -> Result<Box<RawValue>, ToolError> {
-    let text = if text.contains(['\n', '\r']) { text.replace(['\n', '\r'], " ") } else { text };
-    RawValue::from_string(text)
-        .map_err(|error| ToolError::internal(format!("the plugin's {what} is not JSON: {error}")))
+    let is_broken = text.contains(['\n', '\r']);
+    let json = RawValue::from_string(text).and_then(|json| {
+        if is_broken { RawValue::from_string(json.get().replace(['\n', '\r'], " ")) } else { Ok(json) }
+    });
+    json.map_err(|error| ToolError::internal(format!("the plugin's {what} is not JSON: {error}")))
 }
 
 /// How many arrays and objects of a JSON text lie in one another.

@@ -35,8 +35,6 @@ pub(super) fn parse(text: String, root: Root) -> Result<Box<RawValue>, String> {
     if !text.trim_start().starts_with('{') {
         return Err("is not a JSON object".to_owned());
     }
-    // Line breaks in JSON are nothing but space between its tokens.
-    let text = text.replace(['\n', '\r'], " ");
     let seen = Seen::default();
     let mut reader = serde_json::Deserializer::from_str(&text);
     let read = Value { seen: &seen, depth: 1 }.deserialize(&mut reader).and_then(|()| reader.end());
@@ -47,7 +45,8 @@ pub(super) fn parse(text: String, root: Root) -> Result<Box<RawValue>, String> {
     if root == Root::OfTypeObject && !seen.is_of_objects.get() {
         return Err("does not have the type `object` at its root".to_owned());
     }
-    RawValue::from_string(text).map_err(|error| format!("is not JSON: {error}"))
+    // In what is JSON, line breaks are nothing but space between its tokens.
+    RawValue::from_string(text.replace(['\n', '\r'], " ")).map_err(|error| format!("is not JSON: {error}"))
 }
 
 #[derive(Default)]

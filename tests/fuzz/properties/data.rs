@@ -2,6 +2,7 @@
 //! than it may be; and nothing else is refused.
 
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::data::checked;
 
@@ -29,6 +30,7 @@ pub fn check(bytes: &[u8]) {
     match checked(text.to_owned(), most) {
         Ok(taken) => {
             assert!(taken.get().len() <= most && !taken.get().contains(['\n', '\r']));
+            assert!(serde_json::from_str::<&RawValue>(text).is_ok(), "what was given is no JSON");
             // A number may be none that a tree of values can hold; deeper than a tree may be, nothing is taken.
             if let Ok(given) = given {
                 assert_eq!(serde_json::from_str::<Value>(taken.get()).unwrap(), given);
