@@ -71,8 +71,6 @@ pub struct ToolCall<'a> {
     pub reader: Option<&'a Reader>,
     /// No read cursor moves.
     pub peek: bool,
-    /// Where the answer is counted as it grows; `None`: it is bounded by the limits alone.
-    pub share: Option<&'a AnswerShare>,
 }
 
 impl PluginCall for ToolCall<'_> {
@@ -90,9 +88,6 @@ impl PluginCall for ToolCall<'_> {
         if self.peek {
             authority = Cow::Owned(authority.peeking());
         }
-        if let Some(share) = self.share {
-            authority = Cow::Owned(authority.answered_within(share));
-        }
         tools.call(&authority, self.name, self.input).await
     }
 
@@ -106,8 +101,6 @@ impl PluginCall for ToolCall<'_> {
 #[derive(Debug)]
 pub struct TranscriptCall<'a> {
     pub pod: &'a str,
-    /// Where the document is counted.
-    pub share: &'a AnswerShare,
 }
 
 impl PluginCall for TranscriptCall<'_> {
@@ -119,7 +112,7 @@ impl PluginCall for TranscriptCall<'_> {
     }
 
     async fn make(&self, tools: &PodTools, authority: &Authority) -> Result<Document, ToolError> {
-        tools.transcript(&authority.answered_within(self.share), self.pod).await
+        tools.transcript(authority, self.pod).await
     }
 
     fn size(document: &Document) -> usize {
@@ -127,9 +120,18 @@ impl PluginCall for TranscriptCall<'_> {
     }
 }
 
+/// With what a call is admitted.
+#[derive(Debug)]
+pub struct Admission<P> {
+    /// Where its answer is counted as it grows; `None`: it is bounded by the limits alone.
+    pub share: Option<AnswerShare>,
+    /// Kept until the call has ended.
+    pub place: P,
+}
+
 /// The admission of calls that wait for nothing.
-pub async fn admitted() -> Result<(), ToolError> {
-    Ok(())
+pub async fn admitted() -> Result<Admission<()>, ToolError> {
+    Ok(Admission { share: None, place: () })
 }
 
 impl Caller {
@@ -175,19 +177,21 @@ impl Caller {
         self.ready.is_ok()
     }
 
-    /// Makes a call once it is admitted, with the authority that is in force then. What `admission` gives is kept
-    /// until the call has ended.
+    /// Makes a call once it is admitted, with the authority that is in force then.
     pub async fn call<C: PluginCall, P>(
         &self,
         call: &C,
-        admission: impl Future<Output = Result<P, ToolError>>,
+        admission: impl Future<Output = Result<Admission<P>, ToolError>>,
     ) -> Result<C::Answer, ToolError> {
         let (tools, in_force) = self.ready.as_ref().map_err(Clone::clone)?;
         let entry = self.audit.as_ref().map(|audit| audit.begin(call.name())).transpose()?;
         let ledger = entry.as_ref().map_or_else(Ledger::new, |entry| entry.ledger().clone());
         let asked = async {
-            let _place = admission.await?;
-            let authority = in_force.borrow().recorded_in(&ledger);
+            let Admission { share, place: _place } = admission.await?;
+            let mut authority = in_force.borrow().recorded_in(&ledger);
+            if let Some(share) = &share {
+                authority = authority.answered_within(share);
+            }
             call.make(tools, &authority).await
         };
         let done = asked.await;

@@ -42,11 +42,6 @@ impl AnswerMemory {
         AnswerShare(Arc::new(Share { memory: self.clone(), own, grown: Mutex::default() }))
     }
 
-    /// Bytes that shares have at present, beyond their own.
-    pub fn taken(&self) -> usize {
-        *lock(&self.0.taken)
-    }
-
     fn take(&self, bytes: usize) -> Result<(), LimitReached> {
         let mut taken = lock(&self.0.taken);
         let total = taken.saturating_add(bytes);
@@ -117,24 +112,28 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use super::*;
 
+    fn taken(memory: &AnswerMemory) -> usize {
+        *lock(&memory.0.taken)
+    }
+
     #[test]
     fn a_share_has_its_own_and_grows_until_nothing_is_left_and_gives_all_back() {
         let memory = AnswerMemory::new(2 * STEP);
         let (one, other) = (memory.share(10), memory.share(10));
         one.grow(10).unwrap();
-        assert_eq!(memory.taken(), 0);
+        assert_eq!(taken(&memory), 0);
         one.grow(1).unwrap();
         one.grow(STEP - 1).unwrap();
-        assert_eq!(memory.taken(), STEP);
+        assert_eq!(taken(&memory), STEP);
         let clone = one.clone();
         clone.grow(1).unwrap();
-        assert_eq!(memory.taken(), 2 * STEP);
+        assert_eq!(taken(&memory), 2 * STEP);
         other.grow(10).unwrap();
         assert_eq!(other.grow(1), Err(LimitReached::Answers(2 * STEP)));
         drop(one);
-        assert_eq!(memory.taken(), 2 * STEP);
+        assert_eq!(taken(&memory), 2 * STEP);
         drop(clone);
-        assert_eq!(memory.taken(), 0);
+        assert_eq!(taken(&memory), 0);
         other.grow(2 * STEP).unwrap();
         assert!(other.grow(usize::MAX).is_err());
     }

@@ -24,14 +24,19 @@ pub(super) fn checked(text: String, most: usize) -> Result<Box<RawValue>, ToolEr
     Ok(json)
 }
 
-/// On one line: a line break in JSON is nothing but space between its tokens, but who writes answers as JSON
-/// lines must not write what looks like two of them.
+/// JSON on one line, or the error that names it.
 pub(super) fn json(what: &str, text: String) -> Result<Box<RawValue>, ToolError> {
+    on_one_line(text)
+        .map_err(|error| ToolError::internal(format!("the plugin's {what} is not JSON: {error}")))
+}
+
+/// JSON on one line: a line break in JSON is nothing but space between its tokens, but who writes answers as JSON
+/// lines must not write what looks like two of them. In a text that is no JSON a line break may be anything, so it is
+/// read first.
+pub(super) fn on_one_line(text: String) -> serde_json::Result<Box<RawValue>> {
     let is_broken = text.contains(['\n', '\r']);
-    let json = RawValue::from_string(text).and_then(|json| {
-        if is_broken { RawValue::from_string(json.get().replace(['\n', '\r'], " ")) } else { Ok(json) }
-    });
-    json.map_err(|error| ToolError::internal(format!("the plugin's {what} is not JSON: {error}")))
+    let json = RawValue::from_string(text)?;
+    if is_broken { RawValue::from_string(json.get().replace(['\n', '\r'], " ")) } else { Ok(json) }
 }
 
 /// How many arrays and objects of a JSON text lie in one another.

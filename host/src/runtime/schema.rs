@@ -8,6 +8,8 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::data;
+
 /// Bytes of one schema.
 const MAX_BYTES: usize = 64 << 10;
 /// Objects and arrays within each other.
@@ -45,8 +47,7 @@ pub(super) fn parse(text: String, root: Root) -> Result<Box<RawValue>, String> {
     if root == Root::OfTypeObject && !seen.is_of_objects.get() {
         return Err("does not have the type `object` at its root".to_owned());
     }
-    // In what is JSON, line breaks are nothing but space between its tokens.
-    RawValue::from_string(text.replace(['\n', '\r'], " ")).map_err(|error| format!("is not JSON: {error}"))
+    data::on_one_line(text).map_err(|error| format!("is not JSON: {error}"))
 }
 
 #[derive(Default)]

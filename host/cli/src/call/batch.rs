@@ -70,5 +70,5 @@ async fn answer(caller: &Caller, peek: bool, line: Input<()>) -> Result<Answer, 
         (None, Some(text)) => text,
         (None, None) => "",
     };
-    caller.call(&ToolCall { name: &call.tool, input, reader: None, peek, share: None }, admitted()).await
+    caller.call(&ToolCall { name: &call.tool, input, reader: None, peek }, admitted()).await
 }

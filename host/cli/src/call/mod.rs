@@ -55,7 +55,7 @@ pub async fn run(args: CallArgs, host: &HostOptions) -> anyhow::Result<ExitCode>
     };
     // Some shells and editors put it before what they pass on.
     let input = args.input.trim_start_matches('\u{feff}');
-    let call = ToolCall { name: &tool, input, reader: None, peek: args.peek, share: None };
+    let call = ToolCall { name: &tool, input, reader: None, peek: args.peek };
     let Some(outcome) = interrupt.or(caller.call(&call, admitted())).await else {
         return Ok(ExitCode::from(INTERRUPTED));
     };

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use pod_tools_host::{AnswerMemory, AnswerShare, ToolError};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 
 /// Answers at once that are made, or made and not out yet: more than there are connections over HTTP, each of which
 /// has one. Further calls wait.
@@ -30,8 +30,10 @@ pub struct AnswerRooms {
 /// The room of one answer.
 #[derive(Debug)]
 pub struct Room {
-    _place: OwnedSemaphorePermit,
-    share: AnswerShare,
+    /// Always one, as the semaphore is never closed.
+    _place: Result<OwnedSemaphorePermit, AcquireError>,
+    /// What the answer is counted in.
+    pub share: AnswerShare,
 }
 
 impl Default for AnswerRooms {
@@ -41,16 +43,9 @@ impl Default for AnswerRooms {
 }
 
 impl AnswerRooms {
-    /// What an answer will be counted in.
-    pub fn share(&self) -> AnswerShare {
-        self.memory.share(OWN)
-    }
-
     /// Waits for a room.
-    pub async fn enter(&self, share: &AnswerShare) -> Option<Room> {
-        // It is never closed.
-        let place = self.places.clone().acquire_owned().await.ok()?;
-        Some(Room { _place: place, share: share.clone() })
+    pub async fn enter(&self) -> Room {
+        Room { _place: self.places.clone().acquire_owned().await, share: self.memory.share(OWN) }
     }
 }
 

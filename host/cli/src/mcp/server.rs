@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use pod_tools_host::registry::Reader;
-use pod_tools_host::{Answer, AnswerShare, Authority, Document, ErrorKind, PodTools, ToolError};
+use pod_tools_host::{Answer, Authority, Document, ErrorKind, PodTools, ToolError};
 use rmcp::model::ProgressNotificationParam;
 use rmcp::service::{Peer, RequestContext, RoleServer};
 use serde_json::Value;
@@ -22,7 +22,7 @@ use super::delivery::Delivery;
 use super::reader::Readers;
 use super::watcher::Watcher;
 use crate::audit::AuditLog;
-use crate::caller::{Caller, PluginCall, ToolCall, TranscriptCall};
+use crate::caller::{Admission, Caller, PluginCall, ToolCall, TranscriptCall};
 use crate::options::HostOptions;
 
 /// Calls of all clients that run at once; further ones wait. Half of what [`PodTools`] has places for.
@@ -144,16 +144,14 @@ impl McpServer {
         let input = arguments.to_string();
         drop(arguments);
         let waiting = format!("{name} is waiting for its pod");
-        let share = self.rooms.share();
-        let call = ToolCall { name, input: &input, reader, peek: false, share: Some(&share) };
-        self.carry_out(&call, &share, waiting, client, asked).await
+        let call = ToolCall { name, input: &input, reader, peek: false };
+        self.carry_out(&call, waiting, client, asked).await
     }
 
     /// Reads the whole conversation of the pod of that name.
     pub async fn transcript(&self, pod: &str, client: &Client, asked: Asked<'_>) -> Result<Document, Ended> {
         let waiting = "reading the conversation".to_owned();
-        let share = self.rooms.share();
-        self.carry_out(&TranscriptCall { pod, share: &share }, &share, waiting, client, asked).await
+        self.carry_out(&TranscriptCall { pod }, waiting, client, asked).await
     }
 
     /// Carries out what a client asks for, in its turn, until it is done, cancelled or the server ends.
@@ -161,7 +159,6 @@ impl McpServer {
     async fn carry_out<C: PluginCall>(
         &self,
         call: &C,
-        share: &AnswerShare,
         waiting: String,
         client: &Client,
         asked: Asked<'_>,
@@ -171,10 +168,10 @@ impl McpServer {
             // What this client has been sent so far is to count before it asks for more.
             delivery.outbox().settled().await;
             let _queued = Queued::enter(&self.waiting)?;
-            if let Some(room) = self.rooms.enter(share).await {
-                delivery.keep(room);
-            }
-            Ok(self.place(client).await)
+            let room = self.rooms.enter().await;
+            let share = Some(room.share.clone());
+            delivery.keep(room);
+            Ok(Admission { share, place: self.place(client).await })
         };
         let made = client_log::to_client(client.log.clone(), self.caller.call(call, admission));
         let progress = self.tell_progress(context, waiting);

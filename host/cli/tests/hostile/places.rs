@@ -1,43 +1,27 @@
 //! Clients without the token that take places: others are served meanwhile.
 
-use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::os::unix::fs::PermissionsExt;
-use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use pod_tools_conformance::Place;
 
-use crate::cli;
+use crate::client;
+use crate::sessions::{self, TOKEN};
 
-const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 /// Tells "is kept out" from "is served".
 const SOON: Duration = Duration::from_secs(10);
 
 /// A server with a token. Dropped, it is killed.
-pub struct Served {
-    child: Child,
-    pub address: String,
-}
+pub struct Served(client::Served);
 
 impl Served {
     pub fn start(place: &Place) -> Self {
-        let token = place.root().join("token");
-        fs::write(&token, TOKEN).unwrap();
-        fs::set_permissions(&token, fs::Permissions::from_mode(0o600)).unwrap();
-        let mut command = cli::at(place, ["mcp", "--http", "0", "--token-file", token.to_str().unwrap()]);
-        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut stderr = BufReader::new(child.stderr.take().unwrap());
-        let mut line = String::new();
-        stderr.read_line(&mut line).unwrap();
-        std::thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::sink()));
-        let address = line.split("http://").nth(1).and_then(|url| url.split('/').next()).unwrap().to_owned();
-        Self { child, address }
+        Self(sessions::served(place))
     }
 
     pub fn connect(&self) -> TcpStream {
-        let stream = TcpStream::connect(&self.address).unwrap();
+        let stream = self.0.connect();
         stream.set_read_timeout(Some(SOON)).unwrap();
         stream
     }
@@ -50,7 +34,7 @@ impl Served {
 
     /// All that is said to these bytes, `{host}` and `{token}` filled in, to the end of the connection.
     pub fn answers_to(&self, bytes: &str) -> String {
-        let bytes = bytes.replace("{host}", &self.address).replace("{token}", TOKEN);
+        let bytes = bytes.replace("{host}", &self.0.address).replace("{token}", TOKEN);
         let mut stream = self.connect();
         stream.write_all(bytes.as_bytes()).unwrap();
         let mut answer = Vec::new();
@@ -63,13 +47,6 @@ impl Served {
         let asked =
             "GET /x HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\r\n";
         assert_eq!(self.status_of(asked), 404);
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

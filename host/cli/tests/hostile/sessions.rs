@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::client::{Response, Served, initialize, request};
 use crate::stranger::mode;
 
-const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+pub const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 const NO_SESSION: &str = "00000000-0000-4000-8000-000000000000";
 
 fn token_file(place: &Place) -> PathBuf {
@@ -20,7 +20,8 @@ fn token_file(place: &Place) -> PathBuf {
     file
 }
 
-fn served(place: &Place) -> Served {
+/// A server with the token.
+pub fn served(place: &Place) -> Served {
     Served::start(place, &["--token-file", token_file(place).to_str().unwrap()])
 }
 
