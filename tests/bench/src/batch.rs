@@ -1,7 +1,7 @@
 //! What users run: `pod-tools call --batch` against the native tools as a process that answers the same lines. The
 //! clock runs here, from the line to the answer.
 
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::Instant;
 
 use pod_tools_bench_native::usage::Usage;
@@ -69,10 +69,7 @@ pub fn all() -> Vec<Batch> {
 }
 
 /// A process that answers batch lines.
-struct Process {
-    child: Child,
-    lines: Lines,
-}
+struct Process(Lines);
 
 impl Process {
     fn start(which: Which, place: &Place, programs: &Programs) -> anyhow::Result<Self> {
@@ -88,35 +85,26 @@ impl Process {
                 command
             }
         };
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
-        let lines = Lines::of(&mut child)?;
-        Ok(Self { child, lines })
+        Lines::start(&mut command).map(Self)
     }
 
     /// The content of the answer.
     fn content(&mut self, call: &str) -> anyhow::Result<Value> {
-        let answer: Value = serde_json::from_str(&self.lines.ask(call)?)?;
+        let answer: Value = serde_json::from_str(&self.0.ask(call)?)?;
         anyhow::ensure!(answer["ok"].is_object(), "{call}: {answer}");
         Ok(answer["ok"]["content"].clone())
     }
 
     fn sample(&mut self, calls: impl Iterator<Item = String>) -> anyhow::Result<Sample> {
         let calls: Vec<String> = calls.collect();
-        let used = Usage::of_threads(self.child.id())?;
+        let used = Usage::of_threads(self.0.id())?;
         let began = Instant::now();
         for call in &calls {
-            let answer = self.lines.ask(call)?;
+            let answer = self.0.ask(call)?;
             anyhow::ensure!(answer.starts_with(r#"{"ok":"#), "{call}: {answer}");
         }
         let seconds = began.elapsed().as_secs_f64();
-        Ok(Sample { seconds, usage: Usage::of_threads(self.child.id())? - used })
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        Ok(Sample { seconds, usage: Usage::of_threads(self.0.id())? - used })
     }
 }
 

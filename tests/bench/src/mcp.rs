@@ -1,7 +1,7 @@
 //! `pod-tools mcp` on pipes, against the least that a server with the same SDK can do: what is more than that should be
 //! the call.
 
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::Instant;
 
 use pod_tools_bench_native::drive::Request;
@@ -58,16 +58,13 @@ pub fn run_constant() -> anyhow::Result<()> {
 
 /// A client of a server that was started.
 struct Client {
-    child: Child,
     lines: Lines,
     id: u64,
 }
 
 impl Client {
     fn start(mut command: Command) -> anyhow::Result<Self> {
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
-        let lines = Lines::of(&mut child)?;
-        let mut client = Self { child, lines, id: 0 };
+        let mut client = Self { lines: Lines::start(&mut command)?, id: 0 };
         client.ask(
             "initialize",
             &json!({ "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": { "name": "bench", "version": "0" } }),
@@ -90,20 +87,13 @@ impl Client {
 
     fn sample(&mut self, calls: u32) -> anyhow::Result<Sample> {
         let params = json!({ "name": "ListPods", "arguments": {} });
-        let used = Usage::of_threads(self.child.id())?;
+        let used = Usage::of_threads(self.lines.id())?;
         let began = Instant::now();
         for _ in 0..calls {
             self.ask("tools/call", &params)?;
         }
         let seconds = began.elapsed().as_secs_f64();
-        Ok(Sample { seconds, usage: Usage::of_threads(self.child.id())? - used })
-    }
-}
-
-impl Drop for Client {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        Ok(Sample { seconds, usage: Usage::of_threads(self.lines.id())? - used })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
 use anyhow::Context;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -13,13 +13,13 @@ use crate::side::Lines;
 
 /// A temporary directory with pods in it. Dropped, it ends them.
 pub struct Place {
+    /// The process that serves them: it ends before the directory does.
+    pods: Lines,
     root: tempfile::TempDir,
     names: Vec<String>,
     allocations: usize,
     /// The pods can be stopped.
     ending: bool,
-    pods: Child,
-    lines: Lines,
 }
 
 impl Place {
@@ -37,15 +37,10 @@ impl Place {
             sockets.push(directory.join("sock"));
         }
         let ending = matches!(behaviour, Behaviour::Answer(_));
-        let mut pods = Command::new(std::env::current_exe()?)
-            .arg("pods")
-            .arg(serde_json::to_string(&behaviour)?)
-            .args(sockets)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let lines = Lines::of(&mut pods)?;
-        let mut place = Self { root, names, allocations: allocations.max(1), ending, pods, lines };
+        let mut command = Command::new(std::env::current_exe()?);
+        command.arg("pods").arg(serde_json::to_string(&behaviour)?).args(sockets);
+        let pods = Lines::start(&mut command)?;
+        let mut place = Self { pods, root, names, allocations: allocations.max(1), ending };
         place.renew()?;
         Ok(place)
     }
@@ -67,7 +62,7 @@ impl Place {
 
     /// All pods listen anew.
     pub fn listen(&mut self) -> anyhow::Result<()> {
-        let answer = self.lines.ask("listen").context("the pods' process")?;
+        let answer = self.pods.ask("listen").context("the pods' process")?;
         anyhow::ensure!(answer == "listening", "the pods' process says {answer:?}");
         Ok(())
     }
@@ -127,13 +122,6 @@ impl Place {
             "scope_allow": [{ "target": format!("/work/{name}"), "permission": "write", "recursive": true }],
             "delegated_from": null,
         })
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let _ = self.pods.kill();
-        let _ = self.pods.wait();
     }
 }
 

@@ -10,17 +10,23 @@ use crate::measure::Sample;
 use crate::place::Place;
 use crate::programs::Programs;
 
-/// The standard input and output of a process.
+/// A process that is talked to in lines, on its standard input and output. Dropped, it is killed.
 pub struct Lines {
+    child: Child,
     to: ChildStdin,
     from: BufReader<ChildStdout>,
 }
 
 impl Lines {
-    pub fn of(child: &mut Child) -> anyhow::Result<Self> {
+    pub fn start(command: &mut Command) -> anyhow::Result<Self> {
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let to = child.stdin.take().context("no standard input")?;
         let from = BufReader::new(child.stdout.take().context("no standard output")?);
-        Ok(Self { to, from })
+        Ok(Self { child, to, from })
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     pub fn ask(&mut self, line: &str) -> anyhow::Result<String> {
@@ -39,6 +45,13 @@ impl Lines {
     }
 }
 
+impl Drop for Lines {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 /// Which.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Which {
@@ -49,7 +62,6 @@ pub enum Which {
 /// One side at work in a place.
 pub struct Side {
     which: Which,
-    child: Child,
     lines: Lines,
 }
 
@@ -69,9 +81,7 @@ impl Side {
                 command
             }
         };
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
-        let lines = Lines::of(&mut child)?;
-        Ok(Self { which, child, lines })
+        Ok(Self { which, lines: Lines::start(&mut command)? })
     }
 
     pub fn ask(&mut self, request: &Request) -> anyhow::Result<Reply> {
@@ -87,12 +97,5 @@ impl Side {
     /// What it takes to do that.
     pub fn sample(&mut self, request: &Request) -> anyhow::Result<Sample> {
         self.ask(request).map(|reply| Sample { seconds: reply.seconds, usage: reply.usage })
-    }
-}
-
-impl Drop for Side {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
