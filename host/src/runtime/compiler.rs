@@ -11,7 +11,7 @@ use std::num::NonZero;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitCode, ExitStatus};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Resource, Rlimit, Signal, setrlimit};
@@ -63,20 +63,21 @@ impl Compiler {
         self
     }
 
-    /// The code of a component, for that engine, which was made for that execution and so many calls at once.
+    /// The code of a component, for that engine, which was made for that execution and so many calls at once, before the
+    /// deadline, which is that of the limit.
     pub(super) fn compile(
         &self,
         name: &str,
         binary: &[u8],
         (engine, execution, calls): (&Engine, Execution, u32),
-        deadline: Instant,
+        (deadline, limit): (Instant, Duration),
     ) -> Result<Compiled, LoadError> {
         let failed = |error: io::Error| LoadError::Engine(format!("the compiler cannot be run: {error}"));
         let gave_up = |detail: String| LoadError::NotAComponent { name: name.to_owned(), detail };
         let mut process = self.start(execution, calls).map_err(failed)?;
         let Some(code) = process.exchange(binary, deadline).map_err(failed)? else {
-            // Whoever waits for the component has given up as well, and knows the limit.
-            return Err(gave_up("its time was over".to_owned()));
+            // Whoever waits for the component gives up at the same time: either may be first to say so.
+            return Err(LoadError::TookTooLong { name: name.to_owned(), limit });
         };
         if code.len() as u64 > MAX_CODE {
             return Err(gave_up(format!("its code has more than {MAX_CODE} bytes")));

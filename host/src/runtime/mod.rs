@@ -208,9 +208,12 @@ impl PodToolsBuilder {
         // What this library brings along harms nobody.
         let compiler = self.compiler.as_ref().filter(|_| !matches!(self.component, Source::Bundled));
         let compile = |engine: &Engine, execution| match compiler {
-            Some(compiler) => {
-                compiler.compile(name, binary, (engine, execution, self.concurrent_calls), deadline)
-            }
+            Some(compiler) => compiler.compile(
+                name,
+                binary,
+                (engine, execution, self.concurrent_calls),
+                (deadline, self.load_time),
+            ),
             None => component::compile(name, binary, engine),
         };
         let new_engine = |execution| engine::new(execution, self.concurrent_calls);
