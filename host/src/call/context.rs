@@ -28,7 +28,7 @@ pub struct PodCtx {
     host_calls: u64,
     pub(super) exchanges: OpenExchanges,
     pub(super) cursors: CallCursors,
-    content: String,
+    pub(super) content: String,
 }
 
 impl PodCtx {
@@ -58,25 +58,13 @@ impl PodCtx {
         std::mem::take(&mut self.content)
     }
 
-    /// Takes a piece of the answer's content. Counted, as every call of a host function is.
-    pub(crate) fn append_content(&mut self, text: String) -> wasmtime::Result<()> {
-        self.count()?;
-        let limit = self.limits().transfer;
-        if text.len() > limit.saturating_sub(self.content.len()) {
-            return Err(LimitReached::Transfer(limit).into());
-        }
-        self.authority.count_answer(text.len())?;
-        if self.content.is_empty() {
-            self.content = text;
-        } else {
-            self.content.push_str(&text);
-        }
-        Ok(())
-    }
-
     /// The limits of the call.
     pub fn limits(&self) -> &Limits {
         self.authority.limits()
+    }
+
+    pub(super) fn authority(&self) -> &Authority {
+        &self.authority
     }
 
     pub(super) fn parts(&self) -> &Arc<Parts> {
@@ -125,7 +113,7 @@ impl PodCtx {
     }
 
     /// Takes the next step of a host function that has many of them: CPU time is asked for at each.
-    pub(super) fn step(&self) -> wasmtime::Result<()> {
+    pub(crate) fn step(&self) -> wasmtime::Result<()> {
         Ok(self.clock.check(std::time::Instant::now(), self.limits().cpu_time)?)
     }
 

@@ -1,6 +1,7 @@
 //! What one call of the plugin holds: its context, its handles, its exchanges and staged cursors, and the [gate]
 //! between them and the host functions.
 
+pub(crate) mod content;
 pub(crate) mod context;
 pub(crate) mod cpu_clock;
 mod cursors;

@@ -49,7 +49,7 @@ impl wit::types::Host for PodCtxView<'_> {
 /// Fails if the linker holds one of these interfaces already.
 pub fn add_to_linker<T: PodView + 'static>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
     wit::types::add_to_linker::<T, HasPods>(linker, T::pods)?;
-    wit::content::add_to_linker::<T, HasPods>(linker, T::pods)?;
+    content::add_to_linker(linker)?;
     wit::pods::add_to_linker::<T, HasPods>(linker, T::pods)?;
     wit::unix_socket::add_to_linker::<T, HasPods>(linker, T::pods)?;
     wit::scope_lock::add_to_linker::<T, HasPods>(linker, T::pods)
