@@ -25,8 +25,15 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 impl wit::Host for PodCtxView<'_> {
     async fn release(&mut self, pod: Resource<Pod>, within_ms: Option<u32>) -> HostResult<()> {
         let permit = self.admit(Operation::ReleaseScope, &pod)?;
-        let (wait, releasing) = (self.ctx.wait(within_ms), permit.clone());
-        blocking(self.ctx.clock(), move || release(&releasing, wait)).await??;
+        let wait = self.ctx.wait(within_ms);
+        // Mostly the pod is gone by now and the lock is free: then no thread has to be woken for it.
+        match try_release(&permit, Duration::ZERO) {
+            Err(obstacle) if obstacle.may_pass() => {
+                let releasing = permit.clone();
+                blocking(self.ctx.clock(), move || release(&releasing, wait)).await??;
+            }
+            tried => tried.map_err(|obstacle| obstacle.into_error(wait))?,
+        }
         self.note_released(&permit, &pod)
     }
 
@@ -57,31 +64,47 @@ impl From<ToolError> for Obstacle {
     }
 }
 
-/// Releases the allocation of a pod that is gone, and waits for its end where it may be ending.
-fn release(permit: &PodPermit, wait: Wait) -> Result<(), ToolError> {
-    let mut pause = FIRST_PAUSE;
-    loop {
-        match try_release(permit, wait) {
-            Ok(()) => return Ok(()),
-            Err(Obstacle::Living(_) | Obstacle::Unasked(_)) if !wait.left().is_zero() => {
-                std::thread::sleep(pause.min(wait.left()));
-                pause = (pause * 2).min(LONGEST_PAUSE);
-            }
-            Err(Obstacle::Living(evidence)) => return Err(still_running(wait, &evidence)),
-            Err(Obstacle::Lasting(error) | Obstacle::Unasked(error)) => return Err(error),
+impl Obstacle {
+    /// Whether waiting may help: a process may be about to end, and the lock about to be free.
+    fn may_pass(&self) -> bool {
+        match self {
+            Self::Living(_) | Self::Unasked(_) => true,
+            Self::Lasting(error) => error.reason == Some(Reason::LockBusy),
+        }
+    }
+
+    /// The error where it was in the way for all of `wait`.
+    fn into_error(self, wait: Wait) -> ToolError {
+        match self {
+            Self::Living(evidence) => still_running(wait, &evidence),
+            Self::Lasting(error) | Self::Unasked(error) => error,
         }
     }
 }
 
-/// Releases the allocation if the pod is known to be gone.
+/// Releases the allocation of a pod that is gone, and waits for its end where it may be ending.
+fn release(permit: &PodPermit, wait: Wait) -> Result<(), ToolError> {
+    let mut pause = FIRST_PAUSE;
+    loop {
+        match try_release(permit, wait.left()) {
+            Err(obstacle) if obstacle.may_pass() && !wait.left().is_zero() => {
+                std::thread::sleep(pause.min(wait.left()));
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+            tried => return tried.map_err(|obstacle| obstacle.into_error(wait)),
+        }
+    }
+}
+
+/// Releases the allocation if the pod is known to be gone. `patience` is how long the lock is waited for.
 ///
 /// All is asked under the lock: a pod that starts has to pass the lock before it takes connections, so it cannot come
 /// to life between the question and the release.
-fn try_release(permit: &PodPermit, wait: Wait) -> Result<(), Obstacle> {
+fn try_release(permit: &PodPermit, patience: Duration) -> Result<(), Obstacle> {
     let Some(lock) = permit.scope_lock() else {
         return may_release(permit, None, &LifeCheck::without_table(permit.directories()));
     };
-    let released = lock.release(permit.name(), wait.left(), |entry, check| may_release(permit, entry, check));
+    let released = lock.release(permit.name(), patience, |entry, check| may_release(permit, entry, check));
     match released {
         Ok(_) => Ok(()),
         Err(TransactError::Refused(obstacle)) => Err(obstacle),
