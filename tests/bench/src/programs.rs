@@ -67,6 +67,8 @@ fn build(directory: &Path, program: &str, packages: &[&str]) -> anyhow::Result<P
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut cargo = Command::new(cargo);
     cargo.args(["build", "--quiet", "--locked", "--bin", program]).current_dir(WORKSPACE);
+    // Where this program was compiled, whatever it was told then: its directory is that of a profile.
+    cargo.arg("--target-dir").arg(directory.parent().unwrap_or(directory));
     cargo.args(packages.iter().flat_map(|package| ["--package", package]));
     if !cfg!(debug_assertions) {
         cargo.arg("--release");
