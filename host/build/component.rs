@@ -1,7 +1,9 @@
 //! Compiles a crate of this workspace to a component. Shared by the build scripts that need one.
 //!
 //! A cargo inside a cargo: with a target directory of its own, so that neither waits for the other's lock,
-//! and without what the outer one put into the environment for its own compilation.
+//! and without what the outer one put into the environment for its own compilation. That directory lies within the
+//! outer one's and is the same for all components and all profiles: a component is compiled once, whatever is built,
+//! and what generates code for one generates it for all.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -23,9 +25,14 @@ pub fn build(workspace: &Path, package: &str, inputs: &[&str]) {
     }
     let out_dir = PathBuf::from(variable("OUT_DIR"));
     let file = format!("{}.wasm", package.replace('-', "_"));
-    let component = compile(workspace, package, &out_dir.join("guest")).join(&file);
+    let component = compile(workspace, package, &shared_directory(&out_dir)).join(&file);
     fs::copy(&component, out_dir.join(file))
         .unwrap_or_else(|error| panic!("copy {} to the build's output: {error}", component.display()));
+}
+
+/// A directory for all builds of this one's target directory, of which `TARGET/PROFILE/build/PACKAGE/out` is given.
+fn shared_directory(out_dir: &Path) -> PathBuf {
+    out_dir.ancestors().nth(4).unwrap_or(out_dir).join("components")
 }
 
 /// What cargo says to a build script.
