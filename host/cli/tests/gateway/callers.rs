@@ -183,3 +183,31 @@ fn what_is_wrong_with_callers_is_told_at_once_and_where() {
         ]
     );
 }
+
+#[test]
+fn a_file_of_callers_is_explained_caller_by_caller() {
+    let callers = Callers::new();
+    callers.write(&[("alice", r#""list,read", "read:child""#), ("bob", "")]);
+    let file = callers.file.to_str().unwrap();
+    let explained = run(at(&callers.place, ["grants", "check", file]));
+    assert_eq!(explained.code, Some(0), "{explained:?}");
+    for part in [
+        "callers.toml: 2 grant(s)\n",
+        "line 2: caller `alice`, who shows the token in ",
+        "line 4: \"list,read\"\n",
+        "now: child\n",
+        "On no pod: send, stop\n",
+        "line 7: caller `bob`",
+        "On no pod: list, send, read, stop\n",
+        "warning: line 4: \"read:child\" allows nothing that line 4 does not; it can go",
+        "warning: line 7: caller `bob` has no `grants`: every call of his is denied",
+    ] {
+        assert!(explained.stdout.contains(part), "{part:?} is not in {}", explained.stdout);
+    }
+    assert!(!explained.stdout.contains("has no `grants`: every call is denied"), "{}", explained.stdout);
+    let document = run(at(&callers.place, ["grants", "check", "--json", file])).stdout;
+    let document: serde_json::Value = serde_json::from_str(&document).unwrap();
+    assert_eq!(document["callers"][0]["caller"], "alice");
+    assert_eq!(document["callers"][0]["grants"][1]["grant"], "read:child");
+    assert_eq!(document["callers"][1]["denied_everywhere"], json!(["list", "send", "read", "stop"]));
+}
