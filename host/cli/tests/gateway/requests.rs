@@ -214,6 +214,13 @@ fn limits_end_a_session_as_they_end_a_call() {
     let (_gateway, mut handles) = session(&["--handles", "1"]);
     is_limit(&handles.list().unwrap_err().over(), "--handles");
 
+    let (_gateway, mut memory) = session(&["--memory", "1"]);
+    is_limit(&memory.list().unwrap_err().over(), "--memory");
+
+    let (_gateway, mut computing) = session(&["--cpu-time", "5ms", "--handles", "100000000"]);
+    let ended = std::iter::repeat_with(|| computing.list()).find_map(Result::err);
+    is_limit(&ended.unwrap().over(), "--cpu-time");
+
     let (_gateway, mut exchanges) = session(&["--exchanges", "1"]);
     let pod = exchanges.find("child", READ).unwrap().pod;
     let first = exchanges.get_history(pod).unwrap();
