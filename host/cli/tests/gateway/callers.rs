@@ -122,6 +122,23 @@ fn what_is_changed_holds_for_new_sessions_and_what_is_revoked_for_open_ones_too(
 }
 
 #[test]
+fn the_grants_of_the_one_caller_without_a_name_are_followed_too() {
+    let callers = Callers::new();
+    fs::write(&callers.file, "grants = [\"list\"]\n").unwrap();
+    let gateway = Gateway::start(&callers.place, &["--grants", callers.file.to_str().unwrap()]);
+    let mut session = gateway.session();
+    session.list().unwrap();
+    fs::write(&callers.file, "grants = [\"read\", \"send\"]\n").unwrap();
+    gateway.await_log("read again; 2 grant(s) are in force");
+    assert_eq!(session.list().unwrap_err().failed().words(), ("denied", "not-granted"));
+    gateway.session().find("child", SEND).unwrap();
+    // Callers of their own have no place beside it.
+    callers.write(&[("alice", r#""list""#)]);
+    gateway.await_log("leave out --token-file");
+    gateway.session().find("child", SEND).unwrap();
+}
+
+#[test]
 fn a_token_that_was_written_anew_counts_once_the_file_is_read_again() {
     let callers = Callers::new();
     callers.write(&[("alice", r#""list""#)]);
