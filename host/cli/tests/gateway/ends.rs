@@ -7,9 +7,9 @@ use std::os::unix::net::UnixStream;
 use pod_tools_conformance::{FakePod, Place, Script};
 use rustix::process::Signal;
 
-use crate::cli::{at, place_with, run};
+use crate::cli::{at, place_with};
 use crate::client::{Client, READ};
-use crate::process::{Gateway, PATIENCE, PATIENT, TOKEN, audited, token_file};
+use crate::process::{Gateway, PATIENCE, PATIENT, TOKEN, audited, ended, token_file};
 use crate::wire::request;
 
 /// A session that has staged a cursor and waits for a pod that says nothing.
@@ -102,7 +102,7 @@ fn a_unix_socket_is_its_owners_alone_and_goes_with_the_gateway() {
     let second = || {
         let command =
             ["gateway", "--token-file", token.to_str().unwrap(), "--socket", path.to_str().unwrap()];
-        let ended = run(at(&place, command));
+        let ended = ended(at(&place, command));
         assert!(ended.code == Some(2) && ended.stderr.contains("in use"), "{ended:?}");
     };
     second();
