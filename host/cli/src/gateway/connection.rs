@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use pod_tools_host::gateway::{Begin, MAX_BEGIN, Over, Reply, Session};
 use pod_tools_host::{ErrorKind, Ledger, Reason, ToolError};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf, split};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf, split};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -27,6 +27,8 @@ const REFUSED_AFTER: Duration = Duration::from_secs(1);
 const REFUSED_AT_ONCE: usize = 128;
 /// A client has so long to take the last that it is told, and to close the connection then.
 const LAST_WORDS: Duration = Duration::from_secs(2);
+/// So many are waited for at once.
+const PARTING_AT_ONCE: usize = 256;
 /// The frames of all sessions of a caller may have so many times the bytes of the longest.
 const LONG_FRAMES: usize = 2;
 
@@ -38,6 +40,7 @@ pub struct Gateway {
     callers: watch::Receiver<Callers>,
     places: Arc<Places>,
     refused: Semaphore,
+    parting: Semaphore,
     audit: Option<AuditLog>,
     /// The file that grants are written in, which clients are not told of.
     grants_file: Option<PathBuf>,
@@ -55,8 +58,8 @@ impl Gateway {
         grants_file: Option<PathBuf>,
         stopping: CancellationToken,
     ) -> Arc<Self> {
-        let refused = Semaphore::new(REFUSED_AT_ONCE);
-        Arc::new(Self { callers, places, refused, audit, grants_file, stopping })
+        let (refused, parting) = (Semaphore::new(REFUSED_AT_ONCE), Semaphore::new(PARTING_AT_ONCE));
+        Arc::new(Self { callers, places, refused, parting, audit, grants_file, stopping })
     }
 
     /// Serves one connection to its end.
@@ -76,14 +79,14 @@ impl Gateway {
         };
         let begin = match Begin::parse(&first) {
             Ok(begin) => begin,
-            Err(over) => return self.part(frames, writer, over).await,
+            Err(over) => return self.part(frames.into_inner(), writer, over).await,
         };
         let caller = self.callers.borrow().who_shows(begin.token());
         let Some(caller) = caller else { return self.refuse(newcomer, frames, writer).await };
         let longest = Session::longest_request(caller.authority.limits());
         let place = match self.places.enter(caller.name.clone(), longest.saturating_mul(LONG_FRAMES)) {
             Ok(place) => place,
-            Err(error) => return self.part(frames, writer, error.into()).await,
+            Err(error) => return self.part(frames.into_inner(), writer, error.into()).await,
         };
         if !newcomer.leave() {
             return;
@@ -103,7 +106,7 @@ impl Gateway {
         let entry = match &self.audit {
             Some(audit) => match audit.begin_for(SESSION, caller.name.as_ref()) {
                 Ok(entry) => Some(entry),
-                Err(error) => return self.part(frames, writer, error.into()).await,
+                Err(error) => return self.part(frames.into_inner(), writer, error.into()).await,
             },
             None => None,
         };
@@ -123,8 +126,10 @@ impl Gateway {
         if let Some(entry) = entry {
             entry.finish(over.error.as_ref().map_or(Ok(sent), Err));
         }
-        self.part(frames, writer, over).await;
+        // Whoever hears that a session is over may open the next one.
+        let reader = frames.into_inner();
         drop(place);
+        self.part(reader, writer, over).await;
     }
 
     /// Carries out one request after the other, until the session is over. Counts the bytes of the answers.
@@ -192,18 +197,19 @@ impl Gateway {
         if let Some(Ok(entry)) = self.audit.as_ref().map(|audit| audit.begin_for(SESSION, None)) {
             entry.finish(Err(&error));
         }
-        self.part(frames, writer, error.into()).await;
+        self.part(frames.into_inner(), writer, error.into()).await;
     }
 
     /// Says the last there is to say, and waits for the client to close the connection: what it has sent and nobody reads
-    /// would have the system throw away the answer.
-    async fn part(&self, frames: Incoming, mut writer: Outgoing, over: Over) {
+    /// could have the system throw away the answer.
+    async fn part(&self, mut reader: impl AsyncRead + Unpin, mut writer: Outgoing, over: Over) {
+        // Where many are waited for, nobody else is.
+        let waiting = self.parting.try_acquire();
         let parting = async {
             send(&mut writer, &over.content).await.ok()?;
             writer.shutdown().await.ok()?;
-            let mut reader = frames.into_inner();
             let mut thrown_away = [0; 4096];
-            while reader.read(&mut thrown_away).await.ok()? > 0 {}
+            while waiting.is_ok() && reader.read(&mut thrown_away).await.ok()? > 0 {}
             Some(())
         };
         tokio::select! {
