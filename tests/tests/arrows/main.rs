@@ -26,7 +26,7 @@ const ROOMS: [&[&str]; 10] = [
     &["authority"],
     &["call"],
     &["imports"],
-    &["runtime"],
+    &["gateway", "runtime"],
     &["lib"],
 ];
 
