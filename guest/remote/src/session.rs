@@ -1,0 +1,284 @@
+//! A session: one connection to the gateway, one call of a tool.
+//!
+//! A request waits for its answer; what needs none, and the request that begins, are sent with the request that comes
+//! next, so that no function of the contract takes more than one round trip.
+
+use std::io::{self, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use crate::frame::{Answer, EXECUTION_FAILED, Error, INTERNAL, Malformed, Request};
+
+/// The version of the protocol.
+pub const VERSION: u16 = 1;
+
+/// The numbers of requests, as the protocol has them.
+#[expect(missing_docs)]
+pub mod number {
+    pub const BEGIN: u8 = 0;
+    pub const FIND: u8 = 1;
+    pub const LIST: u8 = 2;
+    pub const STATE: u8 = 3;
+    pub const CURSOR: u8 = 4;
+    pub const SET_CURSOR: u8 = 5;
+    pub const FORGET: u8 = 6;
+    pub const DROP_POD: u8 = 7;
+    pub const OPEN: u8 = 8;
+    pub const READ: u8 = 9;
+    pub const DROP_EXCHANGE: u8 = 10;
+    pub const PROBE: u8 = 11;
+    pub const AWAIT_CLOSED: u8 = 12;
+    pub const RELEASE: u8 = 13;
+    pub const RECLAIM_STALE: u8 = 14;
+    pub const COMMIT: u8 = 15;
+}
+
+/// How long connecting, and the answer to the first request, may take. A wrong token is answered after a second.
+const FIRST_ANSWER: Duration = Duration::from_secs(10);
+/// How much longer than a whole call an answer may take: the gateway ends the session itself before that.
+const AFTER_THE_CALL: Duration = Duration::from_secs(10);
+/// The longest first answer, and the longest of all others, in bytes.
+const LONGEST_FIRST: usize = 64 << 10;
+const LONGEST: usize = 1 << 30;
+/// How much room is made for bytes that have not come yet.
+const PIECE: usize = 1 << 20;
+
+/// The bounds of the call, as the gateway tells them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// Time of one socket operation, in milliseconds.
+    pub operation_ms: u32,
+    /// How many bytes of a pod's text one answer should hold at most.
+    pub max_output: Option<u64>,
+    /// Time of the whole call, in milliseconds.
+    pub call_ms: u32,
+}
+
+/// A session with a gateway. Dropped without [`commit`](Self::commit), it has moved no cursor.
+#[derive(Debug)]
+pub struct Session {
+    gateway: SocketAddr,
+    stream: BufReader<TcpStream>,
+    /// Frames that are sent with the next request.
+    unsent: Vec<u8>,
+    /// Once the answer to `begin` was read.
+    bounds: Option<Bounds>,
+    asked: u64,
+    over: Option<Error>,
+}
+
+impl Session {
+    /// Connects. `begin` is sent with the first request, and so is told whether the gateway takes the token.
+    ///
+    /// # Errors
+    ///
+    /// `execution-failed` where nothing takes the connection.
+    pub fn begin(gateway: SocketAddr, token: &str) -> Result<Self, Error> {
+        let connected = TcpStream::connect_timeout(&gateway, FIRST_ANSWER)
+            .and_then(|stream| stream.set_read_timeout(Some(FIRST_ANSWER)).map(|()| stream));
+        let stream = connected.map_err(|error| {
+            failed(format!(
+                "no gateway can be reached at {gateway}: {}; start one there with `pod-tools gateway`, and let \
+                 this component's host allow it TCP connections to that address",
+                reason(&error)
+            ))
+        })?;
+        let mut unsent = Vec::new();
+        Request::new(number::BEGIN).bytes(b"podtools").u16(VERSION).bytes(token).write_to(&mut unsent);
+        let stream = BufReader::new(stream);
+        Ok(Self { gateway, stream, unsent, bounds: None, asked: 0, over: None })
+    }
+
+    /// Why the session is over, if it is.
+    pub fn over(&self) -> Option<&Error> {
+        self.over.as_ref()
+    }
+
+    /// How many requests have been answered, or would have been.
+    pub fn asked(&self) -> u64 {
+        self.asked
+    }
+
+    /// The bounds of the call.
+    ///
+    /// # Errors
+    ///
+    /// The one that ends the session, as the gateway, or the lack of it, has it.
+    pub fn bounds(&mut self) -> Result<Bounds, Error> {
+        self.within(|session| match session.bounds {
+            Some(bounds) => Ok(bounds),
+            None => session.send().and_then(|()| session.first_answer()),
+        })
+    }
+
+    /// Sends a request and reads its answer.
+    ///
+    /// # Errors
+    ///
+    /// What the contract's function fails with, or why the session is over.
+    pub fn ask<T>(
+        &mut self,
+        request: &Request,
+        result: impl FnOnce(&mut Answer) -> Result<T, Malformed>,
+    ) -> Result<T, Error> {
+        self.asked += 1;
+        request.write_to(&mut self.unsent);
+        let answered = self.within(|session| {
+            session.send()?;
+            session.first_answer()?;
+            let mut answer = session.answer(LONGEST)?;
+            match answer.u8() {
+                Ok(0) => result(&mut answer).and_then(|result| answer.end().map(|()| Ok(result))),
+                Ok(1) => answer.error().and_then(|error| answer.end().map(|()| Err(error))),
+                Ok(2) => return Err(session.ended(&mut answer)),
+                _ => Err(Malformed),
+            }
+            .map_err(|Malformed| session.nonsense())
+        });
+        answered?
+    }
+
+    /// Notes a request that has no answer. It is sent with the next one that has.
+    pub fn tell(&mut self, request: &Request) {
+        if self.over.is_none() {
+            request.write_to(&mut self.unsent);
+        }
+    }
+
+    /// Ends the session and has its cursors stored.
+    ///
+    /// # Errors
+    ///
+    /// Why they were not.
+    pub fn commit(mut self) -> Result<(), Error> {
+        self.ask(&Request::new(number::COMMIT), |_| Ok(()))
+    }
+
+    /// Does what may end the session, unless it is over.
+    fn within<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, Error>) -> Result<T, Error> {
+        if let Some(error) = &self.over {
+            return Err(error.clone());
+        }
+        work(self).inspect_err(|error| self.over = Some(error.clone()))
+    }
+
+    fn send(&mut self) -> Result<(), Error> {
+        let frames = std::mem::take(&mut self.unsent);
+        self.stream.get_mut().write_all(&frames).or_else(|error| {
+            // A gateway that ends a session says why, and the rest of a request may not find it open.
+            match error.kind() {
+                io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => Ok(()),
+                _ => Err(self.broken(&error)),
+            }
+        })
+    }
+
+    /// The bounds, from the answer to `begin` if that was not read yet.
+    fn first_answer(&mut self) -> Result<Bounds, Error> {
+        if let Some(bounds) = self.bounds {
+            return Ok(bounds);
+        }
+        let mut answer = self.answer(LONGEST_FIRST)?;
+        let bounds = match answer.u8() {
+            Ok(0) => match answer.u16() {
+                Ok(VERSION) => bounds(&mut answer),
+                Ok(version) => return Err(self.other_version(version)),
+                Err(Malformed) => Err(Malformed),
+            },
+            Ok(2) => return Err(self.ended(&mut answer)),
+            _ => Err(Malformed),
+        };
+        let bounds = bounds.map_err(|Malformed| self.no_gateway())?;
+        self.bounds = Some(bounds);
+        let time = Duration::from_millis(bounds.call_ms.into()).saturating_add(AFTER_THE_CALL);
+        self.stream.get_ref().set_read_timeout(Some(time)).map_err(|error| self.broken(&error))?;
+        Ok(bounds)
+    }
+
+    /// The next frame.
+    fn answer(&mut self, longest: usize) -> Result<Answer, Error> {
+        let mut length = [0; 4];
+        self.stream.read_exact(&mut length).map_err(|error| self.broken(&error))?;
+        let length = usize::try_from(u32::from_le_bytes(length)).unwrap_or(usize::MAX);
+        if length > longest {
+            return Err(self.nonsense());
+        }
+        let mut frame = Vec::new();
+        while frame.len() < length {
+            let arrived = frame.len();
+            frame.resize(length.min(arrived + PIECE), 0);
+            self.stream.read_exact(&mut frame[arrived..]).map_err(|error| self.broken(&error))?;
+        }
+        Ok(Answer::new(frame))
+    }
+
+    /// The error with which the gateway has ended the session.
+    fn ended(&self, answer: &mut Answer) -> Error {
+        let error = answer.error().and_then(|error| answer.end().map(|()| error));
+        error.unwrap_or_else(|Malformed| self.nonsense())
+    }
+
+    fn nonsense(&self) -> Error {
+        if self.bounds.is_none() {
+            return self.no_gateway();
+        }
+        internal(format!("the gateway at {} answered what its protocol does not have", self.gateway))
+    }
+
+    fn other_version(&self, version: u16) -> Error {
+        internal(format!(
+            "the gateway at {} speaks version {version} of its protocol, this component version {VERSION}; compose \
+             the component anew with the `pod-tools` that runs the gateway",
+            self.gateway
+        ))
+    }
+
+    fn no_gateway(&self) -> Error {
+        internal(format!(
+            "what listens at {} is not a gateway: it does not answer as one; name the address that `pod-tools \
+             gateway` has printed",
+            self.gateway
+        ))
+    }
+
+    fn broken(&self, error: &io::Error) -> Error {
+        let gateway = self.gateway;
+        let before = if self.bounds.is_some() { "the call was at its end" } else { "it had answered" };
+        match error.kind() {
+            io::ErrorKind::UnexpectedEof
+            | io::ErrorKind::BrokenPipe
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted => failed(format!(
+                "the gateway at {gateway} closed the connection before {before}; if it is no longer running, start \
+                 it again, and call again"
+            )),
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => failed(format!(
+                "the gateway at {gateway} did not answer in time; see whether it is a gateway, and whether it is \
+                 stopped"
+            )),
+            _ => failed(format!("the connection to the gateway at {gateway} failed: {}", reason(error))),
+        }
+    }
+}
+
+fn bounds(answer: &mut Answer) -> Result<Bounds, Malformed> {
+    let (operation_ms, max_output) = (answer.u32()?, answer.option(Answer::u64)?);
+    let bounds = Bounds { operation_ms, max_output, call_ms: answer.u32()? };
+    answer.end()?;
+    Ok(bounds)
+}
+
+/// Without the number, which is another one in each system.
+fn reason(error: &io::Error) -> String {
+    let mut text = error.to_string();
+    text.truncate(text.find(" (os error").unwrap_or(text.len()));
+    text
+}
+
+fn failed(message: String) -> Error {
+    Error { kind: EXECUTION_FAILED, reason: 0, message }
+}
+
+fn internal(message: String) -> Error {
+    Error { kind: INTERNAL, reason: 0, message }
+}
