@@ -29,6 +29,7 @@
 //! - [`PodTools`]: a loaded plugin. One fresh instance a call.
 //! - [`Ledger`]: what a call has asked for and was given, for audit logs.
 //! - [`PodCtx`], [`PodView`], [`add_to_linker`]: the same for runtimes that bring their own wasmtime.
+//! - [`gateway`]: the same for clients elsewhere, over whatever carries bytes.
 //! - [`registry`], [`scope`]: the files that other programs share, crash-safe.
 //!
 //! # Bring your own wasmtime
@@ -83,6 +84,7 @@ mod call;
 mod error;
 pub mod escape;
 mod files;
+pub mod gateway;
 mod imports;
 pub mod registry;
 mod runtime;

@@ -152,7 +152,7 @@ impl Caller {
         let audit = host.audit_log(component)?;
         let warn = |error: &ToolError| tell(format_args!("pod-tools: warning: {error}"));
         let (ready, in_force) = match ready {
-            Ok((tools, in_force)) => (Ok((tools, in_force.authority.clone())), Some(in_force)),
+            Ok((tools, in_force)) => (Ok((tools, in_force.newest.clone())), Some(in_force)),
             Err(error) => (Err(error), None),
         };
         let registry = host.registry_dir().to_owned();
@@ -231,7 +231,7 @@ impl Caller {
 }
 
 /// Tells the operator which lines of the grants file would have allowed what a call was denied.
-fn log_denials(file: &Path, ledger: &Ledger) {
+pub fn log_denials(file: &Path, ledger: &Ledger) {
     let denied = |decision| matches!(decision, Decision::Denied);
     for request in ledger.requests().into_iter().filter(|request| denied(request.decision)).take(MAX_DENIALS)
     {

@@ -1,5 +1,5 @@
-//! The authority that is in force: what the options say, for good; with a grants file what it says now. It is
-//! read again on SIGHUP and when it changes. What cannot be understood changes nothing.
+//! What is in force: what the options say, for good; with a grants file what it says now. It is read again on SIGHUP and
+//! when it changes. What cannot be understood changes nothing.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -23,15 +23,21 @@ const QUIET: Duration = Duration::from_millis(100);
 /// And after so long in any case: a directory may be busy with other things.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// The authority in force. Dropped, it follows the file no longer.
+/// What is in force: the authority of all calls, or the callers that have one each. Dropped, it follows the file no
+/// longer.
 #[derive(Debug)]
-pub struct InForce {
+pub struct InForce<T = Authority> {
     /// Always the newest. It changes, too, when SIGHUP came and the file says what it said before.
-    pub authority: watch::Receiver<Authority>,
-    following: Result<JoinHandle<()>, watch::Sender<Authority>>,
+    pub newest: watch::Receiver<T>,
+    following: Result<JoinHandle<()>, watch::Sender<T>>,
 }
 
-impl Drop for InForce {
+/// Makes what is in force, of the grants file if there is one. It takes the place of what was in force before.
+pub trait Make<T>: Fn(&HostOptions, Option<&GrantsFile>, Option<&T>) -> Result<T, SetUpError> {}
+
+impl<T, F: Fn(&HostOptions, Option<&GrantsFile>, Option<&T>) -> Result<T, SetUpError>> Make<T> for F {}
+
+impl<T> Drop for InForce<T> {
     fn drop(&mut self) {
         if let Ok(task) = &self.following {
             task.abort();
@@ -39,8 +45,22 @@ impl Drop for InForce {
     }
 }
 
-/// The authority that the options describe, and the grants file if they name one: from here on it is
-/// followed, and SIGHUP does not end the process but has it read.
+/// The authority that the options describe, and the grants file if they name one.
+///
+/// # Errors
+///
+/// Those of [`followed`]; a file in which callers have grants of their own is one that cannot be used.
+pub fn watched(host: &HostOptions) -> Result<InForce, SetUpError> {
+    followed(host, |host: &HostOptions, file: Option<&GrantsFile>, earlier: Option<&Authority>| {
+        if let Some(file) = file {
+            file.refuse_callers()?;
+        }
+        Ok(host.authority(file, earlier)?)
+    })
+}
+
+/// What `make` makes of the options, and of the grants file if they name one: from here on that is followed, and SIGHUP
+/// does not end the process but has it read.
 ///
 /// A file that has become bad, or is gone, is reported in the log, and what was in force stays. Calls that
 /// run when grants are revoked are denied at their next request.
@@ -48,10 +68,13 @@ impl Drop for InForce {
 /// # Errors
 ///
 /// A grants file that cannot be used, and an authority that cannot be had.
-pub fn watched(host: &HostOptions) -> Result<InForce, SetUpError> {
+pub fn followed<T: Send + Sync + 'static>(
+    host: &HostOptions,
+    make: impl Make<T> + Send + 'static,
+) -> Result<InForce<T>, SetUpError> {
     let Some(path) = host.grants_file() else {
-        let (sender, authority) = watch::channel(host.authority(None, None)?);
-        return Ok(InForce { authority, following: Err(sender) });
+        let (sender, newest) = watch::channel(make(host, None, None)?);
+        return Ok(InForce { newest, following: Err(sender) });
     };
     // First of all: nothing is missed between the first reading and the watching.
     let hangup = caught(SignalKind::hangup()).map_err(SetUpError::Signals)?;
@@ -59,21 +82,22 @@ pub fn watched(host: &HostOptions) -> Result<InForce, SetUpError> {
     let content = Content::read(path)?;
     let file = GrantsFile::understand(path, &content)?;
     host.warn_of_exposure(path);
-    let (sender, authority) = watch::channel(host.authority(Some(&file), None)?);
-    let follower = Follower { host: host.clone(), path: path.to_owned(), seen: Ok(content), sender };
+    let (sender, newest) = watch::channel(make(host, Some(&file), None)?);
+    let follower = Follower { host: host.clone(), path: path.to_owned(), seen: Ok(content), sender, make };
     let task = tokio::spawn(follower.follow(watcher, changes, hangup));
-    Ok(InForce { authority, following: Ok(task) })
+    Ok(InForce { newest, following: Ok(task) })
 }
 
-struct Follower {
+struct Follower<T, M> {
     host: HostOptions,
     path: PathBuf,
     /// What was found there when it was last looked at.
     seen: Result<Content, GrantsFileError>,
-    sender: watch::Sender<Authority>,
+    sender: watch::Sender<T>,
+    make: M,
 }
 
-impl Follower {
+impl<T: Send + Sync + 'static, M: Make<T> + Send + 'static> Follower<T, M> {
     async fn follow(
         mut self,
         mut watcher: Changes,
@@ -119,15 +143,15 @@ impl Follower {
             Ok(file) => file,
             Err(error) => return tracing::error!(target: OPERATOR, "{error}\n{kept}"),
         };
-        let earlier = self.sender.borrow().clone();
-        match self.host.authority(Some(&file), Some(&earlier)) {
-            Ok(authority) => {
-                let grants = file.grants.map_or(0, |grants| grants.len());
-                self.sender.send_replace(authority);
-                let path = self.path.display();
-                tracing::info!(target: OPERATOR, "{path}: read again; {grants} grant(s) are in force");
+        let made = (self.make)(&self.host, Some(&file), Some(&self.sender.borrow()));
+        let path = self.path.display();
+        match made {
+            Ok(made) => {
+                self.sender.send_replace(made);
+                tracing::info!(target: OPERATOR, "{path}: read again; {} grant(s) are in force", file.count());
             }
-            Err(error) => tracing::error!(target: OPERATOR, "{}: {error}; {kept}", self.path.display()),
+            Err(SetUpError::GrantsFile(error)) => tracing::error!(target: OPERATOR, "{error}\n{kept}"),
+            Err(error) => tracing::error!(target: OPERATOR, "{path}: {error}; {kept}"),
         }
     }
 }

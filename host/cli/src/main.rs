@@ -10,6 +10,7 @@ mod compose;
 mod demo;
 mod escaped;
 mod exit;
+mod gateway;
 mod grants;
 mod grants_file;
 #[cfg(test)]
@@ -23,12 +24,14 @@ mod inspect;
 mod interrupt;
 mod limit_options;
 mod mcp;
+mod newcomers;
 mod operator_log;
 mod options;
 mod pod;
 mod stdin;
 mod stdout;
 mod streams;
+mod token;
 mod tools;
 mod units;
 
@@ -72,6 +75,7 @@ enum Command {
     Inspect(inspect::InspectArgs),
     Compose(compose::ComposeArgs),
     Mcp(mcp::McpArgs),
+    Gateway(gateway::GatewayArgs),
     Pod(pod::PodArgs),
     Demo(demo::DemoArgs),
     Grants(grants::GrantsArgs),
@@ -145,8 +149,10 @@ fn shown(error: &clap::Error) -> ExitCode {
 
 /// What the operator wrote is wrong, on the command line or in a file that it names.
 fn is_wrong_use(error: &anyhow::Error) -> bool {
-    matches!(error.downcast_ref(), Some(SetUpError::GrantsFile(_) | SetUpError::Audit(_)))
-        || error.is::<pod::NoProgram>()
+    matches!(
+        error.downcast_ref(),
+        Some(SetUpError::GrantsFile(_) | SetUpError::Audit(_) | SetUpError::NoToken)
+    ) || error.is::<pod::NoProgram>()
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
@@ -162,6 +168,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Call(args) => at(cli.host, async |host| call::run(args, host).await).await,
         Command::Mcp(args) => at(cli.host, async |host| mcp::run(args, host).await).await,
+        Command::Gateway(args) => at(cli.host, async |host| gateway::run(args, host).await).await,
         Command::Pod(args) => at(cli.host, async |host| pod::run(args, host).await).await,
         Command::Tools(args) => tools::run(args, &loading).await,
         Command::Inspect(args) => inspect::run(args, &loading).await,

@@ -1,8 +1,9 @@
-//! How a host function fails: with an error that the guest is given, or by ending the call.
+//! How a host function fails: with an error that the guest is given, or by ending the call; and the error of a call that
+//! has ended that way.
 
 use wasmtime::component::ResourceTableError;
 
-use crate::authority::limits::LimitReached;
+use crate::authority::limits::{LimitReached, Limits};
 use crate::error::ToolError;
 use crate::registry::RegistryError;
 
@@ -51,5 +52,21 @@ impl From<HostError> for ToolError {
                 None => Self::internal(format!("{trap:#}")),
             },
         }
+    }
+}
+
+/// The limit that a trap tells of, if it does.
+pub(crate) fn limit_of(trap: &wasmtime::Error, limits: &Limits) -> Option<LimitReached> {
+    match trap.downcast_ref() {
+        Some(ResourceTableError::Full) => Some(LimitReached::Handles(limits.handles)),
+        _ => trap.downcast_ref().copied(),
+    }
+}
+
+/// The error of a call that a trap has ended.
+pub(crate) fn ended_by(trap: &wasmtime::Error, limits: &Limits) -> ToolError {
+    match limit_of(trap, limits) {
+        Some(limit) => limit.into(),
+        None => ToolError::internal(format!("the plugin failed: {}", trap.root_cause())),
     }
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use tokio::sync::Semaphore;
 use tokio::time::timeout_at;
-use wasmtime::component::{Component, Linker, ResourceTable, ResourceTableError};
+use wasmtime::component::{Component, Linker, ResourceTable};
 use wasmtime::{Engine, Store, UpdateDeadline};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
@@ -16,6 +16,7 @@ use super::log::{self, ErrorLog};
 use super::wasi;
 use crate::authority::Authority;
 use crate::authority::limits::{LimitReached, call_time_is_up};
+use crate::call::host_error::{ended_by, limit_of};
 use crate::call::{PodCtx, PodCtxView, PodView};
 use crate::error::ToolError;
 use crate::imports::bindings::{Plugin, PluginPre};
@@ -128,22 +129,20 @@ impl PodView for CallState {
 /// Why a call ended without an answer.
 fn explain(trap: &wasmtime::Error, state: &CallState) -> ToolError {
     let limits = state.pods.limits();
-    if let Some(limit) = trap.downcast_ref::<LimitReached>().or(state.limiter.reached.as_ref()) {
-        return (*limit).into();
+    if let Some(limit) = limit_of(trap, limits).or(state.limiter.reached) {
+        return limit.into();
     }
     // wasmtime keeps the types of these to itself.
     let message = format!("{trap:#}");
     if message.contains("fuel allocated for hostcalls has been exhausted") {
         return LimitReached::Transfer(limits.transfer).into();
     }
-    if message.contains("store handle limit exceeded")
-        || matches!(trap.downcast_ref(), Some(ResourceTableError::Full))
-    {
+    if message.contains("store handle limit exceeded") {
         return LimitReached::Handles(limits.handles).into();
     }
     if message.contains("resource limit exceeded") || trap.is::<wasmtime::PoolConcurrencyLimitError>() {
         return LimitReached::Instances(limits.instances).into();
     }
     log::trapped(trap);
-    ToolError::internal(format!("the plugin failed: {}", trap.root_cause()))
+    ended_by(trap, limits)
 }

@@ -36,8 +36,17 @@ pub fn check(bytes: &[u8]) {
         }
     };
     let table: toml::Table = toml::from_str(std::str::from_utf8(bytes).unwrap()).unwrap();
-    assert!(table.keys().all(|key| ["grants", "allow-sockets", "limits"].contains(&&**key)));
+    assert!(table.keys().all(|key| ["grants", "allow-sockets", "limits", "caller"].contains(&&**key)));
 
+    let callers = table.get("caller").map(|callers| callers.as_array().unwrap());
+    assert_eq!(file.callers.len(), callers.map_or(0, Vec::len));
+    for (caller, written) in file.callers.iter().zip(callers.into_iter().flatten()) {
+        let written = written.as_table().unwrap();
+        assert_eq!(Some(caller.name.value.as_str()), written["name"].as_str());
+        assert!(caller.token_file.value.is_absolute() && !table.contains_key("grants"));
+        let granted: Vec<&str> = caller.grants.iter().map(|grant| &*grant.text).collect();
+        assert_eq!(granted, strings(written, "grants"));
+    }
     let granted: Vec<Grant> = file.grants.iter().flatten().map(|grant| grant.value.clone()).collect();
     let written: Vec<Grant> = strings(&table, "grants").iter().map(|text| text.parse().unwrap()).collect();
     assert_eq!(granted, written);

@@ -19,8 +19,8 @@ use tokio::runtime::Runtime;
 
 use super::address::own_hosts;
 use super::origin::Door;
-use super::token::Token;
-use super::{accept, cors};
+use super::{accept, bearer, cors};
+use crate::token::Token;
 
 #[cfg(test)]
 #[allow(clippy::duplicate_mod, reason = "a property stands alone, and some programs take several")]
@@ -63,7 +63,7 @@ fn decide<B>(request: &Request<B>) -> Decision {
         target: request.uri().to_string(),
         host: DOOR.host(request).is_ok(),
         origin: DOOR.origin(request).is_ok(),
-        token: TOKEN_FILE.is_shown_by(request.headers()),
+        token: bearer::is_shown(&TOKEN_FILE, request.headers()),
         preflight: cors::is_preflight(request),
         accepts: headers.get_all(ACCEPT).iter().map(|value| value.to_str().unwrap().to_owned()).collect(),
     }

@@ -84,6 +84,8 @@ mod limit_options;
 mod operator_log;
 #[path = "../../../host/cli/src/streams.rs"]
 mod streams;
+#[path = "../../../host/cli/src/token.rs"]
+mod token;
 #[path = "../../../host/cli/src/units.rs"]
 mod units;
 
@@ -97,11 +99,11 @@ pub mod mcp {
     pub mod http {
         pub mod accept;
         pub mod address;
+        pub mod bearer;
         pub mod cors;
         #[path = "../../../../../tests/fuzz/properties/http_head.rs"]
         pub mod head_properties;
         pub mod origin;
-        pub mod token;
     }
 }
 

@@ -27,7 +27,7 @@ const ROOMS: [&[&str]; 10] = [
     &["authority"],
     &["call"],
     &["imports"],
-    &["runtime"],
+    &["gateway", "runtime"],
     &["lib"],
 ];
 

@@ -15,6 +15,8 @@ const VERSION: u32 = 1;
 /// What is known of a call beside its outcome and its requests.
 pub(super) struct CallRecord<'a> {
     pub tool: &'a str,
+    /// Who called it, where there are several who may.
+    pub caller: Option<&'a str>,
     /// When the call began.
     pub time: Timestamp,
     pub duration: Duration,
@@ -40,6 +42,7 @@ pub(super) struct AuditLine<'a> {
     /// By the clock of the machine, in UTC.
     time: String,
     tool: &'a str,
+    caller: Option<&'a str>,
     outcome: CallEnd,
     /// The error's.
     kind: Option<ErrorKind>,
@@ -94,6 +97,7 @@ impl<'a> AuditLine<'a> {
             version: VERSION,
             time: format!("{:.3}", call.time),
             tool: call.tool,
+            caller: call.caller,
             outcome,
             kind: error.map(|error| error.kind),
             reason: error.and_then(|error| error.reason),

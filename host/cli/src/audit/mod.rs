@@ -22,6 +22,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use jiff::Timestamp;
+use pod_tools_host::registry::Reader;
 use pod_tools_host::{ErrorKind, Ledger, Reason, ToolError};
 
 use self::line::{AuditLine, CallEnd, CallRecord};
@@ -71,6 +72,15 @@ impl AuditLog {
     /// Fails where there is no room for the line, and while one of an earlier call cannot be written: the call must
     /// not be made then.
     pub fn begin(&self, tool: &str) -> Result<Entry, ToolError> {
+        self.begin_for(tool, None)
+    }
+
+    /// The same for a call of one of several callers, by his name.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`begin`](Self::begin).
+    pub fn begin_for(&self, tool: &str, caller: Option<&Reader>) -> Result<Entry, ToolError> {
         self.0.sink().begin(&self.0.path).map_err(|error| {
             self.0.say_unwritable(&error);
             // The model learns no path of the operator's.
@@ -81,6 +91,7 @@ impl AuditLog {
         Ok(Entry {
             log: self.clone(),
             tool: tool.chars().take(MAX_TOOL).collect(),
+            caller: caller.cloned(),
             began: (Timestamp::now(), Instant::now()),
             ledger: Ledger::new(),
             is_written: false,
@@ -105,6 +116,7 @@ impl Log {
 pub struct Entry {
     log: AuditLog,
     tool: String,
+    caller: Option<Reader>,
     began: (Timestamp, Instant),
     ledger: Ledger,
     is_written: bool,
@@ -131,7 +143,8 @@ impl Entry {
         let (time, began) = self.began;
         let duration = began.elapsed();
         let component = self.log.0.component.as_deref();
-        let call = CallRecord { tool: &self.tool, time, duration, component, answer_bytes };
+        let caller = self.caller.as_ref().map(Reader::as_str);
+        let call = CallRecord { tool: &self.tool, caller, time, duration, component, answer_bytes };
         let line = AuditLine::new(&call, end, error, &self.ledger);
         let log = &self.log.0;
         let written = serde_json::to_vec(&line).map_err(io::Error::from);

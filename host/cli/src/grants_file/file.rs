@@ -4,6 +4,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use pod_tools_host::Grant;
+use pod_tools_host::registry::Reader;
 
 use super::fault::{GrantsFileError, Position, fault};
 use crate::limit_options::{GivenLimit, GivenLimits};
@@ -22,6 +23,19 @@ pub struct GrantsFile {
     pub allow_sockets: Option<Vec<Placed<PathBuf>>>,
     /// The limits that it sets.
     pub limits: Vec<Placed<GivenLimit>>,
+    /// Those who have grants of their own. Where there are any, it has no other grants.
+    pub callers: Vec<GrantsOfCaller>,
+}
+
+/// Somebody who has grants of his own.
+#[derive(Debug, Clone)]
+pub struct GrantsOfCaller {
+    /// What he is called in logs. He reads by that name, and no two have the same.
+    pub name: Placed<Reader>,
+    /// The file of the token that he shows, an absolute path.
+    pub token_file: Placed<PathBuf>,
+    /// What he may do.
+    pub grants: Vec<Placed<Grant>>,
 }
 
 /// Something that stands at a place of the file.
@@ -36,6 +50,29 @@ pub struct Placed<T> {
 }
 
 impl GrantsFile {
+    /// How many grants it has, those of callers included.
+    pub fn count(&self) -> usize {
+        let of_callers = self.callers.iter().map(|caller| caller.grants.len());
+        self.grants.as_ref().map_or(0, Vec::len) + of_callers.sum::<usize>()
+    }
+
+    /// Fails where callers have grants of their own.
+    ///
+    /// # Errors
+    ///
+    /// Names the first of them, and who serves them.
+    pub fn refuse_callers(&self) -> Result<(), GrantsFileError> {
+        let Some(caller) = self.callers.first() else { return Ok(()) };
+        let why = "callers have grants of their own here, and they are served by `pod-tools gateway` alone; name a file \
+                   with `grants` for all that is called";
+        Err(self.fault_at(&caller.name, why.to_owned()))
+    }
+
+    /// A file that cannot be used because of what stands there.
+    pub fn fault_at<T>(&self, placed: &Placed<T>, why: String) -> GrantsFileError {
+        GrantsFileError { path: self.path.clone(), faults: vec![fault(Some(placed.at), why)] }
+    }
+
     /// The limits that it sets.
     pub fn given_limits(&self) -> GivenLimits {
         GivenLimits(self.limits.iter().map(|limit| limit.value.clone()).collect())

@@ -19,4 +19,4 @@ mod parse;
 
 pub use self::exposure::{REMEDY, exposures};
 pub use self::fault::GrantsFileError;
-pub use self::file::{Content, GrantsFile};
+pub use self::file::{Content, GrantsFile, Placed};

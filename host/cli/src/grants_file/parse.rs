@@ -3,18 +3,24 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use pod_tools_host::registry::ReaderParseError;
 use pod_tools_host::{Grant, GrantParseError, Verb};
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
 use super::fault::{Fault, GrantsFileError, Position, Positions, fault};
-use super::file::{Content, GrantsFile, Placed};
+use super::file::{Content, GrantsFile, GrantsOfCaller, Placed};
 use crate::limit_options::{GivenLimit, LIMITS};
 
 const GRANTS: &str = "grants";
 const ALLOW_SOCKETS: &str = "allow-sockets";
 const TABLE_OF_LIMITS: &str = "limits";
-const KEYS: [&str; 3] = [GRANTS, ALLOW_SOCKETS, TABLE_OF_LIMITS];
+const CALLER: &str = "caller";
+const KEYS: [&str; 4] = [GRANTS, ALLOW_SOCKETS, TABLE_OF_LIMITS, CALLER];
+
+const NAME: &str = "name";
+const TOKEN_FILE: &str = "token-file";
+const KEYS_OF_CALLER: [&str; 3] = [NAME, TOKEN_FILE, GRANTS];
 
 /// How alike two words must be for one to have been meant by the other: as clap has it.
 const ALIKE: f64 = 0.7;
@@ -77,19 +83,35 @@ impl Reader<'_> {
     }
 
     fn file(&mut self, path: &Path, table: &DeTable<'_>) -> GrantsFile {
-        let mut file =
-            GrantsFile { path: path.to_owned(), grants: None, allow_sockets: None, limits: Vec::new() };
+        let mut file = GrantsFile {
+            path: path.to_owned(),
+            grants: None,
+            allow_sockets: None,
+            limits: Vec::new(),
+            callers: Vec::new(),
+        };
+        let mut grants_stand_at = None;
         for (key, value) in table {
             match key.get_ref().as_ref() {
-                GRANTS => file.grants = Some(self.list(GRANTS, "\"list,read\"", value, grant)),
+                GRANTS => {
+                    grants_stand_at = Some(key.span());
+                    file.grants = Some(self.list(GRANTS, "\"list,read\"", value, grant));
+                }
                 ALLOW_SOCKETS => {
                     let directories =
                         self.list(ALLOW_SOCKETS, "\"/run/user/1000/insomnia\"", value, directory);
                     file.allow_sockets = Some(directories);
                 }
                 TABLE_OF_LIMITS => file.limits = self.limits(value),
+                CALLER => file.callers = self.callers(value),
                 unknown => self.unknown_key(unknown, key.span()),
             }
+        }
+        if let Some(span) = grants_stand_at.filter(|_| !file.callers.is_empty()) {
+            let why = format!(
+                "`{GRANTS}` stands beside [[{CALLER}]], and nobody would have them; write them beneath each caller"
+            );
+            self.fault(span, why);
         }
         file
     }
@@ -148,6 +170,84 @@ impl Reader<'_> {
         values
     }
 
+    fn callers(&mut self, value: &Spanned<DeValue<'_>>) -> Vec<GrantsOfCaller> {
+        let DeValue::Array(elements) = value.get_ref() else {
+            let why = format!("`{CALLER}` is a list of tables; write [[{CALLER}]] and its keys below it");
+            self.fault(value.span(), why);
+            return Vec::new();
+        };
+        let mut callers: Vec<GrantsOfCaller> = Vec::with_capacity(elements.len());
+        for element in elements.iter() {
+            let DeValue::Table(table) = element.get_ref() else {
+                let why = format!("`{CALLER}` is a list of tables; write [[{CALLER}]] and its keys below it");
+                self.fault(element.span(), why);
+                continue;
+            };
+            let Some(caller) = self.caller(element.span(), table) else { continue };
+            if callers.iter().any(|other| other.name.value == caller.name.value) {
+                let shown = caller.name.text.escape_debug();
+                let why = format!("there is a caller `{shown}` above; write what he may do in one place");
+                self.faults.push(fault(Some(caller.name.at), why));
+            }
+            callers.push(caller);
+        }
+        callers
+    }
+
+    fn caller(&mut self, span: Range<usize>, table: &DeTable<'_>) -> Option<GrantsOfCaller> {
+        let (mut name, mut token_file, mut grants) = (None, None, Vec::new());
+        for (key, value) in table {
+            match key.get_ref().as_ref() {
+                NAME => {
+                    name = Some(self.text(NAME, value, |text| {
+                        text.parse().map_err(|error: ReaderParseError| error.to_string())
+                    }))
+                }
+                TOKEN_FILE => token_file = Some(self.text(TOKEN_FILE, value, absolute)),
+                GRANTS => grants = self.list(GRANTS, "\"list,read\"", value, grant),
+                unknown => {
+                    let (shown, meant) = (unknown.escape_debug(), did_you_mean(unknown, KEYS_OF_CALLER));
+                    let keys = KEYS_OF_CALLER.join(", ");
+                    self.fault(
+                        key.span(),
+                        format!("`{shown}` is no key of a caller; the keys are {keys}{meant}"),
+                    );
+                }
+            }
+        }
+        for (key, example, is_missing) in
+            [(NAME, "alice", name.is_none()), (TOKEN_FILE, "/etc/pod-tools/alice", token_file.is_none())]
+        {
+            if is_missing {
+                self.fault(span.clone(), format!("this caller has no `{key}`; write {key} = \"{example}\""));
+            }
+        }
+        Some(GrantsOfCaller { name: name??, token_file: token_file??, grants })
+    }
+
+    /// A text, as `read` has it.
+    fn text<T>(
+        &mut self,
+        key: &str,
+        value: &Spanned<DeValue<'_>>,
+        read: fn(&str) -> Result<T, String>,
+    ) -> Option<Placed<T>> {
+        let span = value.span();
+        let Some(text) = value.get_ref().as_str() else {
+            let kind = value.get_ref().type_str();
+            let article = article(kind);
+            self.fault(span, format!("`{key}` is a string, not {article} {kind}: quote it"));
+            return None;
+        };
+        match read(text) {
+            Ok(value) => Some(Placed { at: self.at(&span), text: text.to_owned(), value }),
+            Err(why) => {
+                self.fault(span, why);
+                None
+            }
+        }
+    }
+
     fn limits(&mut self, value: &Spanned<DeValue<'_>>) -> Vec<Placed<GivenLimit>> {
         let DeValue::Table(table) = value.get_ref() else {
             let message =
@@ -203,11 +303,16 @@ fn grant(text: &str) -> Result<Grant, String> {
     })
 }
 
-fn directory(text: &str) -> Result<PathBuf, String> {
+fn absolute(text: &str) -> Result<PathBuf, String> {
     let (path, shown) = (PathBuf::from(text), text.escape_debug());
     if !path.is_absolute() {
         return Err(format!("`{shown}` is not an absolute path, and would depend on where it is used"));
     }
+    Ok(path)
+}
+
+fn directory(text: &str) -> Result<PathBuf, String> {
+    let (path, shown) = (absolute(text)?, text.escape_debug());
     match std::fs::metadata(&path) {
         Ok(found) if found.is_dir() => Ok(path),
         Ok(_) => Err(format!("`{shown}` is not a directory; name one beneath which sockets may lie")),
@@ -227,90 +332,4 @@ fn article(kind: &str) -> &'static str {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn faults(text: &str) -> Vec<String> {
-        let faults = parse(Path::new("f"), text.as_bytes()).unwrap_err();
-        let line = |fault: &Fault| {
-            let Position { line, column } = fault.at.unwrap();
-            format!("{line}:{column}: {}", fault.message)
-        };
-        faults.iter().map(line).collect()
-    }
-
-    #[test]
-    fn a_file_says_what_the_options_say() {
-        let text = "# comment\ngrants = [\n  \"list,read\", # all\n  'send:build-*',\n]\nallow-sockets = [\"/\"]\n\
-                    limits = { max-output = 65_536, op-timeout = \"250ms\", call-timeout = 2.5 }\n";
-        let file = parse(Path::new("f"), text.as_bytes()).unwrap();
-        let grants = file.grants.as_ref().unwrap();
-        assert_eq!(grants[1].value, "send:build-*".parse().unwrap());
-        assert_eq!((grants[1].at.line, grants[1].at.column), (4, 3));
-        assert_eq!(file.allow_sockets.as_ref().unwrap()[0].value, Path::new("/"));
-        let mut limits = pod_tools_host::Limits::default();
-        file.given_limits().apply(&mut limits);
-        assert_eq!(limits.output, Some(65_536));
-        assert_eq!((limits.operation_time.as_millis(), limits.call_time.as_millis()), (250, 2500));
-    }
-
-    #[test]
-    fn a_file_that_grants_nothing_is_a_file() {
-        for text in ["", "# nothing\n", "grants = []\n", "\u{feff}grants = []\n"] {
-            let file = parse(Path::new("f"), text.as_bytes()).unwrap();
-            assert!(file.grants.unwrap_or_default().is_empty(), "{text:?}");
-        }
-    }
-
-    #[test]
-    fn everything_that_is_wrong_is_told_at_once_with_its_place_and_its_remedy() {
-        assert_eq!(
-            faults(
-                "grant = []\ngrants = [\n  \"lst\",\n  \"read:\", 7,\n]\nmemory = 1\nallow-sockets = \"/\"\n\
-                 [limits]\nop-timeout = \"0\"\nmemry = 1\nhandles = true\ntable-elements = 100001\n"
-            ),
-            [
-                "1:1: `grant` is no key of a grants file; the keys are grants, allow-sockets, limits; did you mean \
-                 `grants`?",
-                "3:3: `lst` is no verb of a grant; the verbs are list, send, read, stop; did you mean `list`?",
-                "4:3: the grant `read:` has an empty pattern; leave out the colon to cover every pod, or name one \
-                 behind it",
-                "4:12: `grants` is a list of strings; an integer is none: quote it",
-                "6:1: `memory` is a limit; write it beneath [limits]",
-                "7:17: `allow-sockets` is a list of strings, not a string; write [\"/run/user/1000/insomnia\"]",
-                "9:14: the limit `op-timeout` cannot be `0`: a duration is more than nothing and at most a day \
-                 (default: 5s)",
-                "10:1: `memry` is no limit; the limits are op-timeout, call-timeout, cpu-time, memory, max-line, \
-                 max-output, max-transfer, max-data, table-elements, instances, host-calls, handles, exchanges; did you mean \
-                 `memory`?",
-                "11:11: the limit `handles` is a string or a number, not a boolean (default: 100000)",
-                "12:18: the limit `table-elements` cannot be `100001`: tables have at most 100000 elements \
-                 (default: 20000)",
-            ]
-        );
-    }
-
-    #[test]
-    fn what_is_not_toml_is_told_where_and_nothing_is_said_of_the_rest() {
-        let unclosed = faults("grants = [\n  \"list\"\n  \"read\"\n]\n[limits\nfly = 1\n");
-        assert!(unclosed.iter().all(|fault| fault.contains("is not TOML: ")), "{unclosed:?}");
-        assert!(unclosed.len() >= 2 && unclosed[0].starts_with("3:3: "), "{unclosed:?}");
-        let twice = faults("grants = []\ngrants = [\"list\"]\n");
-        assert!(twice.len() == 1 && twice[0].starts_with("2:1: is not TOML: duplicate key"), "{twice:?}");
-    }
-
-    #[test]
-    fn what_is_not_utf_8_is_told_where() {
-        let faults = parse(Path::new("f"), b"grants = [\n  \"\xff\"]").unwrap_err();
-        assert_eq!(faults[0].at, Some(Position { line: 2, column: 4 }));
-    }
-
-    #[test]
-    fn directories_are_absolute_and_there() {
-        let found = faults("allow-sockets = [\"run\", \"/nowhere/at/all\", \"/dev/null\"]\n");
-        for (fault, part) in found.iter().zip(["not an absolute path", "No such file", "not a directory"]) {
-            assert!(fault.contains(part), "{fault}");
-        }
-        assert_eq!(found.len(), 3);
-    }
-}
+mod tests;

@@ -79,7 +79,7 @@ pub async fn run(args: McpArgs, host: &HostOptions) -> anyhow::Result<ExitCode> 
     let tools = host.load()?;
     let audit = host.audit_log(Some(tools.component_sha256()))?;
     let stopping = CancellationToken::new();
-    let server = McpServer::new(tools, in_force.authority.clone(), audit, host, readers, stopping.clone())?;
+    let server = McpServer::new(tools, in_force.newest.clone(), audit, host, readers, stopping.clone())?;
     let mut interrupt = ending(SignalKind::interrupt(), INTERRUPTED, ORDERLY_END)?;
     let mut terminate = ending(SignalKind::terminate(), TERMINATED, ORDERLY_END)?;
     let serving = async {

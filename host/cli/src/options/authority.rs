@@ -8,7 +8,7 @@ use pod_tools_host::{Authority, Grant, Limits, Setting, ToolError};
 use super::remedy::{explained, remedy};
 use super::{Audience, Granted, HostOptions};
 use crate::audit::{AuditError, AuditLog};
-use crate::grants_file::{GrantsFile, exposures};
+use crate::grants_file::{GrantsFile, Placed, exposures};
 use crate::operator_log::OPERATOR;
 
 impl HostOptions {
@@ -47,6 +47,17 @@ impl HostOptions {
         file: Option<&GrantsFile>,
         earlier: Option<&Authority>,
     ) -> Result<Authority, ToolError> {
+        let grants = file.and_then(|file| file.grants.as_deref()).unwrap_or_default();
+        self.authority_with(grants, file, earlier)
+    }
+
+    /// The same with these grants of the file, and none of its others.
+    pub fn authority_with(
+        &self,
+        grants: &[Placed<Grant>],
+        file: Option<&GrantsFile>,
+        earlier: Option<&Authority>,
+    ) -> Result<Authority, ToolError> {
         let spawner_dir = self.spawner_dir()?;
         let mut limits = Limits::default();
         limits.output = self.default_output;
@@ -66,10 +77,10 @@ impl HostOptions {
             Granted::InFile(path) if is_operator => builder = builder.grants_file(path),
             Granted::InFile(_) => {}
         }
+        for grant in grants {
+            builder = builder.grant(grant.value.clone());
+        }
         if let Some(file) = file {
-            for grant in file.grants.iter().flatten() {
-                builder = builder.grant(grant.value.clone());
-            }
             file.given_limits().apply(&mut limits);
         }
         self.limits.apply(&mut limits);

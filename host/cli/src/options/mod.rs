@@ -125,6 +125,12 @@ pub enum SetUpError {
     /// What is to be granted cannot be had.
     #[error(transparent)]
     Authority(#[from] ToolError),
+    /// Clients of the gateway have nothing to be known by.
+    #[error(
+        "clients must show a token: name its file with --token-file, or name a grants file with [[caller]] entries with \
+         --grants"
+    )]
+    NoToken,
 }
 
 /// With the defaults filled in.

@@ -13,8 +13,9 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::times::{GREETING, KEPT, REQUEST_TIME, STALLED, TAKEN_A_SECOND};
+use super::times::{KEPT, REQUEST_TIME, STALLED, TAKEN_A_SECOND};
 use crate::mcp::delivery::Outbox;
+use crate::newcomers::GREETING;
 
 /// What a connection waits for.
 #[derive(Debug, Clone, Copy)]

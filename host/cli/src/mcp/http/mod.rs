@@ -3,6 +3,7 @@
 
 mod accept;
 pub mod address;
+mod bearer;
 mod body;
 mod connection;
 mod cors;
@@ -15,7 +16,6 @@ mod reply;
 mod sessions;
 mod streams;
 mod times;
-mod token;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -44,13 +44,13 @@ use self::places::{Full as AllInUse, MAX_CONNECTIONS, Place, Places};
 use self::reply::{Abandon, Reply};
 use self::sessions::{MAY_GO, Sessions, SessionsError, Table, refused_as_too_many};
 use self::times::REQUEST_TIME;
-use self::token::Token;
 use super::args::McpArgs;
 use super::delivery::Delivery;
 use super::frame::{self, Refusal};
 use super::server::McpServer;
 use super::session::Session;
 use crate::streams::tell;
+use crate::token::Token;
 
 /// The one path that is served.
 const PATH: &str = "/mcp";
@@ -180,7 +180,7 @@ impl Endpoint {
         let served = tokio::select! {
             served = serving.as_mut() => served,
             () = connection.overdue() => return tracing::debug!("a connection was given up: no request came"),
-            () = place.wanted.cancelled() => {
+            () = place.wanted().cancelled() => {
                 if !connection.is_answering() {
                     return tracing::debug!("a connection on which nothing was answered was closed for another");
                 }
@@ -266,7 +266,7 @@ impl Endpoint {
             return Err(last(allowed));
         }
         if let Some(token) = &self.token
-            && !token.is_shown_by(request.headers())
+            && !bearer::is_shown(token, request.headers())
         {
             let mut refused = text(StatusCode::UNAUTHORIZED, "show the token: Authorization: Bearer TOKEN");
             refused.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

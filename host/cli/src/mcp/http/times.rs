@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-/// A connection has so long to show that it may come in.
-pub const GREETING: Duration = Duration::from_secs(5);
 /// A client that may come in has so long for the head of a request, from its first byte, and as long for its body.
 pub const REQUEST_TIME: Duration = Duration::from_secs(30);
 /// Its connection waits so long for the next request: longer than proxies keep one that they mean to use again
