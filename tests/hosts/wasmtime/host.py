@@ -45,9 +45,10 @@ class Gateway:
         token_file.write_text(self.token)
         command = [program, "gateway", "--listen", "127.0.0.1:0", "--token-file", str(token_file), *options]
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
-        self.address = self.process.stdout.readline().decode().strip()
-        if not self.address:
+        started = self.process.stdout.readline()
+        if not started:
             raise ToolError("execution-failed", None, f"the gateway ended with {self.process.wait()}: see its log")
+        self.address = json.loads(started)["address"]
 
     def end(self):
         self.process.terminate()

@@ -139,8 +139,11 @@ impl Gateway {
         let end = Instant::from_std(session.ends_at());
         loop {
             let next = async {
-                *sent += answer.len();
-                send(writer, &answer).await.map_err(|_| NoFrame::Ended)?;
+                // A drop has no answer.
+                if !answer.is_empty() {
+                    *sent += answer.len();
+                    send(writer, &answer).await.map_err(|_| NoFrame::Ended)?;
+                }
                 frames.next().await
             };
             let next = tokio::select! {
