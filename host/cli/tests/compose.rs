@@ -92,8 +92,7 @@ fn what_a_composition_asks_of_its_host_is_said_and_is_no_more_than_tcp_and_an_en
         assert!(!import.contains("ip-name-lookup"), "{import}");
     }
     assert_eq!(names(&inspection["exports"]), ["pod:tools/tools@0.1.0"]);
-    for part in
-        ["wasmtime run -S inherit-network", "pod-tools gateway --listen 127.0.0.1:", "--env POD_TOOLS_TOKEN"]
+    for part in ["-S inherit-network,udp=n", "pod-tools gateway --listen 127.0.0.1:", "--env POD_TOOLS_TOKEN"]
     {
         assert!(said.contains(part), "{said}");
     }

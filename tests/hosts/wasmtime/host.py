@@ -23,8 +23,10 @@ sys.path.append(str(Path(__file__).resolve().parent.parent / "python"))
 from errors import ToolError
 from line import request
 
-# What a call needs of wasmtime: TCP, and two variables of the environment. See `pod-tools compose --for wasmtime`.
+# What a call needs of wasmtime: TCP, and two variables of the environment; and bounds on what it may use. The command
+# is that of `pod-tools compose --for wasmtime`.
 RIGHTS = [
+    *["-W", "max-memory-size=268435456,timeout=60s"],
     *["-S", "inherit-network,udp=n,inherit-stdin=n,inherit-stdout=n"],
     *["--env", "POD_TOOLS_GATEWAY", "--env", "POD_TOOLS_TOKEN"],
 ]
@@ -35,25 +37,31 @@ class Gateway:
 
     def __init__(self, program, options):
         self.token = secrets.token_hex(32)
-        # The token lies in a directory that is removed: here, and by whoever has made what is around it.
-        around = os.environ.get("XDG_RUNTIME_DIR")
-        if around:
-            os.makedirs(around, mode=0o700, exist_ok=True)
-        self.directory = tempfile.TemporaryDirectory(prefix="gateway-", dir=around)
-        token_file = Path(self.directory.name) / "token"
-        token_file.touch(mode=0o600)
-        token_file.write_text(self.token)
-        command = [program, "gateway", "--listen", "127.0.0.1:0", "--token-file", str(token_file), *options]
-        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
-        started = self.process.stdout.readline()
+        with tempfile.TemporaryDirectory() as directory:
+            token_file = Path(directory) / "token"
+            token_file.touch(mode=0o600)
+            token_file.write_text(self.token)
+            command = [program, "gateway", "--listen", "127.0.0.1:0", "--token-file", str(token_file), *options]
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+            started = self.process.stdout.readline()
         if not started:
-            raise ToolError("execution-failed", None, f"the gateway ended with {self.process.wait()}: see its log")
+            # It has said why.
+            sys.exit(self.process.wait())
         self.address = json.loads(started)["address"]
+
+    def has_ended(self, error):
+        """Whether that is why a call has failed: its process was killed, say."""
+        if self.address not in error.message:
+            return False
+        try:
+            self.process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
 
     def end(self):
         self.process.terminate()
         self.process.wait()
-        self.directory.cleanup()
 
 
 class Wasmtime:
@@ -116,6 +124,9 @@ def main():
             try:
                 answer = wasmtime.call(*request(given))
             except ToolError as error:
+                if gateway.has_ended(error):
+                    # Of this host nothing is left that could answer.
+                    sys.exit(f"host.py: {error}")
                 fields = {"kind": error.kind, "reason": error.reason, "message": error.message}
                 answer = json.dumps({"err": fields})
             sys.stdout.write(answer + "\n")
@@ -125,7 +136,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except ToolError as error:
-        sys.exit(f"host.py: {error}")
+    main()

@@ -49,10 +49,11 @@ impl fmt::Display for HowToRun<'_> {
 
     pod-tools gateway --listen 127.0.0.1:8123 --token-file TOKEN-FILE --grants GRANTS-FILE
 
-A call, with what wasmtime has to grant for it: TCP, and two variables. No directory, no input:
+A call, with what wasmtime has to grant for it: TCP, and two variables; no directory, no input, 256 MiB and 60 s:
 
     export POD_TOOLS_GATEWAY=127.0.0.1:8123 POD_TOOLS_TOKEN=\"$(cat TOKEN-FILE)\"
-    wasmtime run -S inherit-network,udp=n,inherit-stdin=n,inherit-stdout=n \\
+    wasmtime run -W max-memory-size=268435456,timeout=60s \\
+        -S inherit-network,udp=n,inherit-stdin=n,inherit-stdout=n \\
         --env POD_TOOLS_GATEWAY --env POD_TOOLS_TOKEN \\
         --invoke 'call(\"ListPods\", \"{{}}\")' {file}
 
