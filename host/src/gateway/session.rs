@@ -30,7 +30,6 @@ pub struct Session {
 /// What is said to a request.
 #[derive(Debug)]
 #[must_use = "it is to be sent"]
-#[non_exhaustive]
 pub enum Reply {
     /// The content of the answer's frame. The session goes on.
     Answer(Vec<u8>),

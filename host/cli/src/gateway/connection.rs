@@ -131,16 +131,16 @@ impl Gateway {
     async fn converse(
         &self,
         mut session: Session,
-        mut answer: Vec<u8>,
+        first: Vec<u8>,
         frames: &mut Incoming,
         writer: &mut Outgoing,
         sent: &mut usize,
     ) -> Result<Over, Left> {
         let end = Instant::from_std(session.ends_at());
+        let mut answer = Some(first);
         loop {
             let next = async {
-                // A drop has no answer.
-                if !answer.is_empty() {
+                if let Some(answer) = answer.take() {
                     *sent += answer.len();
                     send(writer, &answer).await.map_err(|_| NoFrame::Ended)?;
                 }
@@ -167,9 +167,9 @@ impl Gateway {
             };
             drop(frame.held);
             answer = match reply {
-                Reply::Answer(answer) => answer,
+                Reply::Answer(answer) => Some(answer),
+                Reply::Nothing => None,
                 Reply::Over(over) => return Ok(over),
-                _ => Vec::new(),
             };
         }
     }

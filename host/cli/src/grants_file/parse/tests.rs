@@ -42,7 +42,7 @@ fn everything_that_is_wrong_is_told_at_once_with_its_place_and_its_remedy() {
              [limits]\nop-timeout = \"0\"\nmemry = 1\nhandles = true\ntable-elements = 100001\n"
         ),
         [
-            "1:1: `grant` is no key of a grants file; the keys are grants, allow-sockets, limits; did you mean \
+            "1:1: `grant` is no key of a grants file; the keys are grants, allow-sockets, limits, caller; did you mean \
              `grants`?",
             "3:3: `lst` is no verb of a grant; the verbs are list, send, read, stop; did you mean `list`?",
             "4:3: the grant `read:` has an empty pattern; leave out the colon to cover every pod, or name one \
