@@ -156,6 +156,8 @@ impl Session {
         let failed = match done {
             Ok(Some(answer)) => return Reply::Answer(answer.finish()),
             Ok(None) => return Reply::Nothing,
+            // Whatever has failed, the call's time is up with it, as in this process.
+            Err(_) if Instant::now() >= deadline => return Reply::Over(self.time_is_up()),
             Err(failed) => failed,
         };
         match self.view().convert_error(failed) {

@@ -58,7 +58,7 @@ A call, with what wasmtime has to grant for it: TCP, and two variables; no direc
         --invoke 'call(\"ListPods\", \"{{}}\")' {file}
 
 wasmtime's command line grants TCP to every address or to none. A program that embeds wasmtime grants this one
-port: `socket_addr_check` of its WASI context."
+port: `allow_tcp` of its WASI context, and a `socket_addr_check` that lets TcpConnect to it, and TcpBind to port 0."
             ),
         }
     }
