@@ -75,6 +75,8 @@ impl Session {
     /// `execution-failed` where nothing takes the connection.
     pub fn begin(gateway: SocketAddr, token: &str) -> Result<Self, Error> {
         let connected = TcpStream::connect_timeout(&gateway, FIRST_ANSWER)
+            // In WASI a connection that was refused may be told by its first use.
+            .and_then(|stream| stream.peer_addr().map(|_| stream))
             .and_then(|stream| stream.set_read_timeout(Some(FIRST_ANSWER)).map(|()| stream));
         let stream = connected.map_err(|error| {
             failed(format!(
