@@ -11,10 +11,10 @@ use anyhow::{Context, bail};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use serde_json::json;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, TcpSocket, UnixListener};
 
 /// How many connections the system keeps until they are taken in.
-const BACKLOG: i32 = 1024;
+const BACKLOG: u32 = 1024;
 
 /// A socket that listens.
 #[derive(Debug)]
@@ -44,10 +44,14 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 impl Listener {
     /// At an address.
-    pub async fn at(address: SocketAddr) -> anyhow::Result<Self> {
-        let listener =
-            TcpListener::bind(address).await.with_context(|| format!("cannot listen at {address}"))?;
-        Ok(Self::Tcp(listener))
+    pub fn at(address: SocketAddr) -> anyhow::Result<Self> {
+        let listen = || {
+            let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+            socket.set_reuseaddr(true)?;
+            socket.bind(address)?;
+            socket.listen(BACKLOG)
+        };
+        Ok(Self::Tcp(listen().with_context(|| format!("cannot listen at {address}"))?))
     }
 
     /// At a Unix socket, which is made. One that nobody listens at any more is replaced.
@@ -106,7 +110,7 @@ fn bind(path: &Path) -> io::Result<(UnixListener, SocketFile)> {
     let found = fs::symlink_metadata(path)?;
     let file = SocketFile { path: path.to_owned(), identity: (found.dev(), found.ino()) };
     fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
-    rustix::net::listen(&socket, BACKLOG)?;
+    rustix::net::listen(&socket, BACKLOG.cast_signed())?;
     Ok((UnixListener::from_std(StdUnixListener::from(socket))?, file))
 }
 

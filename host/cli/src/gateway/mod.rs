@@ -51,7 +51,7 @@ pub async fn run(args: GatewayArgs, host: &HostOptions) -> anyhow::Result<ExitCo
     let audit = host.audit_log(None)?;
     let listener = match args.socket.as_deref() {
         Some(path) => Listener::at_socket(path),
-        None => Listener::at(args.listen).await,
+        None => Listener::at(args.listen),
     };
     let listener = match listener {
         Ok(listener) => listener,

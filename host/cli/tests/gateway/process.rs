@@ -70,11 +70,19 @@ impl Gateway {
 
     /// A connection on which nothing was said yet.
     pub fn connect(&self) -> Client<TcpStream> {
-        let stream = TcpStream::connect(self.line["address"].as_str().unwrap()).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.set_write_timeout(Some(PATIENCE)).unwrap();
-        stream.set_nodelay(true).unwrap();
-        Client::of(stream)
+        self.connections()()
+    }
+
+    /// The same, on any thread.
+    pub fn connections(&self) -> impl Fn() -> Client<TcpStream> + Send + Sync {
+        let address = self.line["address"].as_str().unwrap().to_owned();
+        move || {
+            let stream = TcpStream::connect(&address).unwrap();
+            stream.set_read_timeout(Some(PATIENCE)).unwrap();
+            stream.set_write_timeout(Some(PATIENCE)).unwrap();
+            stream.set_nodelay(true).unwrap();
+            Client::of(stream)
+        }
     }
 
     /// A session that has begun.
