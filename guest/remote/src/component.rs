@@ -1,6 +1,9 @@
 //! The component: the contract's imports, exported; each asks the gateway. Nothing is decided here.
 
-use std::cell::{Cell, RefCell};
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::cell::{Cell, RefCell};
 
 use bindings::exports::pod::tools::{content, pods, scope_lock, session, unix_socket};
 use bindings::pod::tools::types::{self, ErrorKind, Reason};
@@ -25,26 +28,21 @@ struct Current {
     content: RefCell<String>,
 }
 
-thread_local! {
-    static CURRENT: Current = const {
-        Current {
-            session: RefCell::new(None),
-            serial: Cell::new(0),
-            content: RefCell::new(String::new()),
-        }
-    };
-}
+// SAFETY: a component has one thread.
+unsafe impl Sync for Current {}
+
+static CURRENT: Current =
+    Current { session: RefCell::new(None), serial: Cell::new(0), content: RefCell::new(String::new()) };
 
 /// What the session gives, if there is one.
 fn within<T>(work: impl FnOnce(&mut Session) -> Result<T, frame::Error>) -> Result<T, types::Error> {
     let none =
         || failed(INTERNAL, "no session has begun: the component that calls the plugin has to begin one");
-    CURRENT
-        .with(|current| match current.session.borrow_mut().as_mut() {
-            Some(session) => work(session),
-            None => Err(none()),
-        })
-        .map_err(Into::into)
+    match CURRENT.session.borrow_mut().as_mut() {
+        Some(session) => work(session),
+        None => Err(none()),
+    }
+    .map_err(Into::into)
 }
 
 fn ask<T>(
@@ -68,11 +66,11 @@ struct Handle {
 
 impl Handle {
     fn new(number: u32, drop: u8) -> Self {
-        Self { number, serial: CURRENT.with(|current| current.serial.get()), drop }
+        Self { number, serial: CURRENT.serial.get(), drop }
     }
 
     fn is_of_this_session(&self) -> bool {
-        CURRENT.with(|current| current.serial.get()) == self.serial
+        CURRENT.serial.get() == self.serial
     }
 
     fn number(&self) -> Result<u32, types::Error> {
@@ -91,11 +89,9 @@ impl Drop for Handle {
     fn drop(&mut self) {
         if self.is_of_this_session() {
             let request = Request::new(self.drop).u32(self.number);
-            CURRENT.with(|current| {
-                if let Some(session) = current.session.borrow_mut().as_mut() {
-                    session.tell(&request);
-                }
-            });
+            if let Some(session) = CURRENT.session.borrow_mut().as_mut() {
+                session.tell(&request);
+            }
         }
     }
 }
@@ -125,42 +121,41 @@ impl Brought {
 
 impl session::Guest for Component {
     fn begin() -> Result<(), types::Error> {
-        CURRENT.with(|current| {
-            current.serial.set(current.serial.get() + 1);
-            current.content.take();
-            current.session.take();
-            let (gateway, token) = (variable("POD_TOOLS_GATEWAY")?, variable("POD_TOOLS_TOKEN")?);
-            let gateway = gateway.parse().map_err(|_| {
-                let what = "is no IP address with a port, as `127.0.0.1:8123` is";
-                failed(
-                    EXECUTION_FAILED,
-                    format!("POD_TOOLS_GATEWAY is `{}`, which {what}", gateway.escape_debug()),
-                )
-            })?;
-            current.session.replace(Some(Session::begin(gateway, &token)?));
-            Ok(())
-        })
+        CURRENT.serial.set(CURRENT.serial.get() + 1);
+        CURRENT.content.take();
+        CURRENT.session.take();
+        let (gateway, token) = (variable("POD_TOOLS_GATEWAY")?, variable("POD_TOOLS_TOKEN")?);
+        let gateway = gateway.parse().map_err(|_| {
+            let what = "is no IP address with a port, as `127.0.0.1:8123` is";
+            failed(
+                EXECUTION_FAILED,
+                format!("POD_TOOLS_GATEWAY is `{}`, which {what}", gateway.escape_debug()),
+            )
+        })?;
+        CURRENT.session.replace(Some(Session::begin(gateway, &token)?));
+        Ok(())
     }
 
     fn take_content() -> String {
-        CURRENT.with(|current| current.content.take())
+        CURRENT.content.take()
     }
 
     fn commit() -> Result<(), types::Error> {
-        let session = CURRENT.with(|current| current.session.take());
+        let session = CURRENT.session.take();
         session.map_or_else(|| within(|_| Ok(())), |session| session.commit().map_err(Into::into))
     }
 
     fn abort() -> Option<types::Error> {
-        let session = CURRENT.with(|current| current.session.take());
+        let session = CURRENT.session.take();
         session.and_then(|session| session.over().cloned()).map(Into::into)
     }
 }
 
 /// A variable of the environment.
 fn variable(name: &str) -> Result<String, frame::Error> {
-    let value = std::env::var(name).ok().filter(|value| !value.is_empty());
-    value.ok_or_else(|| {
+    let variables = wasip2::cli::environment::get_environment();
+    let value = variables.into_iter().find(|(variable, value)| variable == name && !value.is_empty());
+    value.map(|(_, value)| value).ok_or_else(|| {
         failed(
             EXECUTION_FAILED,
             format!(
@@ -173,7 +168,7 @@ fn variable(name: &str) -> Result<String, frame::Error> {
 
 impl content::Guest for Component {
     fn append(text: String) {
-        CURRENT.with(|current| current.content.borrow_mut().push_str(&text));
+        CURRENT.content.borrow_mut().push_str(&text);
     }
 }
 

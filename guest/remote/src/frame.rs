@@ -1,6 +1,9 @@
 //! Frames: requests as bytes, answers from bytes. What a gateway sends is checked as it is read: no length is believed.
 
-use std::fmt;
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
 
 /// A failed operation, as the wire has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +27,7 @@ impl fmt::Display for Error {
     }
 }
 
-impl std::error::Error for Error {}
+impl core::error::Error for Error {}
 
 /// A request that is being made: its number, and its fields behind it.
 #[derive(Debug)]
@@ -33,7 +36,7 @@ pub struct Request(Vec<u8>);
 impl Request {
     /// The request of that number.
     pub fn new(number: u8) -> Self {
-        Self(vec![number])
+        Self(alloc::vec![number])
     }
 
     /// Adds a `u8`.
@@ -157,7 +160,7 @@ impl Answer {
     /// A `text`.
     pub fn text(&mut self) -> Result<String, Malformed> {
         let length = self.length()?;
-        std::str::from_utf8(self.take(length)?).map(str::to_owned).map_err(|_| Malformed)
+        core::str::from_utf8(self.take(length)?).map(str::to_owned).map_err(|_| Malformed)
     }
 
     /// `bytes` that are all the rest of the frame: not copied.
@@ -165,7 +168,7 @@ impl Answer {
         if self.length()? != self.frame.len() - self.at {
             return Err(Malformed);
         }
-        let mut bytes = std::mem::take(&mut self.frame);
+        let mut bytes = core::mem::take(&mut self.frame);
         bytes.drain(..self.at);
         self.at = 0;
         Ok(bytes)
@@ -217,6 +220,8 @@ const REASONS: u8 = 15;
 
 #[cfg(test)]
 mod tests {
+    use alloc::vec;
+
     use super::*;
 
     #[test]

@@ -5,12 +5,23 @@
 //! The rooms of the crate. A room uses only rooms that are named before it:
 //!
 //! - [`frame`]: requests as bytes, answers from bytes
-//! - [`session`]: the connection that is one call of a tool: what is asked, what is told, and why it is over
-//! - `component`: the exports over both
+//! - [`link`]: a connection, as a session uses it; in the component one of `wasi:sockets`, elsewhere the system's
+//! - [`session`]: one call of a tool: what is asked, what is told, and why it is over
+//! - `component`: the exports over all of these; `runtime`: its memory, and its panics, as the plugin has them
 //!
-//! But for the last one they are plain Rust over [`std::net::TcpStream`]: a client of the protocol for any program.
+//! But for the last two they are a client of the protocol for any program.
+
+#![no_std]
+
+extern crate alloc;
+#[cfg(not(target_family = "wasm"))]
+extern crate std;
 
 #[cfg(target_family = "wasm")]
 mod component;
 pub mod frame;
+pub mod link;
+#[cfg(target_family = "wasm")]
+#[path = "../../src/runtime.rs"]
+mod runtime;
 pub mod session;

@@ -3,11 +3,14 @@
 //! A request waits for its answer; what needs none, and the request that begins, are sent with the request that comes
 //! next, so that no function of the contract takes more than one round trip.
 
-use std::io::{self, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+use core::time::Duration;
 
 use crate::frame::{Answer, EXECUTION_FAILED, Error, INTERNAL, Malformed, Request};
+use crate::link::{Broken, Link, Tcp};
 
 /// The version of the protocol.
 pub const VERSION: u16 = 1;
@@ -40,7 +43,8 @@ const AFTER_THE_CALL: Duration = Duration::from_secs(10);
 /// The longest first answer, and the longest of all others, in bytes.
 const LONGEST_FIRST: usize = 64 << 10;
 const LONGEST: usize = 1 << 30;
-/// How much room is made for bytes that have not come yet.
+/// How many bytes are taken at once: the first of an answer, and its rest.
+const FIRST_PIECE: usize = 8 << 10;
 const PIECE: usize = 1 << 20;
 
 /// The bounds of the call, as the gateway tells them.
@@ -56,9 +60,11 @@ pub struct Bounds {
 
 /// A session with a gateway. Dropped without [`commit`](Self::commit), it has moved no cursor.
 #[derive(Debug)]
-pub struct Session {
+pub struct Session<L = Tcp> {
     gateway: SocketAddr,
-    stream: BufReader<TcpStream>,
+    link: L,
+    /// What has come of the next answer.
+    received: Vec<u8>,
     /// Frames that are sent with the next request.
     unsent: Vec<u8>,
     /// Once the answer to `begin` was read.
@@ -67,28 +73,22 @@ pub struct Session {
     over: Option<Error>,
 }
 
-impl Session {
+impl<L: Link> Session<L> {
     /// Connects. `begin` is sent with the first request, and so is told whether the gateway takes the token.
     ///
     /// # Errors
     ///
     /// `execution-failed` where nothing takes the connection.
     pub fn begin(gateway: SocketAddr, token: &str) -> Result<Self, Error> {
-        let connected = TcpStream::connect_timeout(&gateway, FIRST_ANSWER)
-            // In WASI a connection that was refused may be told by its first use.
-            .and_then(|stream| stream.peer_addr().map(|_| stream))
-            .and_then(|stream| stream.set_read_timeout(Some(FIRST_ANSWER)).map(|()| stream));
-        let stream = connected.map_err(|error| {
+        let link = L::connect(gateway, FIRST_ANSWER).map_err(|reason| {
             failed(format!(
-                "no gateway can be reached at {gateway}: {}; start one there with `pod-tools gateway`, and let \
-                 this component's host allow it TCP connections to that address",
-                reason(&error)
+                "no gateway can be reached at {gateway}: {reason}; start one there with `pod-tools gateway`, and let \
+                 this component's host allow it TCP connections to that address"
             ))
         })?;
         let mut unsent = Vec::new();
         Request::new(number::BEGIN).bytes(b"podtools").u16(VERSION).bytes(token).write_to(&mut unsent);
-        let stream = BufReader::new(stream);
-        Ok(Self { gateway, stream, unsent, bounds: None, asked: 0, over: None })
+        Ok(Self { gateway, link, received: Vec::new(), unsent, bounds: None, asked: 0, over: None })
     }
 
     /// Why the session is over, if it is.
@@ -165,14 +165,12 @@ impl Session {
     }
 
     fn send(&mut self) -> Result<(), Error> {
-        let frames = std::mem::take(&mut self.unsent);
-        self.stream.get_mut().write_all(&frames).or_else(|error| {
+        let frames = core::mem::take(&mut self.unsent);
+        match self.link.send(&frames) {
             // A gateway that ends a session says why, and the rest of a request may not find it open.
-            match error.kind() {
-                io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => Ok(()),
-                _ => Err(self.broken(&error)),
-            }
-        })
+            Ok(()) | Err(Broken::Ended) => Ok(()),
+            Err(Broken::TimedOut) => Err(self.broken(Broken::TimedOut)),
+        }
     }
 
     /// The bounds, from the answer to `begin` if that was not read yet.
@@ -193,24 +191,28 @@ impl Session {
         let bounds = bounds.map_err(|Malformed| self.no_gateway())?;
         self.bounds = Some(bounds);
         let time = Duration::from_millis(bounds.call_ms.into()).saturating_add(AFTER_THE_CALL);
-        self.stream.get_ref().set_read_timeout(Some(time)).map_err(|error| self.broken(&error))?;
+        self.link.wait_at_most(time);
         Ok(bounds)
     }
 
     /// The next frame.
     fn answer(&mut self, longest: usize) -> Result<Answer, Error> {
-        let mut length = [0; 4];
-        self.stream.read_exact(&mut length).map_err(|error| self.broken(&error))?;
-        let length = usize::try_from(u32::from_le_bytes(length)).unwrap_or(usize::MAX);
+        let mut frame = core::mem::take(&mut self.received);
+        let length = loop {
+            if let Some(length) = frame.first_chunk() {
+                break usize::try_from(u32::from_le_bytes(*length)).unwrap_or(usize::MAX);
+            }
+            frame.extend(self.link.receive(FIRST_PIECE).map_err(|broken| self.broken(broken))?);
+        };
         if length > longest {
             return Err(self.nonsense());
         }
-        let mut frame = Vec::new();
+        frame.drain(..4);
         while frame.len() < length {
-            let arrived = frame.len();
-            frame.resize(length.min(arrived + PIECE), 0);
-            self.stream.read_exact(&mut frame[arrived..]).map_err(|error| self.broken(&error))?;
+            let missing = PIECE.min(length - frame.len());
+            frame.extend(self.link.receive(missing).map_err(|broken| self.broken(broken))?);
         }
+        self.received = frame.split_off(length);
         Ok(Answer::new(frame))
     }
 
@@ -243,23 +245,18 @@ impl Session {
         ))
     }
 
-    fn broken(&self, error: &io::Error) -> Error {
+    fn broken(&self, broken: Broken) -> Error {
         let gateway = self.gateway;
         let before = if self.bounds.is_some() { "the call was at its end" } else { "it had answered" };
-        match error.kind() {
-            io::ErrorKind::UnexpectedEof
-            | io::ErrorKind::BrokenPipe
-            | io::ErrorKind::ConnectionReset
-            | io::ErrorKind::ConnectionAborted => failed(format!(
-                "the gateway at {gateway} closed the connection before {before}; if it is no longer running, start \
-                 it again, and call again"
-            )),
-            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => failed(format!(
-                "the gateway at {gateway} did not answer in time; see whether it is a gateway, and whether it is \
-                 stopped"
-            )),
-            _ => failed(format!("the connection to the gateway at {gateway} failed: {}", reason(error))),
-        }
+        failed(match broken {
+            Broken::Ended => format!(
+                "the gateway at {gateway} closed the connection before {before}; if it is no longer running, start it \
+                 again, and call again"
+            ),
+            Broken::TimedOut => format!(
+                "the gateway at {gateway} did not answer in time; see whether it is a gateway, and whether it is stopped"
+            ),
+        })
     }
 }
 
@@ -268,13 +265,6 @@ fn bounds(answer: &mut Answer) -> Result<Bounds, Malformed> {
     let bounds = Bounds { operation_ms, max_output, call_ms: answer.u32()? };
     answer.end()?;
     Ok(bounds)
-}
-
-/// Without the number, which is another one in each system.
-fn reason(error: &io::Error) -> String {
-    let mut text = error.to_string();
-    text.truncate(text.find(" (os error").unwrap_or(text.len()));
-    text
 }
 
 fn failed(message: String) -> Error {

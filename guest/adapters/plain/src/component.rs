@@ -1,5 +1,8 @@
 //! The component: the plugin's tools, each call within a session.
 
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use bindings::exports::pod::tools::tools::{Definition, Document, Error, Guest, Output};
 use bindings::pod::tools::{session, tools};
 

@@ -4,5 +4,12 @@
 //! Read cursors move with `commit`, before the answer has left the component: a host that is killed in between has
 //! moved them, and the text of that answer is not given again.
 
+#![no_std]
+
+extern crate alloc;
+
 #[cfg(target_family = "wasm")]
 mod component;
+#[cfg(target_family = "wasm")]
+#[path = "../../../src/runtime.rs"]
+mod runtime;
