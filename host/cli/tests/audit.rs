@@ -64,6 +64,7 @@ fn a_call_that_goes_well_leaves_its_pod_its_verbs_and_its_bytes_and_no_text() {
             "version",
             "time",
             "tool",
+            "caller",
             "outcome",
             "kind",
             "reason",

@@ -11,10 +11,10 @@ use crate::call::gate::Pod;
 use crate::call::host_error::{HostResult, ended_by};
 use crate::call::{PodCtx, PodCtxView};
 use crate::error::{ErrorKind, Reason, ToolError};
-use crate::imports::bindings::pod::tools::pods::{Host as _, HostPod as _, Verb};
+use crate::imports::bindings::pod::tools::pods::{Host as _, HostPod, Verb};
 use crate::imports::bindings::pod::tools::scope_lock::Host as _;
 use crate::imports::bindings::pod::tools::types::{Error, Host as _};
-use crate::imports::bindings::pod::tools::unix_socket::{Host as _, HostExchange as _};
+use crate::imports::bindings::pod::tools::unix_socket::{Host as _, HostExchange};
 
 /// Bytes that a request may have beyond what the plugin may hand over: its number, lengths, handles.
 const ENVELOPE: usize = 64 << 10;
@@ -191,7 +191,7 @@ impl Session {
             }
             Request::DropPod(pod) => {
                 let pod = self.handles.take_pod(pod)?;
-                crate::imports::bindings::pod::tools::pods::HostPod::drop(&mut self.view(), pod)?;
+                HostPod::drop(&mut self.view(), pod)?;
                 return Ok(None);
             }
             Request::Open { pod, request, within_ms } => {
@@ -205,10 +205,7 @@ impl Session {
             }
             Request::DropExchange(exchange) => {
                 let exchange = self.handles.take_exchange(exchange)?;
-                crate::imports::bindings::pod::tools::unix_socket::HostExchange::drop(
-                    &mut self.view(),
-                    exchange,
-                )?;
+                HostExchange::drop(&mut self.view(), exchange)?;
                 return Ok(None);
             }
             Request::Probe(pods) => {

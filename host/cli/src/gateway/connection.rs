@@ -177,8 +177,8 @@ impl Gateway {
     /// Answers a wrong token, late, and with a line in the audit log.
     async fn refuse(&self, newcomer: Newcomer, frames: Incoming, writer: Outgoing) {
         let Ok(_waiting) = self.refused.try_acquire() else {
-            return tracing::warn!(
-                "a wrong token was shown, as by {REFUSED_AT_ONCE} others within the last second"
+            return tracing::debug!(
+                "a wrong token was shown, while {REFUSED_AT_ONCE} others wait to be refused"
             );
         };
         newcomer.leave();

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::exposure::exposures;
 use super::fault::{Fault, Position, fault};
-use super::file::{GrantsFile, Placed};
+use super::file::{GrantsFile, GrantsOfCaller, Placed};
 use crate::limit_options::{GivenLimit, GivenLimits};
 
 /// The most names of pods that people are shown of one grant.
@@ -23,6 +23,9 @@ pub struct Explanation {
     grants: Vec<Explained>,
     /// Verbs that nothing grants on any pod.
     denied_everywhere: Vec<&'static str>,
+    /// Those who have grants of their own, where there are any: then there are no others.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    callers: Vec<ExplainedCaller>,
     /// The limits that are not the default.
     limits: Vec<ChangedLimit>,
     /// `None`: the base directory and the spawner's.
@@ -31,6 +34,17 @@ pub struct Explanation {
     #[serde(skip_serializing_if = "Option::is_none")]
     registry_error: Option<String>,
     warnings: Vec<Fault>,
+}
+
+/// One who has grants of his own.
+#[derive(Debug, Serialize)]
+struct ExplainedCaller {
+    #[serde(flatten)]
+    at: Position,
+    caller: String,
+    token_file: PathBuf,
+    grants: Vec<Explained>,
+    denied_everywhere: Vec<&'static str>,
 }
 
 /// One grant.
@@ -70,7 +84,6 @@ impl Explanation {
         let exposed = exposures(&file.path, directory, records.as_deref().unwrap_or_default());
         warnings.extend(exposed.into_iter().map(|why| fault(None, why)));
         let grants = file.grants.as_deref().unwrap_or_default();
-        let is_granted = |verb: &Verb| grants.iter().any(|grant| grant.value.verbs().contains(verb));
         let changed = |limits: &&Placed<GivenLimit>| {
             let mut changed = Limits::default();
             GivenLimits(vec![limits.value.clone()]).apply(&mut changed);
@@ -86,16 +99,31 @@ impl Explanation {
             file: file.path.clone(),
             ok: true,
             grants: grants.iter().map(|grant| Explained::of(grant, pods.as_deref())).collect(),
-            denied_everywhere: Verb::ALL
-                .iter()
-                .filter(|verb| !is_granted(verb))
-                .map(|verb| verb.as_str())
-                .collect(),
+            denied_everywhere: denied_everywhere(grants),
+            callers: file.callers.iter().map(|caller| ExplainedCaller::of(caller, pods.as_deref())).collect(),
             limits: limits.collect(),
             allow_sockets: directories
                 .map(|all| all.iter().map(|directory| directory.value.clone()).collect()),
             registry_error,
             warnings,
+        }
+    }
+}
+
+/// Verbs that none of them grants on any pod.
+fn denied_everywhere(grants: &[Placed<Grant>]) -> Vec<&'static str> {
+    let is_granted = |verb: &Verb| grants.iter().any(|grant| grant.value.verbs().contains(verb));
+    Verb::ALL.iter().filter(|verb| !is_granted(verb)).map(|verb| verb.as_str()).collect()
+}
+
+impl ExplainedCaller {
+    fn of(caller: &GrantsOfCaller, pods: Option<&[String]>) -> Self {
+        Self {
+            at: caller.name.at,
+            caller: caller.name.text.clone(),
+            token_file: caller.token_file.value.clone(),
+            grants: caller.grants.iter().map(|grant| Explained::of(grant, pods)).collect(),
+            denied_everywhere: denied_everywhere(&caller.grants),
         }
     }
 }
@@ -116,7 +144,16 @@ impl Explained {
 /// What is allowed, and probably not meant.
 fn warnings(file: &GrantsFile) -> Vec<Fault> {
     let mut warnings = Vec::new();
+    for caller in &file.callers {
+        if caller.grants.is_empty() {
+            let shown = caller.name.text.escape_debug();
+            let why = format!("caller `{shown}` has no `grants`: every call of his is denied");
+            warnings.push(fault(Some(caller.name.at), why));
+        }
+        warnings.extend((0..caller.grants.len()).filter_map(|i| covered_by_others(&caller.grants, i)));
+    }
     match file.grants.as_deref() {
+        _ if !file.callers.is_empty() => {}
         None => warnings.push(fault(None, "has no `grants`: every call is denied")),
         Some([]) => warnings.push(fault(None, "`grants` is empty: every call is denied")),
         Some(grants) => {
@@ -165,11 +202,15 @@ fn words(verb: &str) -> &'static str {
 /// For people.
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}: {} grant(s)", self.file.display(), self.grants.len())?;
+        let of_callers: usize = self.callers.iter().map(|caller| caller.grants.len()).sum();
+        writeln!(f, "{}: {} grant(s)", self.file.display(), self.grants.len() + of_callers)?;
         for grant in &self.grants {
             write!(f, "\n{grant}")?;
         }
-        if !self.denied_everywhere.is_empty() {
+        for caller in &self.callers {
+            write!(f, "\n{caller}")?;
+        }
+        if self.callers.is_empty() && !self.denied_everywhere.is_empty() {
             writeln!(f, "\nOn no pod: {}", self.denied_everywhere.join(", "))?;
         }
         if let Some(error) = &self.registry_error {
@@ -193,6 +234,20 @@ impl fmt::Display for Explanation {
             let blank = if i == 0 { "\n" } else { "" };
             let line = at.map_or(String::new(), |at| format!("line {}: ", at.line));
             writeln!(f, "{blank}warning: {line}{message}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for ExplainedCaller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, token) = (self.caller.escape_debug(), self.token_file.display());
+        writeln!(f, "line {}: caller `{name}`, who shows the token in {token}", self.at.line)?;
+        for grant in &self.grants {
+            write!(f, "\n{grant}")?;
+        }
+        if !self.denied_everywhere.is_empty() {
+            writeln!(f, "\nOn no pod: {}", self.denied_everywhere.join(", "))?;
         }
         Ok(())
     }

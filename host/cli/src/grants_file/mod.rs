@@ -10,6 +10,15 @@
 //! [limits]                                      # names, units and bounds as the options'
 //! op-timeout = "5s"
 //! ```
+//!
+//! For `pod-tools gateway` there may be callers in the place of `grants`:
+//!
+//! ```toml
+//! [[caller]]
+//! name = "alice"                                # in logs; she has read cursors of her own
+//! token-file = "/etc/pod-tools/alice"
+//! grants = ["list,read"]
+//! ```
 
 pub mod explain;
 mod exposure;

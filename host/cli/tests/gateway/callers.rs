@@ -122,6 +122,23 @@ fn what_is_changed_holds_for_new_sessions_and_what_is_revoked_for_open_ones_too(
 }
 
 #[test]
+fn the_grants_of_the_one_caller_without_a_name_are_followed_too() {
+    let callers = Callers::new();
+    fs::write(&callers.file, "grants = [\"list\"]\n").unwrap();
+    let gateway = Gateway::start(&callers.place, &["--grants", callers.file.to_str().unwrap()]);
+    let mut session = gateway.session();
+    session.list().unwrap();
+    fs::write(&callers.file, "grants = [\"read\", \"send\"]\n").unwrap();
+    gateway.await_log("read again; 2 grant(s) are in force");
+    assert_eq!(session.list().unwrap_err().failed().words(), ("denied", "not-granted"));
+    gateway.session().find("child", SEND).unwrap();
+    // Callers of their own have no place beside it.
+    callers.write(&[("alice", r#""list""#)]);
+    gateway.await_log("leave out --token-file");
+    gateway.session().find("child", SEND).unwrap();
+}
+
+#[test]
 fn a_token_that_was_written_anew_counts_once_the_file_is_read_again() {
     let callers = Callers::new();
     callers.write(&[("alice", r#""list""#)]);
@@ -182,4 +199,32 @@ fn what_is_wrong_with_callers_is_told_at_once_and_where() {
             "15:8: there is a caller `y` above; write what he may do in one place",
         ]
     );
+}
+
+#[test]
+fn a_file_of_callers_is_explained_caller_by_caller() {
+    let callers = Callers::new();
+    callers.write(&[("alice", r#""list,read", "read:child""#), ("bob", "")]);
+    let file = callers.file.to_str().unwrap();
+    let explained = run(at(&callers.place, ["grants", "check", file]));
+    assert_eq!(explained.code, Some(0), "{explained:?}");
+    for part in [
+        "callers.toml: 2 grant(s)\n",
+        "line 2: caller `alice`, who shows the token in ",
+        "line 4: \"list,read\"\n",
+        "now: child\n",
+        "On no pod: send, stop\n",
+        "line 7: caller `bob`",
+        "On no pod: list, send, read, stop\n",
+        "warning: line 4: \"read:child\" allows nothing that line 4 does not; it can go",
+        "warning: line 7: caller `bob` has no `grants`: every call of his is denied",
+    ] {
+        assert!(explained.stdout.contains(part), "{part:?} is not in {}", explained.stdout);
+    }
+    assert!(!explained.stdout.contains("has no `grants`: every call is denied"), "{}", explained.stdout);
+    let document = run(at(&callers.place, ["grants", "check", "--json", file])).stdout;
+    let document: serde_json::Value = serde_json::from_str(&document).unwrap();
+    assert_eq!(document["callers"][0]["caller"], "alice");
+    assert_eq!(document["callers"][0]["grants"][1]["grant"], "read:child");
+    assert_eq!(document["callers"][1]["denied_everywhere"], json!(["list", "send", "read", "stop"]));
 }

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::cli::{RealPod, call, call_with, place_with};
 use crate::client::{Client, LIST, READ, SEND, STOP};
-use crate::process::{Gateway, PATIENT, audited};
+use crate::process::{Gateway, PATIENT, TOKEN, audited};
 use crate::wire::{Fields, Refusal, request};
 
 fn read_cursor(gateway: &Gateway, pod: &str) -> Option<(u64, String)> {
@@ -17,9 +17,9 @@ fn read_cursor(gateway: &Gateway, pod: &str) -> Option<(u64, String)> {
 fn a_session_begins_with_the_bounds_of_its_call() {
     let place = Place::new().unwrap();
     let gateway = Gateway::start(&place, &["--op-timeout", "1500ms", "--max-output", "64KiB"]);
-    assert_eq!(gateway.connect().begin(crate::process::TOKEN).unwrap(), (1, 1500, Some(65_536), 30_000));
+    assert_eq!(gateway.connect().begin(TOKEN).unwrap(), (1, 1500, Some(65_536), 30_000));
     let unbounded = Gateway::start(&place, &["--call-timeout", "2s"]);
-    assert_eq!(unbounded.connect().begin(crate::process::TOKEN).unwrap(), (1, 5000, None, 2000));
+    assert_eq!(unbounded.connect().begin(TOKEN).unwrap(), (1, 5000, None, 2000));
 }
 
 #[test]
@@ -211,8 +211,18 @@ fn limits_end_a_session_as_they_end_a_call() {
     calls.reclaim_stale().unwrap();
     is_limit(&calls.list().unwrap_err().over(), "--host-calls");
 
+    let none = Gateway::start(&place, &["--host-calls", "0"]);
+    is_limit(&none.connect().begin(TOKEN).unwrap_err().over(), "--host-calls");
+
     let (_gateway, mut handles) = session(&["--handles", "1"]);
     is_limit(&handles.list().unwrap_err().over(), "--handles");
+
+    let (_gateway, mut memory) = session(&["--memory", "1"]);
+    is_limit(&memory.list().unwrap_err().over(), "--memory");
+
+    let (_gateway, mut computing) = session(&["--cpu-time", "5ms", "--handles", "100000000"]);
+    let ended = std::iter::repeat_with(|| computing.list()).find_map(Result::err);
+    is_limit(&ended.unwrap().over(), "--cpu-time");
 
     let (_gateway, mut exchanges) = session(&["--exchanges", "1"]);
     let pod = exchanges.find("child", READ).unwrap().pod;
