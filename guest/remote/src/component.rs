@@ -132,7 +132,7 @@ impl session::Guest for Component {
                 format!("POD_TOOLS_GATEWAY is `{}`, which {what}", gateway.escape_debug()),
             )
         })?;
-        CURRENT.session.replace(Some(Session::begin(gateway, &token)?));
+        CURRENT.session.replace(Some(Session::begin(gateway, &token)));
         Ok(())
     }
 

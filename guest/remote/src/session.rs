@@ -62,7 +62,8 @@ pub struct Bounds {
 #[derive(Debug)]
 pub struct Session<L = Tcp> {
     gateway: SocketAddr,
-    link: L,
+    /// Once there was something to ask.
+    link: Option<L>,
     /// What has come of the next answer.
     received: Vec<u8>,
     /// Frames that are sent with the next request.
@@ -74,21 +75,12 @@ pub struct Session<L = Tcp> {
 }
 
 impl<L: Link> Session<L> {
-    /// Connects. `begin` is sent with the first request, and so is told whether the gateway takes the token.
-    ///
-    /// # Errors
-    ///
-    /// `execution-failed` where nothing takes the connection.
-    pub fn begin(gateway: SocketAddr, token: &str) -> Result<Self, Error> {
-        let link = L::connect(gateway, FIRST_ANSWER).map_err(|reason| {
-            failed(format!(
-                "no gateway can be reached at {gateway}: {reason}; start one there with `pod-tools gateway`, and let \
-                 this component's host allow it TCP connections to that address"
-            ))
-        })?;
+    /// Notes who asks whom. Nothing is sent, nor connected, before there is something to ask: the time of the session
+    /// begins with that.
+    pub fn begin(gateway: SocketAddr, token: &str) -> Self {
         let mut unsent = Vec::new();
         Request::new(number::BEGIN).bytes(b"podtools").u16(VERSION).bytes(token).write_to(&mut unsent);
-        Ok(Self { gateway, link, received: Vec::new(), unsent, bounds: None, asked: 0, over: None })
+        Self { gateway, link: None, received: Vec::new(), unsent, bounds: None, asked: 0, over: None }
     }
 
     /// Why the session is over, if it is.
@@ -124,8 +116,8 @@ impl<L: Link> Session<L> {
         result: impl FnOnce(&mut Answer) -> Result<T, Malformed>,
     ) -> Result<T, Error> {
         self.asked += 1;
-        request.write_to(&mut self.unsent);
         let answered = self.within(|session| {
+            request.write_to(&mut session.unsent);
             session.send()?;
             session.first_answer()?;
             let mut answer = session.answer(LONGEST)?;
@@ -147,12 +139,15 @@ impl<L: Link> Session<L> {
         }
     }
 
-    /// Ends the session and has its cursors stored.
+    /// Ends the session and has its cursors stored. Where nothing was asked, there are none.
     ///
     /// # Errors
     ///
     /// Why they were not.
     pub fn commit(mut self) -> Result<(), Error> {
+        if self.link.is_none() && self.over.is_none() {
+            return Ok(());
+        }
         self.ask(&Request::new(number::COMMIT), |_| Ok(()))
     }
 
@@ -164,9 +159,24 @@ impl<L: Link> Session<L> {
         work(self).inspect_err(|error| self.over = Some(error.clone()))
     }
 
+    /// The connection, which is made for the first request.
+    fn link(&mut self) -> Result<&mut L, Error> {
+        let link = match self.link.take() {
+            Some(link) => link,
+            None => L::connect(self.gateway, FIRST_ANSWER).map_err(|reason| {
+                failed(format!(
+                    "no gateway can be reached at {}: {reason}; start one there with `pod-tools gateway`, and let this \
+                     component's host allow it TCP connections to that address",
+                    self.gateway
+                ))
+            })?,
+        };
+        Ok(self.link.insert(link))
+    }
+
     fn send(&mut self) -> Result<(), Error> {
         let frames = core::mem::take(&mut self.unsent);
-        match self.link.send(&frames) {
+        match self.link()?.send(&frames) {
             // A gateway that ends a session says why, and the rest of a request may not find it open.
             Ok(()) | Err(Broken::Ended) => Ok(()),
             Err(Broken::TimedOut) => Err(self.broken(Broken::TimedOut)),
@@ -191,7 +201,7 @@ impl<L: Link> Session<L> {
         let bounds = bounds.map_err(|Malformed| self.no_gateway())?;
         self.bounds = Some(bounds);
         let time = Duration::from_millis(bounds.call_ms.into()).saturating_add(AFTER_THE_CALL);
-        self.link.wait_at_most(time);
+        self.link()?.wait_at_most(time);
         Ok(bounds)
     }
 
@@ -202,18 +212,22 @@ impl<L: Link> Session<L> {
             if let Some(length) = frame.first_chunk() {
                 break usize::try_from(u32::from_le_bytes(*length)).unwrap_or(usize::MAX);
             }
-            frame.extend(self.link.receive(FIRST_PIECE).map_err(|broken| self.broken(broken))?);
+            frame.extend(self.receive(FIRST_PIECE)?);
         };
         if length > longest {
             return Err(self.nonsense());
         }
         frame.drain(..4);
         while frame.len() < length {
-            let missing = PIECE.min(length - frame.len());
-            frame.extend(self.link.receive(missing).map_err(|broken| self.broken(broken))?);
+            frame.extend(self.receive(PIECE.min(length - frame.len()))?);
         }
         self.received = frame.split_off(length);
         Ok(Answer::new(frame))
+    }
+
+    fn receive(&mut self, max: usize) -> Result<Vec<u8>, Error> {
+        let received = self.link()?.receive(max);
+        received.map_err(|broken| self.broken(broken))
     }
 
     /// The error with which the gateway has ended the session.

@@ -45,6 +45,10 @@ fn begun() -> Vec<u8> {
     frame(&[&[0, 1, 0], &5000_u32.to_le_bytes(), &[0], &30_000_u32.to_le_bytes()])
 }
 
+fn begin_at(gateway: SocketAddr) -> Session {
+    Session::begin(gateway, "t")
+}
+
 fn state_of(handle: u32) -> Request {
     Request::new(number::STATE).u32(handle)
 }
@@ -60,7 +64,7 @@ fn what_begins_and_what_drops_travels_with_the_next_request() {
         ([frame(&[&[7, 7, 0, 0, 0]]), frame(&[&[3, 8, 0, 0, 0]])].concat(), frame(&[&[0, 1]])),
         (frame(&[&[15]]), frame(&[&[0]])),
     ]);
-    let mut session = Session::begin(address, "t").unwrap();
+    let mut session = begin_at(address);
     assert_eq!(session.ask(&state_of(7), Answer::u8), Ok(2));
     assert_eq!(session.bounds(), Ok(Bounds { operation_ms: 5000, max_output: None, call_ms: 30_000 }));
     session.tell(&Request::new(number::DROP_POD).u32(7));
@@ -79,7 +83,7 @@ fn a_failed_operation_ends_nothing_and_an_ended_session_stays_ended() {
         (frame(&[&[3, 1, 0, 0, 0]]), failed),
         (frame(&[&[3, 1, 0, 0, 0]]), over),
     ]);
-    let mut session = Session::begin(address, "t").unwrap();
+    let mut session = begin_at(address);
     session.bounds().unwrap();
     assert_eq!(session.ask(&state_of(1), Answer::u8), Err(error(1, 3, "no")));
     assert_eq!(session.over(), None);
@@ -95,7 +99,7 @@ fn a_failed_operation_ends_nothing_and_an_ended_session_stays_ended() {
 fn a_refused_token_is_told_in_the_words_of_the_gateway() {
     let refused = frame(&[&[2, 3, 0, 5, 0, 0, 0], b"wrong"]);
     let (address, _peer) = peer(vec![(begin(), refused)]);
-    let mut session = Session::begin(address, "t").unwrap();
+    let mut session = begin_at(address);
     assert_eq!(session.ask(&state_of(1), Answer::u8), Err(error(3, 0, "wrong")));
     assert_eq!(session.commit(), Err(error(3, 0, "wrong")));
 }
@@ -105,7 +109,9 @@ fn a_gateway_that_is_not_there_is_named_with_the_remedy() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
-    let error = Session::begin(address, "t").unwrap_err();
+    let mut session = begin_at(address);
+    let error = session.bounds().unwrap_err();
+    assert_eq!(session.commit(), Err(error.clone()));
     assert_eq!(error.kind, EXECUTION_FAILED);
     for part in [&address.to_string(), "refused", "pod-tools gateway"] {
         assert!(error.message.contains(part), "{error}");
@@ -113,12 +119,22 @@ fn a_gateway_that_is_not_there_is_named_with_the_remedy() {
     assert!(!error.message.contains("os error"), "{error}");
 }
 
+#[test]
+fn what_asks_nothing_connects_to_nobody() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut session = begin_at(listener.local_addr().unwrap());
+    session.tell(&Request::new(number::DROP_POD).u32(1));
+    assert_eq!(session.commit(), Ok(()));
+    listener.set_nonblocking(true).unwrap();
+    assert_eq!(listener.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+}
+
 /// What a session that has begun is told where the peer answers so, and where it answers the request after that so.
 fn told(first: &[u8], second: Option<&[u8]>) -> Error {
     let mut talk = vec![(begin(), first.to_vec())];
     talk.extend(second.map(|second| (frame(&[&[3, 1, 0, 0, 0]]), second.to_vec())));
     let (address, _peer) = peer(talk);
-    let mut session = Session::begin(address, "t").unwrap();
+    let mut session = begin_at(address);
     let told = session.bounds().and_then(|_| session.ask(&state_of(1), Answer::u8).map(drop));
     let error = told.unwrap_err();
     assert!(error.message.contains(&address.to_string()), "{error}");

@@ -4,7 +4,7 @@
 //! Read cursors move with `commit`, before the answer has left the component: a host that is killed in between has
 //! moved them, and the text of that answer is not given again.
 
-#![no_std]
+#![cfg_attr(target_family = "wasm", no_std)]
 
 extern crate alloc;
 

@@ -15,8 +15,9 @@ pub struct Tcp(TcpStream);
 
 impl Link for Tcp {
     fn connect(gateway: SocketAddr, within: Duration) -> Result<Self, String> {
-        let mut link =
-            TcpStream::connect_timeout(&gateway, within).map(Self).map_err(|error| error.to_string())?;
+        let mut link = TcpStream::connect_timeout(&gateway, within)
+            .map(Self)
+            .map_err(|error| error.kind().to_string())?;
         link.wait_at_most(within);
         Ok(link)
     }
