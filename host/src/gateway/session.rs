@@ -39,6 +39,15 @@ pub enum Reply {
     Over(Over),
 }
 
+/// What has come of a request.
+enum Done {
+    Answered(Answer),
+    /// A handle was dropped.
+    Dropped,
+    /// The session is to end, with what it has staged stored.
+    Last,
+}
+
 /// The last answer of a session: the connection is to be closed behind it.
 #[derive(Debug, Clone)]
 #[must_use = "it is to be sent"]
@@ -140,25 +149,24 @@ impl Session {
         if Instant::now() >= deadline {
             return Reply::Over(self.time_is_up());
         }
-        let request = match Request::decode(&content) {
-            Ok(Request::Commit) => return Reply::Over(self.commit().await),
-            Ok(request) => request,
+        let clock = self.ctx.clock().clone();
+        let work = clock.measure(async {
+            let request = Request::decode(&content)?;
+            drop(content);
+            Ok::<_, Malformed>(self.carry_out(request).await)
+        });
+        let Ok(done) = timeout_at(deadline, work).await else { return Reply::Over(self.time_is_up()) };
+        let failed = match done {
+            Ok(Ok(Done::Answered(answer))) => return Reply::Answer(answer.finish()),
+            Ok(Ok(Done::Dropped)) => return Reply::Nothing,
+            Ok(Ok(Done::Last)) => return Reply::Over(self.commit().await),
+            // Whatever has failed, the call's time is up with it, as in this process.
+            Ok(Err(_)) if Instant::now() >= deadline => return Reply::Over(self.time_is_up()),
+            Ok(Err(failed)) => failed,
             Err(malformed) => {
                 self.is_over = true;
                 return Reply::Over(not_understood(&malformed).into());
             }
-        };
-        drop(content);
-        let clock = self.ctx.clock().clone();
-        let Ok(done) = timeout_at(deadline, clock.measure(self.carry_out(request))).await else {
-            return Reply::Over(self.time_is_up());
-        };
-        let failed = match done {
-            Ok(Some(answer)) => return Reply::Answer(answer.finish()),
-            Ok(None) => return Reply::Nothing,
-            // Whatever has failed, the call's time is up with it, as in this process.
-            Err(_) if Instant::now() >= deadline => return Reply::Over(self.time_is_up()),
-            Err(failed) => failed,
         };
         match self.view().convert_error(failed) {
             Ok(error) => Reply::Answer(Answer::failed(&error)),
@@ -166,9 +174,9 @@ impl Session {
         }
     }
 
-    async fn carry_out(&mut self, request: Request) -> HostResult<Option<Answer>> {
+    async fn carry_out(&mut self, request: Request) -> HostResult<Done> {
         let result = Answer::result();
-        Ok(Some(match request {
+        Ok(Done::Answered(match request {
             Request::Find { name, purpose } => self.find(name, purpose)?,
             Request::List => self.list()?,
             Request::State(pod) => {
@@ -192,7 +200,7 @@ impl Session {
             Request::DropPod(pod) => {
                 let pod = self.handles.take_pod(pod)?;
                 HostPod::drop(&mut self.view(), pod)?;
-                return Ok(None);
+                return Ok(Done::Dropped);
             }
             Request::Open { pod, request, within_ms } => {
                 let pod = self.handles.pod(pod)?;
@@ -206,7 +214,7 @@ impl Session {
             Request::DropExchange(exchange) => {
                 let exchange = self.handles.take_exchange(exchange)?;
                 HostExchange::drop(&mut self.view(), exchange)?;
-                return Ok(None);
+                return Ok(Done::Dropped);
             }
             Request::Probe(pods) => {
                 let pods =
@@ -223,8 +231,7 @@ impl Session {
                 result
             }
             Request::ReclaimStale { within_ms } => result.u32(self.view().reclaim_stale(within_ms).await?),
-            // It ends the session, and is carried out where that is done.
-            Request::Commit => return Ok(None),
+            Request::Commit => return Ok(Done::Last),
         }))
     }
 
@@ -273,7 +280,7 @@ impl Session {
         }
     }
 
-    /// Stores what is staged. Not bounded by the call's time, as in this process: each file has the time of an operation.
+    /// Stores what is staged. Not bounded by the call's time, as in this process: it has the time of an operation.
     async fn commit(&mut self) -> Over {
         self.is_over = true;
         match self.ctx.take_staged().store().await {
