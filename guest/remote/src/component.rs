@@ -9,7 +9,11 @@ use bindings::exports::pod::tools::{content, pods, scope_lock, session, unix_soc
 use bindings::pod::tools::types::{self, ErrorKind, Reason};
 
 use crate::frame::{self, Answer, EXECUTION_FAILED, INTERNAL, Malformed, Request};
-use crate::session::{Session, number};
+use crate::session::{self as protocol, number};
+use crate::wasi::Tcp;
+
+/// A session over what the host has of TCP.
+type Session = protocol::Session<Tcp>;
 
 mod bindings {
     #![allow(missing_docs)]

@@ -5,11 +5,11 @@
 //! The rooms of the crate. A room uses only rooms that are named before it:
 //!
 //! - [`frame`]: requests as bytes, answers from bytes
-//! - [`link`]: a connection, as a session uses it; in the component one of `wasi:sockets`, elsewhere the system's
+//! - [`link`]: a connection, as a session uses it; `tcp`: the system's; `wasi`: that of `wasi:sockets`, in the component
 //! - [`session`]: one call of a tool: what is asked, what is told, and why it is over
 //! - `component`: the exports over all of these; `runtime`: its memory, and its panics, as the plugin has them
 //!
-//! But for the last two they are a client of the protocol for any program.
+//! But for what is the component's they are a client of the protocol for any program.
 
 #![no_std]
 
@@ -25,3 +25,7 @@ pub mod link;
 #[path = "../../src/runtime.rs"]
 mod runtime;
 pub mod session;
+#[cfg(not(target_family = "wasm"))]
+pub mod tcp;
+#[cfg(target_family = "wasm")]
+mod wasi;

@@ -10,7 +10,7 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use crate::frame::{Answer, EXECUTION_FAILED, Error, INTERNAL, Malformed, Request};
-use crate::link::{Broken, Link, Tcp};
+use crate::link::{Broken, Link};
 
 /// The version of the protocol.
 pub const VERSION: u16 = 1;
@@ -60,7 +60,7 @@ pub struct Bounds {
 
 /// A session with a gateway. Dropped without [`commit`](Self::commit), it has moved no cursor.
 #[derive(Debug)]
-pub struct Session<L = Tcp> {
+pub struct Session<L> {
     gateway: SocketAddr,
     /// Once there was something to ask.
     link: Option<L>,

@@ -8,6 +8,7 @@ use std::thread::{JoinHandle, spawn};
 
 use pod_tools_remote::frame::{Answer, EXECUTION_FAILED, Error, INTERNAL, Request};
 use pod_tools_remote::session::{Bounds, Session, number};
+use pod_tools_remote::tcp::Tcp;
 
 /// Takes one connection, and in turn reads as many bytes as `expected` has, which must be those, and says `says`. Then
 /// it closes the connection, and gives what else had come.
@@ -45,7 +46,7 @@ fn begun() -> Vec<u8> {
     frame(&[&[0, 1, 0], &5000_u32.to_le_bytes(), &[0], &30_000_u32.to_le_bytes()])
 }
 
-fn begin_at(gateway: SocketAddr) -> Session {
+fn begin_at(gateway: SocketAddr) -> Session<Tcp> {
     Session::begin(gateway, "t")
 }
 

@@ -90,8 +90,8 @@ fn what_a_composition_asks_of_its_host_is_said_and_is_no_more_than_tcp_and_an_en
             "wasi:io/streams",
             "wasi:sockets/instance-network",
             "wasi:sockets/network",
-            "wasi:sockets/tcp",
             "wasi:sockets/tcp-create-socket",
+            "wasi:sockets/tcp",
         ]
     );
     assert_eq!(names(&inspection["exports"]), ["pod:tools/tools@0.1.0"]);

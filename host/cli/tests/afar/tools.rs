@@ -43,5 +43,5 @@ fn a_host_that_allows_another_port_reaches_nothing() {
     let refusal = Host::new(gateway.address, other.address).call("ListPods", &json!({})).unwrap_err();
     assert_eq!(refusal.words(), ("execution-failed", ""));
     assert!(refusal.message.contains(&gateway.address.to_string()), "{refusal:?}");
-    assert!(refusal.message.contains("Permission denied"), "{refusal:?}");
+    assert!(refusal.message.contains("access denied"), "{refusal:?}");
 }

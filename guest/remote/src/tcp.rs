@@ -7,7 +7,7 @@ use core::time::Duration;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
 
-use super::{Broken, Link};
+use crate::link::{Broken, Link};
 
 /// A TCP connection.
 #[derive(Debug)]

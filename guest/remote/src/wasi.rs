@@ -14,7 +14,7 @@ use wasip2::sockets::network::{
 use wasip2::sockets::tcp::TcpSocket;
 use wasip2::sockets::{instance_network, tcp_create_socket};
 
-use super::{Broken, Link};
+use crate::link::{Broken, Link};
 
 /// A TCP connection. What was made from the socket is dropped before it.
 pub struct Tcp {

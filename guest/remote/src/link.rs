@@ -1,20 +1,9 @@
 //! A connection to the gateway, as a session uses it: bytes out, bytes in, and a bound on every wait.
 
-#[cfg(target_family = "wasm")]
-mod wasi;
-
-#[cfg(not(target_family = "wasm"))]
-mod tcp;
-
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
-
-#[cfg(not(target_family = "wasm"))]
-pub use tcp::Tcp;
-#[cfg(target_family = "wasm")]
-pub use wasi::Tcp;
 
 /// Why a connection is of no more use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
