@@ -160,7 +160,7 @@ impl Session {
             Ok(Ok(Done::Answered(answer))) => return Reply::Answer(answer.finish()),
             Ok(Ok(Done::Dropped)) => return Reply::Nothing,
             Ok(Ok(Done::Last)) => return Reply::Over(self.commit().await),
-            // Whatever has failed, the call's time is up with it, as in this process.
+            // An operation that waits is over at the same instant as the call.
             Ok(Err(_)) if Instant::now() >= deadline => return Reply::Over(self.time_is_up()),
             Ok(Err(failed)) => failed,
             Err(malformed) => {

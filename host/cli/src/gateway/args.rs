@@ -18,16 +18,17 @@ use crate::units::count;
     pod-tools gateway --grants callers.toml\n\n    \
     [[caller]]\n    \
     name = \"alice\"                        # in the audit log; she has read cursors of her own\n    \
-    token-file = \"/etc/pod-tools/alice\"   # hers and yours to read, an absolute path\n    \
+    token-file = \"/etc/pod-tools/alice\"   # an absolute path; yours alone to read\n    \
     grants = [\"list,read\", \"send:build-*\"]\n\n\
     One line of JSON on standard output says where it listens: {\"address\":\"127.0.0.1:40123\"} or\n\
     {\"socket\":\"/run/…/gateway\"}. A client needs that, and its token:\n  \
     POD_TOOLS_GATEWAY=127.0.0.1:40123 POD_TOOLS_TOKEN=\"$(cat token)\"\n\n\
-    A session is one call of a tool, and one connection: it lasts --call-timeout at most, and read cursors move\n\
-    only when the client has delivered its answer and says so. The protocol is described in wit/gateway.md.\n\n\
+    A session is one call of a tool, and one connection: it lasts --call-timeout at most, and read\n\
+    cursors move only when the client has delivered its answer and says so. The protocol is described\n\
+    in wit/gateway.md.\n\n\
     Ctrl-C and SIGTERM end the sessions in flight and then the gateway, after 5 s in any case.\n\n\
-    Exit status: 0 SIGTERM came, 1 the gateway failed, 2 used wrongly, 130 interrupted, 143 SIGTERM came and the\n\
-    gateway did not end by itself.")]
+    Exit status: 0 SIGTERM came, 1 the gateway failed, 2 used wrongly, 130 interrupted, 143 SIGTERM\n\
+    came and the gateway did not end by itself.")]
 pub struct GatewayArgs {
     /// Listen at this address of the loopback interface; port 0 takes any that is free
     #[arg(

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::cli::{Finished, at, run};
 use crate::client::{READ, SEND};
-use crate::process::{Gateway, PATIENT, audited, token_file};
+use crate::process::{Gateway, PATIENT, audited, ended, token_file};
 
 const ALICE: &str = "alice-alice-alice";
 const BOB: &str = "bob-bob-bob-bob-bob";
@@ -47,7 +47,7 @@ impl Callers {
     }
 
     fn fails(&self, command: &[&str], part: &str) -> Finished {
-        let ended = run(at(&self.place, [command, &["--grants", self.file.to_str().unwrap()]].concat()));
+        let ended = ended(at(&self.place, [command, &["--grants", self.file.to_str().unwrap()]].concat()));
         assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""), "{ended:?}");
         assert!(ended.stderr.contains(part), "{part:?} is not in {}", ended.stderr);
         ended

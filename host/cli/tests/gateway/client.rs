@@ -81,9 +81,8 @@ impl<S: Read + Write> Client<S> {
     fn fill(&mut self, bytes: &mut [u8]) -> Option<()> {
         match self.stream.read_exact(bytes) {
             Ok(()) => Some(()),
-            Err(error) if matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset) => {
-                None
-            }
+            // A reset is none: it may have taken an answer with it.
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => None,
             Err(error) => panic!("no answer: {error}"),
         }
     }

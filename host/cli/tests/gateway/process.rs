@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
-use std::process::{Child, ChildStdout, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use pod_tools_conformance::Place;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::cli::{at, signal};
+use crate::cli::{Finished, at, signal};
 use crate::client::Client;
 
 pub const TOKEN: &str = "0123456789abcdef0123456789abcdef";
@@ -124,6 +124,18 @@ impl Drop for Gateway {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Runs a command that is to end before it serves anybody.
+pub fn ended(mut command: Command) -> Finished {
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stdout = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut stdout).unwrap();
+    if !stdout.is_empty() {
+        child.kill().unwrap();
+    }
+    let output = child.wait_with_output().unwrap();
+    Finished { code: output.status.code(), stdout, stderr: String::from_utf8(output.stderr).unwrap() }
 }
 
 /// The lines of the audit log, each as its schema has it, once there are so many.

@@ -246,18 +246,19 @@ fn limits_end_a_session_as_they_end_a_call() {
 #[test]
 fn the_time_of_a_call_ends_a_session_that_waits_and_one_that_does_nothing() {
     let (place, pod) = place_with(Script::new());
-    let gateway = Gateway::start(&place, &["--call-timeout", "1s", "--op-timeout", "60m"]);
-    let mut idle = gateway.session();
-    let mut waiting = gateway.session();
+    let options = ["--call-timeout", "1s", "--op-timeout", "60m"];
+    let here = call_with(&place, "ReadPodOutput", r#"{"name":"child"}"#, &options).err();
+    let gateway = Gateway::start(&place, &options);
+    let (mut idle, mut waiting) = (gateway.session(), gateway.session());
     let child = waiting.find("child", READ).unwrap().pod;
     let exchange = waiting.get_history(child).unwrap();
-    let in_process = {
-        let options = ["--call-timeout", "1s", "--op-timeout", "60m"];
-        call_with(&place, "ReadPodOutput", r#"{"name":"child"}"#, &options).err()
-    };
-    for over in [waiting.read(exchange, None).unwrap_err().over(), idle.answer(|_| ()).unwrap_err().over()] {
+    waiting.send(&request(9).u32(exchange).u32(1).within(None));
+    // One of the pod's own call and one of the session's.
+    pod.await_lines(2);
+    for session in [&mut waiting, &mut idle] {
+        let over = session.answer(|_| ()).unwrap_err().over();
         assert_eq!(over.words(), ("timeout", ""));
-        assert_eq!(over.message, in_process.message);
+        assert_eq!(over.message, here.message);
     }
     pod.await_closed(2);
 }

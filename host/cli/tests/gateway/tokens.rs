@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use pod_tools_conformance::Place;
 use serde_json::json;
 
-use crate::cli::{at, run};
-use crate::process::{Gateway, TOKEN, audited, token_file};
+use crate::cli::at;
+use crate::process::{Gateway, TOKEN, audited, ended, token_file};
 
 #[test]
 fn a_wrong_token_is_answered_late_and_noted_and_holds_up_nobody() {
@@ -48,7 +48,7 @@ fn the_token_with_white_space_around_it_is_another() {
 fn a_gateway_does_not_start_without_a_token_that_nobody_else_can_read() {
     let place = Place::new().unwrap();
     let refused = |options: &[&str], part: &str| {
-        let ended = run(at(&place, [&["gateway"], options].concat()));
+        let ended = ended(at(&place, [&["gateway"], options].concat()));
         assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""), "{ended:?}");
         assert!(ended.stderr.contains(part), "{part:?} is not in {}", ended.stderr);
     };
@@ -73,7 +73,7 @@ fn it_listens_where_this_machine_alone_reaches_it() {
     let place = Place::new().unwrap();
     let file = token_file(&place, "token", TOKEN);
     let gateway = |options: &[&str]| {
-        run(at(&place, [&["gateway", "--token-file", file.to_str().unwrap()], options].concat()))
+        ended(at(&place, [&["gateway", "--token-file", file.to_str().unwrap()], options].concat()))
     };
     for address in ["0.0.0.0:0", "[::]:0", "192.0.2.1:80", "nonsense"] {
         let ended = gateway(&["--listen", address]);
