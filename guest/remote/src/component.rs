@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 
 use bindings::exports::pod::tools::{content, pods, scope_lock, session, unix_socket};
-use bindings::pod::tools::types::{self, ErrorKind, Reason};
+use bindings::pod::tools::types;
 
 use crate::frame::{self, Answer, EXECUTION_FAILED, INTERNAL, Malformed, Request};
 use crate::session::{self as protocol, number};
@@ -15,7 +15,7 @@ use crate::wasi::Tcp;
 /// A session over what the host has of TCP.
 type Session = protocol::Session<Tcp>;
 
-mod bindings {
+pub(crate) mod bindings {
     #![allow(missing_docs)]
     wit_bindgen::generate!({ path: "../../wit", world: "remote" });
 }
@@ -331,43 +331,5 @@ impl scope_lock::Guest for Component {
 
     fn reclaim_stale(within_ms: Option<u32>) -> Result<u32, types::Error> {
         ask(&Request::new(number::RECLAIM_STALE).option(within_ms), Answer::u32)
-    }
-}
-
-/// In the contract's order.
-const KINDS: [ErrorKind; 7] = [
-    ErrorKind::InvalidArgument,
-    ErrorKind::ExecutionFailed,
-    ErrorKind::UnknownTool,
-    ErrorKind::Denied,
-    ErrorKind::Timeout,
-    ErrorKind::Limit,
-    ErrorKind::Internal,
-];
-const REASONS: [Reason; 15] = [
-    Reason::UnknownPod,
-    Reason::AlreadyRunning,
-    Reason::Unreachable,
-    Reason::SocketTimeout,
-    Reason::Closed,
-    Reason::Protocol,
-    Reason::PodError,
-    Reason::StillRunning,
-    Reason::LockBusy,
-    Reason::LockDamaged,
-    Reason::RegistryDamaged,
-    Reason::StateUnwritable,
-    Reason::DescriptorsExhausted,
-    Reason::NotGranted,
-    Reason::SocketRefused,
-];
-
-impl From<frame::Error> for types::Error {
-    fn from(frame::Error { kind, reason, message }: frame::Error) -> Self {
-        Self {
-            kind: KINDS.get(usize::from(kind)).copied().unwrap_or(ErrorKind::Internal),
-            reason: usize::from(reason).checked_sub(1).and_then(|place| REASONS.get(place).copied()),
-            message,
-        }
     }
 }

@@ -7,7 +7,8 @@
 //! - [`frame`]: requests as bytes, answers from bytes
 //! - [`link`]: a connection, as a session uses it; `tcp`: the system's; `wasi`: that of `wasi:sockets`, in the component
 //! - [`session`]: one call of a tool: what is asked, what is told, and why it is over
-//! - `component`: the exports over all of these; `runtime`: its memory, and its panics, as the plugin has them
+//! - `component`: the exports over all of these; `error`: their errors; `runtime`: its memory, and its panics, as the
+//!   plugin has them
 //!
 //! But for what is the component's they are a client of the protocol for any program.
 
@@ -19,6 +20,8 @@ extern crate std;
 
 #[cfg(target_family = "wasm")]
 mod component;
+#[cfg(target_family = "wasm")]
+mod error;
 pub mod frame;
 pub mod link;
 #[cfg(target_family = "wasm")]
