@@ -114,7 +114,7 @@ pub use error::{ErrorKind, Reason, Remedy, Setting, ToolError};
 pub use files::state_file::open_with_exposure;
 pub use imports::add_to_linker;
 pub use runtime::{
-    Answer, BUNDLED, Compiler, Definition, Document, Effects, Inspection, Interface, LoadError, Output,
-    PodTools, PodToolsBuilder, run_compiler,
+    Answer, BUNDLED, Compiler, Definition, Document, Effects, Inside, Inspection, Interface, LoadError,
+    Output, PodTools, PodToolsBuilder, run_compiler,
 };
 pub use sockets::{DirectoryError, GrantedDirectories};

@@ -1,8 +1,8 @@
 #!/bin/sh
-# Makes a host of another language ready, beneath target/hosts, and prints the command that starts it. To be called
-# as often as one likes: what is there already is not made again.
+# Makes a host of another language, or of others, ready, beneath target/hosts, and prints the command that starts
+# it. To be called as often as one likes: what is there already is not made again.
 #
-#     tests/hosts/run.sh python|node [COMPONENT]
+#     tests/hosts/run.sh python|node|wasmtime [COMPONENT]
 #
 # COMPONENT is the component file; without one it is taken from `pod-tools inspect --save`. The command is complete
 # but for the host options:
@@ -13,22 +13,23 @@ set -eu
 sources=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$sources/../.." && pwd)
 place=${CARGO_TARGET_DIR:-$root/target}/hosts
-language=${1:?python or node}
+host=${1:?python, node or wasmtime}
 mkdir -p "$place"
 place=$(cd "$place" && pwd)
+
+pod_tools() { cargo run --quiet --locked --manifest-path "$root/Cargo.toml" --bin pod-tools -- "$@"; }
 
 if [ $# -ge 2 ]; then
     component=$(realpath "$2")
 else
     component=$place/pod-tools.wasm
-    cargo run --quiet --locked --manifest-path "$root/Cargo.toml" --bin pod-tools -- \
-        inspect --save "$component" >/dev/null
+    pod_tools inspect --save "$component" >/dev/null
 fi
 
 # Whether what was installed in $1 was installed from the file $2 as it is now.
 is_current() { cmp -s "$2" "$1/installed-from"; }
 
-case $language in
+case $host in
 python)
     wanted=$sources/python/requirements.txt
     if ! is_current "$place/python" "$wanted"; then
@@ -48,8 +49,24 @@ node)
     fi
     echo "node $place/node/host.mjs call --batch --component $component"
     ;;
+wasmtime)
+    wanted=$sources/wasmtime/requirements.txt
+    if ! is_current "$place/wasmtime" "$wanted"; then
+        python3 -m venv --clear "$place/wasmtime" >&2
+        "$place/wasmtime/bin/pip" install --quiet --disable-pip-version-check --require-hashes \
+            --requirement "$wanted" >&2
+        # The package has the program, and does not say that it is one.
+        chmod +x "$place"/wasmtime/lib/python3*/site-packages/wasmtime_cli/wasmtime
+        cp "$wanted" "$place/wasmtime/installed-from"
+    fi
+    program=$(echo "$place"/wasmtime/lib/python3*/site-packages/wasmtime_cli/wasmtime)
+    composition=$place/pod-tools-for-wasmtime.wasm
+    pod_tools compose --for wasmtime --component "$component" --output "$composition" 2>/dev/null
+    echo "python3 -B $sources/wasmtime/host.py call --batch --composition $composition --wasmtime $program" \
+        "--pod-tools ${CARGO_TARGET_DIR:-$root/target}/debug/pod-tools"
+    ;;
 *)
-    echo "run.sh: there is a host in python and one in node, none in $language" >&2
+    echo "run.sh: there is a host in python, one in node and one in wasmtime, none in $host" >&2
     exit 2
     ;;
 esac

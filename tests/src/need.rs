@@ -88,6 +88,10 @@ needs! {
     Exchanges = "exchanges", Host;
     /// A file of state counts only where nobody else can write to it.
     OwnState = "own-state", Host;
+    /// An input may have more than 128 KiB.
+    LongInput = "long-input", Host;
+    /// A read cursor moves when the caller has been given the answer, and not before.
+    Delivery = "delivery", Host;
     /// Running out of file descriptors is told apart from a stopped pod.
     Descriptors = "descriptors", Host;
     /// `strace`, and the right to trace a child.

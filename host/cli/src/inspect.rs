@@ -1,17 +1,19 @@
-//! `pod-tools inspect`: what a component asks of its host and what it offers, without running it.
+//! `pod-tools inspect`: what a component asks of its host, what it offers and what is inside of it, without running it.
 
 use std::fmt::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use pod_tools_host::{BUNDLED, Interface};
+use pod_tools_host::{BUNDLED, Inside, Interface};
+use sha2::{Digest, Sha256};
 
+use crate::compose::parts;
 use crate::options::Loading;
 use crate::options::remedy::explained;
 use crate::stdout::{print, print_json};
 
-/// Show what a component imports and exports, without running it
+/// Show what a component imports and exports, and which components it is composed of, without running it
 #[derive(Debug, clap::Args)]
 pub struct InspectArgs {
     /// The component [default: the one named by --component, else the bundled one]
@@ -53,8 +55,27 @@ pub async fn run(args: InspectArgs, loading: &Loading) -> anyhow::Result<ExitCod
     for export in &inspection.exports {
         show(&mut out, export, "this host does not call it")?;
     }
+    if !inspection.components.is_empty() {
+        writeln!(out, "\ncomponents in it")?;
+    }
+    for Inside { bytes, sha256, .. } in &inspection.components {
+        let known = known(sha256).map_or_else(String::new, |what| format!("  ({what})"));
+        writeln!(out, "  sha256 {sha256}: {bytes} bytes{known}")?;
+    }
     print(out).await?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What a component is, where this program brings it along.
+fn known(sha256: &str) -> Option<&'static str> {
+    let ours = [
+        (BUNDLED, "the bundled plugin"),
+        (parts::REMOTE, "remote: the plugin's imports, from a gateway"),
+        (parts::PLAIN, "plain: the adapter that exports the tools"),
+    ];
+    ours.into_iter()
+        .find(|(binary, _)| format!("{:x}", Sha256::digest(binary)) == sha256)
+        .map(|(_, what)| what)
 }
 
 fn show(out: &mut impl Write, interface: &Interface, unknown: &str) -> std::fmt::Result {

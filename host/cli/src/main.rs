@@ -6,6 +6,7 @@
 mod audit;
 mod call;
 mod caller;
+mod compose;
 mod demo;
 mod escaped;
 mod exit;
@@ -72,6 +73,7 @@ enum Command {
     Call(call::CallArgs),
     Tools(tools::ToolsArgs),
     Inspect(inspect::InspectArgs),
+    Compose(compose::ComposeArgs),
     Mcp(mcp::McpArgs),
     Gateway(gateway::GatewayArgs),
     Pod(pod::PodArgs),
@@ -170,6 +172,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Pod(args) => at(cli.host, async |host| pod::run(args, host).await).await,
         Command::Tools(args) => tools::run(args, &loading).await,
         Command::Inspect(args) => inspect::run(args, &loading).await,
+        Command::Compose(args) => compose::run(args, &loading).await,
         Command::Grants(args) => grants::run(args, cli.host).await,
         Command::Demo(demo::DemoArgs {}) => demo::run(&loading).await,
     }

@@ -11,6 +11,7 @@ use wasmtime::component::{Component, types::ComponentItem};
 
 use super::cache::Cache;
 use super::engine::Execution;
+use super::inside::{self, Inside};
 use super::load_error::LoadError;
 use crate::escape::Escaped;
 
@@ -71,6 +72,8 @@ pub struct Inspection {
     pub imports: Vec<Interface>,
     /// What it offers.
     pub exports: Vec<Interface>,
+    /// The components of which it is composed, in its order; of a component that is none, none.
+    pub components: Vec<Inside>,
 }
 
 /// Reads a component file of at most so many bytes. A file: what waits for a writer, or has no end, is none.
@@ -164,9 +167,9 @@ pub(super) fn check(
     engine: &Engine,
     component: &Component,
     name: &str,
-    length: usize,
+    binary: &[u8],
 ) -> Result<(), LoadError> {
-    let found = inspect(engine, component, length);
+    let found = inspect(engine, component, binary);
     let missing: Vec<String> =
         found.imports.into_iter().filter(|import| !import.known).map(|import| import.name).collect();
     if !missing.is_empty() {
@@ -184,7 +187,7 @@ pub(super) fn check(
         .map_err(|error| LoadError::Engine(format!("the memory image cannot be made: {error:#}")))
 }
 
-pub(super) fn inspect(engine: &Engine, component: &Component, bytes: usize) -> Inspection {
+pub(super) fn inspect(engine: &Engine, component: &Component, binary: &[u8]) -> Inspection {
     let ty = component.component_type();
     let interface = |name: &str, item: &ComponentItem, known: bool| Interface {
         name: Escaped(name).to_string(),
@@ -192,7 +195,7 @@ pub(super) fn inspect(engine: &Engine, component: &Component, bytes: usize) -> I
         known,
     };
     Inspection {
-        bytes,
+        bytes: binary.len(),
         imports: ty
             .imports(engine)
             .map(|(name, import)| interface(name, &import.ty, is_provided(name)))
@@ -201,6 +204,7 @@ pub(super) fn inspect(engine: &Engine, component: &Component, bytes: usize) -> I
             .exports(engine)
             .map(|(name, export)| interface(name, &export.ty, versioned(name) == (REQUIRED_EXPORT, "0.1.0")))
             .collect(),
+        components: inside::components(binary),
     }
 }
 

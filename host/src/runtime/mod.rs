@@ -14,6 +14,7 @@ mod definition;
 #[path = "../../../tests/fuzz/properties/definitions.rs"]
 mod definitions_properties;
 mod engine;
+mod inside;
 mod instances;
 mod limiter;
 mod load_error;
@@ -35,6 +36,7 @@ use self::cache::Cache;
 pub use self::compiler::{Compiler, run as run_compiler};
 pub use self::component::{BUNDLED, Inspection, Interface};
 pub use self::definition::{Definition, Effects};
+pub use self::inside::Inside;
 use self::instances::Instances;
 pub use self::load_error::LoadError;
 use crate::authority::Authority;
@@ -155,7 +157,7 @@ impl PodToolsBuilder {
             let deadline = Instant::now() + this.load_time;
             let (name, binary) = this.read()?;
             let (engine, component) = this.compile(&name, &binary, deadline)?;
-            Ok(component::inspect(&engine, &component, binary.len()))
+            Ok(component::inspect(&engine, &component, &binary))
         })
     }
 
@@ -224,7 +226,7 @@ impl PodToolsBuilder {
         let deadline = Instant::now() + self.load_time;
         let (name, binary) = self.read()?;
         let (engine, component) = self.compile(&name, &binary, deadline)?;
-        component::check(&engine, &component, &name, binary.len())?;
+        component::check(&engine, &component, &name, &binary)?;
         let instances = Instances::of(&component, &engine, &name, self.concurrent_calls)?;
         let definitions = definitions(&instances, deadline.saturating_duration_since(Instant::now()))
             .map_err(|error| LoadError::Refused { name, error })?;
@@ -274,6 +276,11 @@ impl PodTools {
     /// The SHA-256 of the component's binary, in lower-case hexadecimal digits: which plugin it was, for logs.
     pub fn component_sha256(&self) -> &str {
         self.digest.get_or_init(|| cache::digest(&self.component))
+    }
+
+    /// The component's binary, as it was loaded.
+    pub fn component(&self) -> &[u8] {
+        &self.component
     }
 
     /// What a component file imports and exports; the bundled one for `None`. Nothing of it is run.

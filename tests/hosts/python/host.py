@@ -3,7 +3,7 @@
 
 It loads the same component as the Rust host and implements its imports with Python's standard library:
 
-    host.py        the command line and the batch
+    host.py        the command line and the batch; line.py: a line of it
     plugin.py      the component, by wasmtime (and fast_bytes.py, for long histories)
     imports.py     the imports, one function each
     authority.py   grants, the gate that every import passes, the state of a call
@@ -23,9 +23,9 @@ import signal
 import sys
 from types import SimpleNamespace
 
-import json_text
 from authority import VERBS, Authority, Call, Grant
-from errors import ToolError, escape
+from errors import ToolError
+from line import request
 from plugin import Plugin, render
 from registry import Registry
 from scope_lock import ScopeLock
@@ -100,25 +100,6 @@ def authority(args):
 def _default_base():
     runtime = os.environ.get("XDG_RUNTIME_DIR")
     return os.path.join(runtime, "insomnia") if runtime else os.path.expanduser("~/.insomnia/run")
-
-
-def request(line):
-    """The tool and its input, as the text that it was given in."""
-    try:
-        members = json_text.members(line.decode())
-        unknown = set(members) - {"tool", "input", "input_json"}
-        if unknown:
-            raise ValueError(f"unknown field `{escape(unknown.pop())}`")
-        tool = json_text.parse(members.get("tool", "null"))
-        text = json_text.parse(members.get("input_json", "null"))
-        if not isinstance(tool, str) or not isinstance(text, (str, type(None))):
-            raise ValueError("`tool` must be there and a text, and `input_json` a text")
-        given = members.get("input", "null")
-        if given != "null" and text is not None:
-            raise ValueError("it has both `input` and `input_json`")
-        return tool, given if given != "null" else text or ""
-    except (ValueError, IndexError) as error:
-        raise ToolError("invalid-argument", None, f"invalid batch line: {error}") from error
 
 
 def main():

@@ -83,7 +83,7 @@ pub const CASES: &[Case] = &[
             .naming("--op-timeout")?.naming("300ms")?;
         Ok(())
     })
-    .needs(&[Need::OpTimeout])
+    .needs(&[Need::OpTimeout, Need::LongInput])
     .catches(&[Flaw::WaitsForEver, Flaw::NoLimits]),
     Case::new(
         "limits/call-timeout",
@@ -205,7 +205,7 @@ pub const CASES: &[Case] = &[
         t.read("worker")?.with_content("han the ")?;
         Ok(())
     })
-    .needs(&[Need::MaxOutput, Need::CursorsOnDisk])
+    .needs(&[Need::MaxOutput, Need::CursorsOnDisk, Need::Delivery])
     .catches(&[Flaw::NoLimits, Flaw::LosesParts, Flaw::MovesCursorsEarly]),
     Case::new(
         "limits/max-output-memory",
@@ -369,7 +369,7 @@ pub const CASES: &[Case] = &[
         trips(t, "--max-transfer", "500000", call)?.says("sent message to `worker`")?;
         same("methods", pod.methods(), ["run"])
     })
-    .needs(&[Need::MaxTransfer])
+    .needs(&[Need::MaxTransfer, Need::LongInput])
     .catches(&[Flaw::NoLimits]),
     Case::new("limits/max-data", "data that is larger than allowed is not handed over", |t| {
         let _pod = t.pod("worker", obliging())?;

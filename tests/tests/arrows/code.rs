@@ -113,6 +113,9 @@ pub fn contents(code: &str) -> Contents {
         let line = tokens[at].line;
         if (0..7).map(|n| text(at + n)).eq(["#", "[", "cfg", "(", "test", ")", "]"]) {
             at = end_of_item(&tokens, at + 7);
+        } else if (0..5).map(|n| text(at + n)).eq(["#", "[", "path", "=", "]"]) {
+            // A module in the file of another crate, which imports from nowhere in this one.
+            at = end_of_item(&tokens, at + 5);
         } else if text(at) == "mod" && is_name(at + 1) && matches!(text(at + 2), ";" | "{") {
             let module = within.into_iter().chain([text(at + 1).to_owned()]).collect();
             contents.modules.push((module, text(at + 2) == ";"));

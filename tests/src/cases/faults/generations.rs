@@ -154,5 +154,6 @@ pub const CASES: &[Case] = &[
             t.stop("worker")?.with_data("/confirmed", true)?;
             Ok(())
         },
-    ),
+    )
+    .needs(&[Need::LongInput]),
 ];

@@ -37,5 +37,5 @@ pub const CASES: &[Case] = &[Case::new(
         )
     },
 )
-.needs(&[Need::CursorsOnDisk, Need::Strace])
+.needs(&[Need::CursorsOnDisk, Need::Delivery, Need::Strace])
 .catches(&[Flaw::LosesCursors])];

@@ -130,7 +130,7 @@ pub const CASES: &[Case] = &[
         t.read("worker")?.says("pod `worker` idle; no new assistant text")?;
         Ok(())
     })
-    .needs(&[Need::CursorsOnDisk])
+    .needs(&[Need::CursorsOnDisk, Need::Delivery])
     .catches(&[Flaw::MovesCursorsEarly]),
     Case::new("state/killed-while-reading", "a host killed before its answer has read nothing", |t| {
         let whole = history(&[assistant("one")]).to_string() + "\n";

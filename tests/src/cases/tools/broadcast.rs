@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::case::Case;
 use crate::failure::{Failure, Verdict, same};
 use crate::flaw::Flaw;
+use crate::need::Need;
 use crate::script::{Script, Step, event};
 use crate::trial::Trial;
 
@@ -127,7 +128,8 @@ pub const CASES: &[Case] = &[
                 Some(message.len()),
             )
         },
-    ),
+    )
+    .needs(&[Need::LongInput]),
     Case::new(
         "tools/send-closed",
         "a pod that closes before it has answered has not taken the message",

@@ -5,6 +5,7 @@ use serde_json::json;
 use crate::case::Case;
 use crate::failure::{Failure, same};
 use crate::flaw::Flaw;
+use crate::need::Need;
 
 /// The cases.
 pub const CASES: &[Case] = &[
@@ -99,7 +100,8 @@ pub const CASES: &[Case] = &[
         t.send("worker", &message)?.says("sent message to `worker`")?;
         let received: serde_json::Value = serde_json::from_str(&pod.received()[0])?;
         same("whether the pod got it as it was", received["params"]["input"] == message, true)
-    }),
+    })
+    .needs(&[Need::LongInput]),
     Case::new(
         "tools/input-text-raw",
         "a text goes to the tool as it is: ListPods ignores it, others parse it",

@@ -1,0 +1,107 @@
+//! TCP of `wasi:sockets`. No more of WASI is imported than this takes.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+use core::time::Duration;
+
+use wasip2::clocks::monotonic_clock;
+use wasip2::io::poll::{Pollable, poll};
+use wasip2::io::streams::{InputStream, OutputStream, StreamError};
+use wasip2::sockets::network::{
+    ErrorCode, IpAddressFamily, IpSocketAddress, Ipv4SocketAddress, Ipv6SocketAddress,
+};
+use wasip2::sockets::tcp::TcpSocket;
+use wasip2::sockets::{instance_network, tcp_create_socket};
+
+use crate::link::{Broken, Link};
+
+/// A TCP connection. What was made from the socket is dropped before it.
+pub struct Tcp {
+    input: InputStream,
+    output: OutputStream,
+    _socket: TcpSocket,
+    within: Duration,
+}
+
+impl Link for Tcp {
+    fn connect(gateway: SocketAddr, within: Duration) -> Result<Self, String> {
+        let (family, address) = address(gateway);
+        let socket = tcp_create_socket::create_tcp_socket(family).map_err(reason)?;
+        socket.start_connect(&instance_network::instance_network(), address).map_err(reason)?;
+        let (input, output) = loop {
+            match socket.finish_connect() {
+                Err(ErrorCode::WouldBlock) => {
+                    wait(&socket.subscribe(), within).map_err(|_| "it did not answer in time".to_string())?;
+                }
+                connected => break connected.map_err(reason)?,
+            }
+        };
+        Ok(Self { input, output, _socket: socket, within })
+    }
+
+    fn wait_at_most(&mut self, within: Duration) {
+        self.within = within;
+    }
+
+    fn send(&mut self, mut bytes: &[u8]) -> Result<(), Broken> {
+        while !bytes.is_empty() {
+            let room = usize::try_from(self.output.check_write().map_err(ended)?).unwrap_or(usize::MAX);
+            if room == 0 {
+                wait(&self.output.subscribe(), self.within)?;
+            }
+            let (now, later) = bytes.split_at(room.min(bytes.len()));
+            if !now.is_empty() {
+                self.output.write(now).map_err(ended)?;
+            }
+            bytes = later;
+        }
+        self.output.flush().map_err(ended)
+    }
+
+    fn receive(&mut self, max: usize) -> Result<Vec<u8>, Broken> {
+        loop {
+            let bytes = self.input.read(max as u64).map_err(ended)?;
+            if !bytes.is_empty() {
+                return Ok(bytes);
+            }
+            wait(&self.input.subscribe(), self.within)?;
+        }
+    }
+}
+
+/// Waits until it is ready.
+fn wait(ready: &Pollable, within: Duration) -> Result<(), Broken> {
+    let time = u64::try_from(within.as_nanos()).unwrap_or(u64::MAX);
+    let is_up = monotonic_clock::subscribe_duration(time);
+    if poll(&[ready, &is_up]).contains(&0) { Ok(()) } else { Err(Broken::TimedOut) }
+}
+
+fn ended(_: StreamError) -> Broken {
+    Broken::Ended
+}
+
+/// An error as people read it.
+fn reason(error: ErrorCode) -> String {
+    error.name().replace('-', " ")
+}
+
+fn address(gateway: SocketAddr) -> (IpAddressFamily, IpSocketAddress) {
+    match gateway {
+        SocketAddr::V4(gateway) => {
+            let [a, b, c, d] = gateway.ip().octets();
+            let address = Ipv4SocketAddress { port: gateway.port(), address: (a, b, c, d) };
+            (IpAddressFamily::Ipv4, IpSocketAddress::Ipv4(address))
+        }
+        SocketAddr::V6(gateway) => {
+            let [a, b, c, d, e, f, g, h] = gateway.ip().segments();
+            let address = Ipv6SocketAddress {
+                port: gateway.port(),
+                flow_info: gateway.flowinfo(),
+                address: (a, b, c, d, e, f, g, h),
+                scope_id: gateway.scope_id(),
+            };
+            (IpAddressFamily::Ipv6, IpSocketAddress::Ipv6(address))
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! The components of a composition, and how they are put together.
+
+use wac_graph::types::Package;
+use wac_graph::{CompositionGraph, EncodeOptions, NodeId};
+
+/// What supplies the plugin's imports from a gateway.
+pub const REMOTE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/pod_tools_remote.wasm"));
+/// The adapter for hosts that call the contract's own tools.
+pub const PLAIN: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/pod_tools_adapter_plain.wasm"));
+
+/// What the plugin imports.
+const IMPORTS: [&str; 4] = [
+    "pod:tools/pods@0.1.0",
+    "pod:tools/unix-socket@0.1.0",
+    "pod:tools/scope-lock@0.1.0",
+    "pod:tools/content@0.1.0",
+];
+const TOOLS: &str = "pod:tools/tools@0.1.0";
+const SESSION: &str = "pod:tools/session@0.1.0";
+
+/// An adapter, and what it exports.
+#[derive(Debug, Clone, Copy)]
+pub struct Adapter {
+    pub component: &'static [u8],
+    pub exports: &'static [&'static str],
+}
+
+impl Adapter {
+    pub const PLAIN: Self = Self { component: PLAIN, exports: &[TOOLS] };
+}
+
+/// The parts in one component.
+pub struct Composition {
+    pub binary: Vec<u8>,
+    /// What it asks of its host: interfaces, with their versions.
+    pub imports: Vec<String>,
+}
+
+/// One component of the three: what the adapter exports, and the plugin's bytes in it as they are. The same parts give
+/// the same bytes.
+pub fn put_together(plugin: &[u8], adapter: Adapter) -> anyhow::Result<Composition> {
+    let mut graph = CompositionGraph::new();
+    let remote = instance(&mut graph, "pod-tools:remote", REMOTE)?;
+    let plugin = instance(&mut graph, "pod-tools:plugin", plugin)?;
+    let outside = instance(&mut graph, "pod-tools:adapter", adapter.component)?;
+    for import in IMPORTS {
+        connect(&mut graph, remote, plugin, import)?;
+    }
+    connect(&mut graph, remote, outside, SESSION)?;
+    connect(&mut graph, plugin, outside, TOOLS)?;
+    for export in adapter.exports {
+        let exported = graph.alias_instance_export(outside, export)?;
+        graph.export(exported, *export)?;
+    }
+    let mut imports: Vec<String> = graph.imports().map(|(name, ..)| name.to_owned()).collect();
+    imports.sort();
+    imports.dedup();
+    Ok(Composition { binary: graph.encode(EncodeOptions::default())?, imports })
+}
+
+fn instance(graph: &mut CompositionGraph, name: &str, component: &[u8]) -> anyhow::Result<NodeId> {
+    let package = Package::from_bytes(name, None, component, graph.types_mut())?;
+    let package = graph.register_package(package)?;
+    Ok(graph.instantiate(package))
+}
+
+/// Gives what `from` exports to `to`, which imports it.
+fn connect(graph: &mut CompositionGraph, from: NodeId, to: NodeId, interface: &str) -> anyhow::Result<()> {
+    let exported = graph.alias_instance_export(from, interface)?;
+    graph.set_instantiation_argument(to, interface, exported)?;
+    Ok(())
+}

@@ -1,0 +1,141 @@
+//! `pod-tools compose`: what comes out of it, and what is said of that.
+
+#![allow(clippy::unwrap_used)]
+
+#[path = "support/cli.rs"]
+mod cli;
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::Path;
+
+use cli::{Finished, bare, run};
+use pod_tools_host::BUNDLED;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+/// Runs `pod-tools` with those arguments in a directory.
+fn within<S: AsRef<OsStr>>(directory: &Path, arguments: impl IntoIterator<Item = S>) -> Finished {
+    let mut command = bare();
+    command.args(arguments).current_dir(directory);
+    run(command)
+}
+
+/// A composition for that host, made in an empty directory, with what was said of it.
+fn composed(host: &str) -> (Vec<u8>, String) {
+    let directory = tempfile::tempdir().unwrap();
+    let finished = within(directory.path(), ["compose", "--for", host]);
+    assert_eq!((finished.code, &*finished.stdout), (Some(0), ""), "{finished:?}");
+    let file = directory.path().join(format!("pod-tools-for-{host}.wasm"));
+    (fs::read(file).unwrap(), finished.stderr)
+}
+
+/// What `pod-tools inspect` says of a component.
+fn inspected(component: &[u8]) -> (Value, String) {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("composed.wasm"), component).unwrap();
+    let as_json = within(directory.path(), ["inspect", "composed.wasm", "--json"]);
+    assert_eq!(as_json.code, Some(0), "{as_json:?}");
+    let shown = within(directory.path(), ["inspect", "composed.wasm"]);
+    (serde_json::from_str(&as_json.stdout).unwrap(), shown.stdout)
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    format!("{:x}", Sha256::digest(bytes))
+}
+
+fn names(interfaces: &Value) -> Vec<&str> {
+    interfaces.as_array().unwrap().iter().map(|interface| interface["name"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn the_plugin_in_a_composition_is_the_bundled_one_to_the_byte() {
+    let (component, said) = composed("wasmtime");
+    let (inspection, shown) = inspected(&component);
+    let parts = inspection["components"].as_array().unwrap();
+    assert_eq!(parts.len(), 3, "plugin, remote, adapter: {parts:?}");
+    let plugin: Vec<_> = parts.iter().filter(|part| part["sha256"] == sha256(BUNDLED)).collect();
+    assert_eq!(plugin.len(), 1, "{parts:?}");
+    assert_eq!(plugin[0]["bytes"], BUNDLED.len());
+    assert!(said.contains(&sha256(BUNDLED)), "{said}");
+
+    let inside = shown.split_once("components in it").unwrap().1;
+    for (what, count) in [("the bundled plugin", 1), ("(remote: ", 1), ("(plain: ", 1), ("sha256 ", 3)] {
+        assert_eq!(inside.matches(what).count(), count, "{inside}");
+    }
+}
+
+#[test]
+fn two_compositions_have_the_same_bytes() {
+    assert!(composed("wasmtime").0 == composed("wasmtime").0);
+}
+
+#[test]
+fn what_a_composition_asks_of_its_host_is_said_and_is_no_more_than_tcp_and_an_environment() {
+    let (component, said) = composed("wasmtime");
+    let (inspection, _) = inspected(&component);
+    let asked = said.lines().find_map(|line| line.strip_prefix("It asks of its host: ")).unwrap();
+    let mut imports = names(&inspection["imports"]);
+    imports.sort_unstable();
+    assert_eq!(asked.split(", ").collect::<Vec<_>>(), imports);
+    let without_versions: Vec<_> = imports.iter().map(|import| import.split('@').next().unwrap()).collect();
+    assert_eq!(
+        without_versions,
+        [
+            "pod:tools/types",
+            "wasi:cli/environment",
+            "wasi:clocks/monotonic-clock",
+            "wasi:io/error",
+            "wasi:io/poll",
+            "wasi:io/streams",
+            "wasi:sockets/instance-network",
+            "wasi:sockets/network",
+            "wasi:sockets/tcp-create-socket",
+            "wasi:sockets/tcp",
+        ]
+    );
+    assert_eq!(names(&inspection["exports"]), ["pod:tools/tools@0.1.0"]);
+    for part in ["-S inherit-network,udp=n", "pod-tools gateway --listen 127.0.0.1:", "--env POD_TOOLS_TOKEN"]
+    {
+        assert!(said.contains(part), "{said}");
+    }
+}
+
+#[test]
+fn the_commands_name_the_file_as_a_shell_reads_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let finished = within(directory.path(), ["compose", "--for", "wasmtime", "-o", "it's a file.wasm"]);
+    assert_eq!(finished.code, Some(0), "{finished:?}");
+    assert!(directory.path().join("it's a file.wasm").is_file());
+    assert!(finished.stderr.contains(r"'it'\''s a file.wasm'"), "{finished:?}");
+}
+
+#[test]
+fn a_host_that_is_not_known_is_answered_with_those_that_are() {
+    let directory = tempfile::tempdir().unwrap();
+    for arguments in [&["compose", "--for", "nonsense"][..], &["compose", "--for", ""], &["compose"]] {
+        let finished = within(directory.path(), arguments);
+        assert_eq!(finished.code, Some(2), "{finished:?}");
+        assert!(finished.stderr.contains("--for"), "{finished:?}");
+        if arguments.len() > 1 {
+            assert!(finished.stderr.contains("wasmtime"), "{finished:?}");
+        }
+    }
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0, "nothing was written");
+}
+
+#[test]
+fn what_cannot_be_composed_or_written_is_named_and_nothing_is_left() {
+    let directory = tempfile::tempdir().unwrap();
+    let finished = within(directory.path(), ["compose", "--for", "wasmtime", "-o", "no/such/directory.wasm"]);
+    assert_eq!(finished.code, Some(1), "{finished:?}");
+    assert!(finished.stderr.contains("cannot write no/such/directory.wasm"), "{finished:?}");
+
+    let plugin = directory.path().join("plugin.wasm");
+    fs::write(&plugin, wat::parse_str("(component)").unwrap()).unwrap();
+    let finished = within(directory.path(), ["compose", "--for", "wasmtime", "--component", "plugin.wasm"]);
+    assert_eq!(finished.code, Some(1), "{finished:?}");
+    assert!(finished.stderr.contains("plugin.wasm"), "{finished:?}");
+    fs::remove_file(plugin).unwrap();
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0, "nothing was written");
+}
