@@ -8,7 +8,11 @@ mod component;
 fn main() {
     let manifest_dir = component::variable("CARGO_MANIFEST_DIR");
     let workspace = Path::new(&manifest_dir).ancestors().nth(2).expect("the crate lies in the workspace");
-    component::build(workspace, "pod-tools-remote", &["guest/remote/src", "guest/remote/Cargo.toml"]);
-    let plain = ["guest/adapters/plain/src", "guest/adapters/plain/Cargo.toml"];
+    component::build(
+        workspace,
+        "pod-tools-remote",
+        &["guest/remote/src", "guest/remote/Cargo.toml", "guest/src/runtime.rs"],
+    );
+    let plain = ["guest/adapters/plain/src", "guest/adapters/plain/Cargo.toml", "guest/src/runtime.rs"];
     component::build(workspace, "pod-tools-adapter-plain", &plain);
 }

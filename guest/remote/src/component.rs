@@ -151,6 +151,7 @@ impl session::Guest for Component {
 
     fn abort() -> Option<types::Error> {
         let session = CURRENT.session.take();
+        CURRENT.content.take();
         session.and_then(|session| session.over().cloned()).map(Into::into)
     }
 }

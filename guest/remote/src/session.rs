@@ -72,6 +72,8 @@ pub struct Session<L> {
     bounds: Option<Bounds>,
     asked: u64,
     over: Option<Error>,
+    /// The connection broke.
+    is_cut: bool,
 }
 
 impl<L: Link> Session<L> {
@@ -80,7 +82,16 @@ impl<L: Link> Session<L> {
     pub fn begin(gateway: SocketAddr, token: &str) -> Self {
         let mut unsent = Vec::new();
         Request::new(number::BEGIN).bytes(b"podtools").u16(VERSION).bytes(token).write_to(&mut unsent);
-        Self { gateway, link: None, received: Vec::new(), unsent, bounds: None, asked: 0, over: None }
+        Self {
+            gateway,
+            link: None,
+            received: Vec::new(),
+            unsent,
+            bounds: None,
+            asked: 0,
+            over: None,
+            is_cut: false,
+        }
     }
 
     /// Why the session is over, if it is.
@@ -139,16 +150,22 @@ impl<L: Link> Session<L> {
         }
     }
 
-    /// Ends the session and has its cursors stored. Where nothing was asked, there are none.
+    /// Ends the session and has its cursors stored. Where nothing was asked, there are none. Where only the answer to
+    /// this does not come, nobody can tell whether they were: what the call has given stands, and at worst it is given
+    /// again.
     ///
     /// # Errors
     ///
-    /// Why they were not.
+    /// Why the session was over before, or why they were not stored.
     pub fn commit(mut self) -> Result<(), Error> {
-        if self.link.is_none() && self.over.is_none() {
+        if let Some(error) = &self.over {
+            return Err(error.clone());
+        }
+        if self.link.is_none() {
             return Ok(());
         }
-        self.ask(&Request::new(number::COMMIT), |_| Ok(()))
+        let committed = self.ask(&Request::new(number::COMMIT), |_| Ok(()));
+        if self.is_cut { Ok(()) } else { committed }
     }
 
     /// Does what may end the session, unless it is over.
@@ -259,7 +276,8 @@ impl<L: Link> Session<L> {
         ))
     }
 
-    fn broken(&self, broken: Broken) -> Error {
+    fn broken(&mut self, broken: Broken) -> Error {
+        self.is_cut = true;
         let gateway = self.gateway;
         let before = if self.bounds.is_some() { "the call was at its end" } else { "it had answered" };
         failed(match broken {

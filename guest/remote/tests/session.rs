@@ -97,6 +97,27 @@ fn a_failed_operation_ends_nothing_and_an_ended_session_stays_ended() {
 }
 
 #[test]
+fn what_a_call_has_given_stands_where_only_the_answer_to_commit_does_not_come() {
+    for answer in [&b""[..], &[1, 0, 0]] {
+        let (address, _peer) = peer(vec![(begin(), begun()), (frame(&[&[15]]), answer.to_vec())]);
+        let mut session = begin_at(address);
+        session.bounds().unwrap();
+        assert_eq!(session.commit(), Ok(()));
+    }
+    let failed = frame(&[&[2, 1, 0, 4, 0, 0, 0], b"full"]);
+    let (address, _peer) = peer(vec![(begin(), begun()), (frame(&[&[15]]), failed)]);
+    let mut session = begin_at(address);
+    session.bounds().unwrap();
+    assert_eq!(session.commit(), Err(error(1, 0, "full")));
+    // Before that it is the call that is broken off.
+    let (address, _peer) = peer(vec![(begin(), begun())]);
+    let mut session = begin_at(address);
+    session.bounds().unwrap();
+    let broken = session.ask(&state_of(1), Answer::u8).unwrap_err();
+    assert_eq!(session.commit(), Err(broken));
+}
+
+#[test]
 fn a_refused_token_is_told_in_the_words_of_the_gateway() {
     let refused = frame(&[&[2, 3, 0, 5, 0, 0, 0], b"wrong"]);
     let (address, _peer) = peer(vec![(begin(), refused)]);

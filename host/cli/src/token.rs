@@ -68,7 +68,7 @@ impl Token {
         self.is(&other.0)
     }
 
-    /// Whether it is this one, in a time that depends on nothing but the length of what was shown.
+    /// Whether it is this one, in a time that tells no more than whether it is as long.
     pub fn is(&self, shown: &[u8]) -> bool {
         shown.ct_eq(&self.0).into()
     }

@@ -139,3 +139,13 @@ fn what_cannot_be_composed_or_written_is_named_and_nothing_is_left() {
     fs::remove_file(plugin).unwrap();
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0, "nothing was written");
 }
+
+#[test]
+fn a_plugin_that_asks_for_more_than_its_contract_is_not_composed() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("plugin.wasm"), pod_tools_hostile::COMPONENT).unwrap();
+    let finished = within(directory.path(), ["compose", "--for", "wasmtime", "--component", "plugin.wasm"]);
+    assert_eq!(finished.code, Some(1), "{finished:?}");
+    assert!(finished.stderr.contains("it imports `wasi:"), "{finished:?}");
+    assert!(!directory.path().join("pod-tools-for-wasmtime.wasm").exists());
+}

@@ -58,6 +58,11 @@ impl PodCtx {
         std::mem::take(&mut self.content)
     }
 
+    /// How many bytes its exchanges still have to send.
+    pub(crate) fn unsent(&self) -> usize {
+        self.exchanges.unsent()
+    }
+
     /// The limits of the call.
     pub fn limits(&self) -> &Limits {
         self.authority.limits()

@@ -106,6 +106,11 @@ impl OpenExchanges {
         }
         Ok(OpenExchange { unsent: self.0.clone(), own: 0 })
     }
+
+    /// How many bytes they have to send, all together.
+    pub(super) fn unsent(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 impl OpenExchange {

@@ -15,7 +15,7 @@ const BEGIN: u8 = 0;
 pub(super) const COMMIT: u8 = 15;
 
 /// The most bytes that the content of a session's first frame has.
-pub const MAX_BEGIN: usize = 1 << 10;
+pub const MAX_BEGIN: usize = 8 << 10;
 
 /// The result, behind it.
 const RESULT: u8 = 0;

@@ -123,6 +123,11 @@ impl Session {
         self.over(&LimitReached::Transfer(self.ctx.limits().transfer).into())
     }
 
+    /// How many bytes of messages are kept for pods, which are sent them as the client reads in their exchanges.
+    pub fn unsent(&self) -> usize {
+        self.ctx.unsent()
+    }
+
     /// When the time of the call is up, and the session over, whatever it does.
     pub fn ends_at(&self) -> std::time::Instant {
         self.ctx.deadline().into_std()
@@ -153,7 +158,10 @@ impl Session {
         let work = clock.measure(async {
             let request = Request::decode(&content)?;
             drop(content);
-            Ok::<_, Malformed>(self.carry_out(request).await)
+            Ok::<_, Malformed>(match self.ctx.step() {
+                Ok(()) => self.carry_out(request).await,
+                Err(limit) => Err(limit.into()),
+            })
         });
         let Ok(done) = timeout_at(deadline, work).await else { return Reply::Over(self.time_is_up()) };
         let failed = match done {
@@ -217,6 +225,10 @@ impl Session {
                 return Ok(Done::Dropped);
             }
             Request::Probe(pods) => {
+                let most = self.ctx.limits().handles;
+                if pods.len() > most {
+                    return Err(wasmtime::Error::from(LimitReached::Handles(most)).into());
+                }
                 let pods =
                     pods.into_iter().map(|pod| self.handles.pod(pod)).collect::<wasmtime::Result<_>>()?;
                 result.reachability(&self.view().probe(pods).await?)

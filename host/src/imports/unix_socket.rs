@@ -12,17 +12,14 @@ use crate::authority::limits::LimitReached;
 use crate::authority::operation::Operation;
 use crate::call::PodCtxView;
 use crate::call::exchange::Exchange;
-use crate::call::gate::{Pod, PodPermit};
+use crate::call::gate::Pod;
 use crate::call::host_error::HostResult;
-use crate::call::wait::blocking;
 use crate::error::ToolError;
 use crate::sockets::connect::{ConnectError, connect, connect_until};
 use crate::sockets::refusal::descriptors_exhausted;
 
 /// How many pods are probed before others that share the thread get their turn.
 const PROBES_AT_ONCE: usize = 128;
-/// How many of them are worth the waking of a second thread, which probes half of them at the same time.
-const WORTH_A_THREAD: usize = 64;
 
 impl wit::Host for PodCtxView<'_> {
     async fn open(
@@ -52,39 +49,30 @@ impl wit::Host for PodCtxView<'_> {
     }
 
     async fn probe(&mut self, pods: Vec<Resource<Pod>>) -> HostResult<Vec<wit::Reachability>> {
+        let mut answers = Vec::with_capacity(pods.len());
         // A pod that is named more than once is asked once.
         let mut asked = HashMap::new();
-        let mut permits = Vec::new();
-        let mut places = Vec::with_capacity(pods.len());
-        for pod in &pods {
+        for (i, pod) in pods.iter().enumerate() {
+            if i % PROBES_AT_ONCE == PROBES_AT_ONCE - 1 {
+                tokio::task::yield_now().await;
+            }
             // Each connection counts as a host call, and each pod needs its grant.
             let permit = self.admit(Operation::ProbeSocket, pod)?;
             let record = std::ptr::from_ref(permit.record()).addr();
-            places.push(*asked.entry(record).or_insert_with(|| {
-                permits.push(permit);
-                permits.len() - 1
-            }));
-        }
-        let mut answers = Vec::with_capacity(permits.len());
-        for some in permits.chunks(PROBES_AT_ONCE) {
-            self.ctx.step()?;
-            let on_a_thread = if some.len() < WORTH_A_THREAD { 0 } else { some.len() / 2 };
-            let (rest, here) = some.split_at(on_a_thread);
-            if rest.is_empty() {
-                answers.append(&mut probe_all(here)?);
-            } else {
-                let rest = rest.to_vec();
-                let rest = blocking(self.ctx.clock(), move || probe_all(&rest));
-                // The thread is woken first.
-                let (rest, here) = tokio::join!(rest, async { probe_all(here) });
-                answers.append(&mut rest??);
-                answers.append(&mut here?);
+            if let Some(answer) = asked.get(&record) {
+                answers.push(*answer);
+                continue;
             }
-            if some.len() == PROBES_AT_ONCE {
-                tokio::task::yield_now().await;
-            }
+            let answer = match connect(permit.directories(), &permit.record().socket_path) {
+                Ok(_) | Err(ConnectError::BacklogFull) => wit::Reachability::Alive,
+                Err(ConnectError::Unreachable(_)) => wit::Reachability::Stopped,
+                Err(ConnectError::Refused(_)) => wit::Reachability::Denied,
+                Err(ConnectError::DescriptorsExhausted) => return Err(descriptors_exhausted().into()),
+            };
+            asked.insert(record, answer);
+            answers.push(answer);
         }
-        Ok(places.into_iter().map(|place| answers[place]).collect())
+        Ok(answers)
     }
 
     async fn await_closed(&mut self, pod: Resource<Pod>, within_ms: Option<u32>) -> HostResult<bool> {
@@ -107,17 +95,6 @@ impl wit::Host for PodCtxView<'_> {
             pause = (pause * 2).min(Duration::from_millis(20));
         }
     }
-}
-
-/// Asks of each pod whether its socket takes connections, one after the other.
-fn probe_all(permits: &[PodPermit]) -> Result<Vec<wit::Reachability>, ToolError> {
-    let probe = |permit: &PodPermit| match connect(permit.directories(), &permit.record().socket_path) {
-        Ok(_) | Err(ConnectError::BacklogFull) => Ok(wit::Reachability::Alive),
-        Err(ConnectError::Unreachable(_)) => Ok(wit::Reachability::Stopped),
-        Err(ConnectError::Refused(_)) => Ok(wit::Reachability::Denied),
-        Err(ConnectError::DescriptorsExhausted) => Err(descriptors_exhausted()),
-    };
-    permits.iter().map(probe).collect()
 }
 
 impl wit::HostExchange for PodCtxView<'_> {

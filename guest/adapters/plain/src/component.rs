@@ -21,28 +21,27 @@ impl Guest for Component {
     }
 
     fn call(name: String, input_json: String) -> Result<Output, Error> {
+        session::begin()?;
         let tools::Output { summary, content: last, data } =
-            within_session(|| tools::call(&name, &input_json))?;
+            tools::call(&name, &input_json).map_err(|error| session::abort().unwrap_or(error))?;
         let appended = session::take_content();
         let content = match last {
             None if appended.is_empty() => None,
             last => Some(appended + &last.unwrap_or_default()),
         };
+        // Last, when nothing more can fail: from here on the text counts as read.
+        session::commit()?;
         Ok(Output { summary, content, data })
     }
 
     fn transcript(name: String) -> Result<Document, Error> {
-        let tools::Document { media_type, text } = within_session(|| tools::transcript(&name))?;
-        Ok(Document { media_type, text })
-    }
-}
-
-/// What the call gives, or the error that ended its session.
-fn within_session<T>(call: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
-    session::begin()?;
-    match call() {
-        Ok(answer) => session::commit().map(|()| answer),
-        Err(error) => Err(session::abort().unwrap_or(error)),
+        session::begin()?;
+        let document = tools::transcript(&name);
+        // A document moves no cursor.
+        match session::abort() {
+            Some(error) => Err(error),
+            None => document.map(|tools::Document { media_type, text }| Document { media_type, text }),
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The components of a composition, and how they are put together.
 
+use anyhow::bail;
 use wac_graph::types::Package;
 use wac_graph::{CompositionGraph, EncodeOptions, NodeId};
 
@@ -15,6 +16,7 @@ const IMPORTS: [&str; 4] = [
     "pod:tools/scope-lock@0.1.0",
     "pod:tools/content@0.1.0",
 ];
+const TYPES: &str = "pod:tools/types@0.1.0";
 const TOOLS: &str = "pod:tools/tools@0.1.0";
 const SESSION: &str = "pod:tools/session@0.1.0";
 
@@ -41,7 +43,9 @@ pub struct Composition {
 pub fn put_together(plugin: &[u8], adapter: Adapter) -> anyhow::Result<Composition> {
     let mut graph = CompositionGraph::new();
     let remote = instance(&mut graph, "pod-tools:remote", REMOTE)?;
-    let plugin = instance(&mut graph, "pod-tools:plugin", plugin)?;
+    let plugin = package(&mut graph, "pod-tools:plugin", plugin)?;
+    check_imports(&graph, &plugin)?;
+    let plugin = instantiate(&mut graph, plugin)?;
     let outside = instance(&mut graph, "pod-tools:adapter", adapter.component)?;
     for import in IMPORTS {
         connect(&mut graph, remote, plugin, import)?;
@@ -58,10 +62,31 @@ pub fn put_together(plugin: &[u8], adapter: Adapter) -> anyhow::Result<Compositi
     Ok(Composition { binary: graph.encode(EncodeOptions::default())?, imports })
 }
 
-fn instance(graph: &mut CompositionGraph, name: &str, component: &[u8]) -> anyhow::Result<NodeId> {
-    let package = Package::from_bytes(name, None, component, graph.types_mut())?;
+/// What a plugin asks for beside its contract, its host would give it that was only to give it to `remote`: its
+/// environment, with the token of the gateway in it.
+fn check_imports(graph: &CompositionGraph, plugin: &Package) -> anyhow::Result<()> {
+    let is_more = |import: &&String| !IMPORTS.contains(&import.as_str()) && *import != TYPES;
+    if let Some(import) = graph.types()[plugin.ty()].imports.keys().find(is_more) {
+        bail!(
+            "it imports `{import}` beside its contract, and would be given that of its host, where the gateway's token \
+             is; build it so that it does without (in Rust: without the standard library)"
+        );
+    }
+    Ok(())
+}
+
+fn package(graph: &mut CompositionGraph, name: &str, component: &[u8]) -> anyhow::Result<Package> {
+    Package::from_bytes(name, None, component, graph.types_mut())
+}
+
+fn instantiate(graph: &mut CompositionGraph, package: Package) -> anyhow::Result<NodeId> {
     let package = graph.register_package(package)?;
     Ok(graph.instantiate(package))
+}
+
+fn instance(graph: &mut CompositionGraph, name: &str, component: &[u8]) -> anyhow::Result<NodeId> {
+    let package = package(graph, name, component)?;
+    instantiate(graph, package)
 }
 
 /// Gives what `from` exports to `to`, which imports it.

@@ -39,6 +39,8 @@ impl Callers {
                            grants file without [[caller]]";
                 return Err(file.fault_at(&file.callers[0].name, why.to_owned()).into());
             }
+            // The last caller was removed: nobody is left.
+            (None, None) if earlier.is_some() => Vec::new(),
             (None, None) => return Err(SetUpError::NoToken),
         };
         for gone in earlier.into_iter().flat_map(|earlier| &earlier.0) {
@@ -101,11 +103,8 @@ impl Caller {
             let name = Some(caller.name.value.clone());
             let before = earlier.and_then(|earlier| earlier.named(&name));
             let before = before.map(|caller| &caller.authority);
-            let mut authority = host.authority_with(&caller.grants, Some(file), before)?;
-            if host.reader.is_none() {
-                authority = authority.read_by(caller.name.value.clone());
-            }
-            Ok(Self { name, authority, token })
+            let authority = host.authority_with(&caller.grants, Some(file), before)?;
+            Ok(Self { name, authority: authority.read_by(caller.name.value.clone()), token })
         });
         made.collect()
     }

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::callers::{Caller, Callers};
 use super::frames::{Frames, NoFrame, send};
 use super::listener::Stream;
-use super::places::{Places, SessionPlace};
+use super::places::{Held, Places, SessionPlace};
 use crate::audit::AuditLog;
 use crate::caller::log_denials;
 use crate::newcomers::{GREETING, Newcomer};
@@ -114,7 +114,8 @@ impl Gateway {
         let mut sent = 0;
         let ended = match Session::begin(&caller.authority.recorded_in(&ledger)) {
             Ok((session, answer)) => {
-                self.converse(session, answer, &mut frames, &mut writer, &mut sent).await
+                let unsent = place.hold();
+                self.converse((session, unsent), answer, &mut frames, &mut writer, &mut sent).await
             }
             Err(over) => Ok(over),
         };
@@ -132,10 +133,11 @@ impl Gateway {
         self.part(reader, writer, over).await;
     }
 
-    /// Carries out one request after the other, until the session is over. Counts the bytes of the answers.
+    /// Carries out one request after the other, until the session is over. Counts the bytes of the answers, and those
+    /// of messages that pods have not been sent yet: they go when the client reads.
     async fn converse(
         &self,
-        mut session: Session,
+        (mut session, mut unsent): (Session, Held),
         first: Vec<u8>,
         frames: &mut Incoming,
         writer: &mut Outgoing,
@@ -171,6 +173,9 @@ impl Gateway {
                 () = self.stopping.cancelled(), if !is_last => return Err(Left),
             };
             drop(frame.held);
+            if unsent.grow_to(session.unsent()).is_err() {
+                return Ok(no_room().into());
+            }
             answer = match reply {
                 Reply::Answer(answer) => Some(answer),
                 Reply::Nothing => None,
@@ -220,7 +225,7 @@ impl Gateway {
 }
 
 fn no_room() -> ToolError {
-    let message = "other sessions of the caller are sending messages that take all the room there is for them: try again \
-                   when they have, or send shorter ones";
+    let message = "messages that sessions of the caller are sending take all the room there is for them: try again when \
+                   they are sent, or send shorter ones";
     ToolError::new(ErrorKind::Limit, None, message)
 }

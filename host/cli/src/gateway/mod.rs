@@ -13,6 +13,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::SignalKind;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -39,6 +40,7 @@ const LAST_SESSIONS: Duration = Duration::from_secs(3);
 const RETRY: Duration = Duration::from_millis(100);
 
 pub async fn run(args: GatewayArgs, host: &HostOptions) -> anyhow::Result<ExitCode> {
+    raise_descriptor_limit();
     // What a client is told, a model may read.
     let host = &host.for_a_model(None);
     let token = match args.token_file.as_deref().map(Token::read).transpose() {
@@ -61,6 +63,11 @@ pub async fn run(args: GatewayArgs, host: &HostOptions) -> anyhow::Result<ExitCo
     let mut terminate = ending(SignalKind::terminate(), TERMINATED, ORDERLY_END)?;
     let line = listener.line()?;
     tell(format_args!("{}", how_to_use(&args, &listener)?));
+    if host.grants_everything() {
+        tell(format_args!(
+            "pod-tools: who has the token may do everything with every pod; say less with --grant or --grants"
+        ));
+    }
     print_json(format!("{line}\n")).await?;
 
     let stopping = CancellationToken::new();
@@ -97,6 +104,13 @@ async fn accept(listener: &Listener, gateway: &Arc<Gateway>, connections: &mut J
             Some(_) = connections.join_next() => {}
         }
     }
+}
+
+/// Sessions and their exchanges may be more than a process is given descriptors unasked. Where the limit may not be
+/// raised, who comes waits until some are free.
+fn raise_descriptor_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
 }
 
 /// For people.

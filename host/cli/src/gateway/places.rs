@@ -1,4 +1,5 @@
-//! The places of sessions, in all and of a caller, and the bytes of long frames that a caller has on the way.
+//! The places of sessions, in all and of a caller, and the bytes that a caller has on the way: long frames, and messages
+//! that pods have not been sent yet.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -43,7 +44,7 @@ struct Place {
     most_held: usize,
 }
 
-/// Bytes of a frame that are counted until it is dropped.
+/// Bytes that are counted until it is dropped.
 #[derive(Debug)]
 pub struct Held {
     place: SessionPlace,
@@ -106,20 +107,20 @@ impl Drop for Place {
 }
 
 impl SessionPlace {
-    /// Nothing of a frame yet.
+    /// Nothing yet.
     pub fn hold(&self) -> Held {
         Held { place: self.clone(), bytes: 0 }
     }
 }
 
 impl Held {
-    /// Counts so many bytes, where that many are left.
+    /// Counts so many bytes in all, where that many are left.
     pub fn grow_to(&mut self, bytes: usize) -> Result<(), NoRoom> {
         let place = &self.place.0;
         let mut taken = place.places.lock();
         let own = taken.of_callers.entry(place.caller.clone()).or_default();
         let held = (own.held - self.bytes).saturating_add(bytes);
-        if held > place.most_held {
+        if bytes > self.bytes && held > place.most_held {
             return Err(NoRoom);
         }
         own.held = held;

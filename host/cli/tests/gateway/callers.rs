@@ -111,6 +111,15 @@ fn what_is_changed_holds_for_new_sessions_and_what_is_revoked_for_open_ones_too(
     gateway.connect().begin(ALICE).unwrap_err().over();
     bob.list().unwrap();
 
+    // Where the last has gone, nobody is left.
+    fs::write(&callers.file, "").unwrap();
+    gateway.await_log("read again; 0 grant(s) are in force");
+    assert_eq!(bob.list().unwrap_err().failed().words(), ("denied", "not-granted"));
+    gateway.connect().begin(BOB).unwrap_err().over();
+    callers.write(&[("bob", r#""list", "read", "send", "stop""#)]);
+    gateway.await_log("read again; 4 grant(s) are in force");
+    gateway.session_with(BOB).list().unwrap();
+
     // What cannot be used changes nothing.
     fs::write(&callers.file, "[[caller]]\nname = 7\n").unwrap();
     gateway.await_log("what was granted before stays in force");

@@ -144,9 +144,10 @@ fn a_client_whose_line_does_not_end_is_dropped() {
 fn clients_that_come_and_go_leave_no_descriptor_behind() {
     let world = World::new();
     let pod = world.pod("x", &[], &["cat"]);
-    let alone = pod.descriptors();
     let mut half_closed = pod.connect();
     half_closed.history();
+    // It serves by now: what it says of itself at its start it says on a descriptor more.
+    let alone = pod.descriptors() - 1;
     half_closed.finish_writing();
     for _ in 0..100 {
         drop(pod.connect());
