@@ -7,7 +7,7 @@ use pod_tools_conformance::{Place, Script};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::cli::place_with;
-use crate::client::{Client, SEND};
+use crate::client::{Client, LIST, SEND};
 use crate::process::{Gateway, PATIENT, TOKEN, audited, token_file};
 use crate::wire::{Fields, Written, request};
 
@@ -119,6 +119,18 @@ fn long_messages_of_a_caller_have_a_bound_together() {
     let (mut third, frame) = session();
     third.send_raw(&frame);
     third.answer(Fields::u32).unwrap();
+}
+
+#[test]
+fn a_list_to_probe_has_no_more_pods_than_there_may_be_handles() {
+    let (place, _pod) = place_with(Script::new());
+    let gateway = Gateway::start(&place, &["--handles", "50"]);
+    let mut session = gateway.session();
+    let child = session.find("child", LIST).unwrap().pod;
+    assert_eq!(session.probe(&[child; 50]).unwrap(), [0; 50]);
+    let refused = session.probe(&[child; 51]).unwrap_err().over();
+    assert_eq!(refused.words(), ("limit", ""));
+    assert!(refused.message.contains("--handles"), "{}", refused.message);
 }
 
 #[test]
