@@ -315,7 +315,8 @@ async def two_clients(world):
             assert await until_idle(other, "worker") == "HELLO\n"
             assert not waiting.done() and not gone.is_set()
             await one.call_tool("SendToPod", {"name": "worker", "message": "me too"})
-            # What another client has read, this one has still to read.
+            assert await until_idle(other, "worker") == "ME TOO\n"
+            # What another client has read, this one has still to read: at once, as the pod is idle by now.
             assert await until_idle(one, "worker") == "HELLO\n\n\nME TOO\n"
             waiting.cancel()
             await asyncio.gather(waiting, return_exceptions=True)
