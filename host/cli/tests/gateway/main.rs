@@ -15,3 +15,5 @@ mod wire;
 
 #[path = "../support/cli.rs"]
 mod cli;
+#[path = "../support/log.rs"]
+mod log;

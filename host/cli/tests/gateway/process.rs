@@ -6,7 +6,6 @@ use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use pod_tools_conformance::Place;
@@ -15,6 +14,7 @@ use serde_json::Value;
 
 use crate::cli::{Finished, at, signal};
 use crate::client::Client;
+use crate::log::Log;
 
 pub const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
@@ -29,7 +29,7 @@ pub struct Gateway {
     pub child: Child,
     /// What it said on standard output.
     pub line: Value,
-    log: Receiver<String>,
+    log: Log,
     _stdout: BufReader<ChildStdout>,
 }
 
@@ -53,14 +53,7 @@ impl Gateway {
         let mut command = at(place, ["-v", "gateway"]);
         command.args(options).arg("--audit").arg(place.root().join("audit.jsonl"));
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let stderr = BufReader::new(child.stderr.take().unwrap());
-        let (sender, log) = channel();
-        std::thread::spawn(move || {
-            for line in stderr.lines().map_while(Result::ok) {
-                eprintln!("{line}");
-                let _ = sender.send(line);
-            }
-        });
+        let log = Log::of(child.stderr.take().unwrap());
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         stdout.read_line(&mut line).unwrap();
@@ -103,13 +96,7 @@ impl Gateway {
 
     /// Waits until the log says this.
     pub fn await_log(&self, part: &str) -> String {
-        loop {
-            let line =
-                self.log.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("the log never says {part:?}"));
-            if line.contains(part) {
-                return line;
-            }
-        }
+        self.log.next_with(part, PATIENCE)
     }
 
     /// Its exit status after a signal.

@@ -20,6 +20,8 @@ mod grants;
 mod harness;
 mod http;
 mod loading;
+#[path = "../support/log.rs"]
+mod log;
 mod places;
 mod pods;
 mod scope_table;

@@ -13,6 +13,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::cli;
+use crate::log::Log;
 
 pub const LIMIT: Duration = Duration::from_secs(120);
 
@@ -72,7 +73,7 @@ pub struct Piped {
     messages: Option<Receiver<Value>>,
     /// What came while something else was waited for.
     passed: Vec<Value>,
-    log: Receiver<String>,
+    log: Log,
 }
 
 impl Piped {
@@ -97,25 +98,13 @@ impl Piped {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
-        let stderr = BufReader::new(child.stderr.take().unwrap());
-        let (sender, log) = channel();
-        std::thread::spawn(move || {
-            for line in stderr.lines().map_while(Result::ok) {
-                eprintln!("{line}");
-                let _ = sender.send(line);
-            }
-        });
+        let log = Log::of(child.stderr.take().unwrap());
         Self { child, stdin, stdout, messages: None, passed: Vec::new(), log }
     }
 
     /// The next line of the operator's log that says this.
     pub fn await_log(&self, part: &str) -> String {
-        loop {
-            let line = self.log.recv_timeout(LIMIT).unwrap_or_else(|_| panic!("the log never says {part:?}"));
-            if line.contains(part) {
-                return line;
-            }
-        }
+        self.log.next_with(part, LIMIT)
     }
 
     /// A server and a client that has said who it is.

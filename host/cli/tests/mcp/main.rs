@@ -20,3 +20,5 @@ mod tools;
 
 #[path = "../support/cli.rs"]
 mod cli;
+#[path = "../support/log.rs"]
+mod log;
