@@ -63,10 +63,10 @@ pub(crate) fn limit_of(trap: &wasmtime::Error, limits: &Limits) -> Option<LimitR
     }
 }
 
-/// The error of a call that a trap has ended.
-pub(crate) fn ended_by(trap: &wasmtime::Error, limits: &Limits) -> ToolError {
+/// The error of what a trap has ended: the limit that was reached, else `what` has become of it, and why.
+pub(crate) fn ended_by(trap: &wasmtime::Error, limits: &Limits, what: &str) -> ToolError {
     match limit_of(trap, limits) {
         Some(limit) => limit.into(),
-        None => ToolError::internal(format!("the plugin failed: {}", trap.root_cause())),
+        None => ToolError::internal(format!("{what}: {}", trap.root_cause())),
     }
 }

@@ -145,7 +145,7 @@ impl Session {
     /// changes a file runs to its end. The session can be used on.
     pub async fn answer(&mut self, content: Vec<u8>) -> Reply {
         if self.is_over {
-            return Reply::Over(self.over(&wasmtime::Error::msg("the session is over")));
+            return Reply::Over(self.over(&wasmtime::Error::msg("the request comes behind its end")));
         }
         if content.len() > Self::longest_request(self.ctx.limits()) {
             return Reply::Over(self.too_long());
@@ -304,7 +304,7 @@ impl Session {
     /// The session ends here, as a call in this process ends by a trap.
     fn over(&mut self, trap: &wasmtime::Error) -> Over {
         self.is_over = true;
-        self.ctx.explain(ended_by(trap, self.ctx.limits())).into()
+        self.ctx.explain(ended_by(trap, self.ctx.limits(), "the session is over")).into()
     }
 
     fn view(&mut self) -> PodCtxView<'_> {

@@ -144,5 +144,5 @@ fn explain(trap: &wasmtime::Error, state: &CallState) -> ToolError {
         return LimitReached::Instances(limits.instances).into();
     }
     log::trapped(trap);
-    ended_by(trap, limits)
+    ended_by(trap, limits, "the plugin failed")
 }
