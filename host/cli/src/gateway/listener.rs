@@ -1,6 +1,6 @@
 //! Where the gateway listens: an address of the loopback interface, or a Unix socket for its owner alone.
 
-use std::fs;
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
@@ -58,6 +58,7 @@ impl Listener {
     pub fn at_socket(path: &Path) -> anyhow::Result<Self> {
         let path = std::path::absolute(path).context("the socket's path has no absolute form")?;
         let shown = path.display();
+        let _alone = the_only_one_that_starts(&path)?;
         if let Ok(found) = fs::symlink_metadata(&path) {
             let is_left_behind = found.file_type().is_socket()
                 && std::os::unix::net::UnixStream::connect(&path)
@@ -95,6 +96,22 @@ impl Listener {
             }
             Self::Unix(listener, _) => Ok((Box::new(listener.accept().await?.0), None)),
         }
+    }
+}
+
+/// A lock on the socket's directory. Of two gateways that find the same socket left behind, the second would remove
+/// the first one's.
+fn the_only_one_that_starts(path: &Path) -> anyhow::Result<File> {
+    let directory = path.parent().unwrap_or(path);
+    let shown = directory.display();
+    let opened =
+        File::open(directory).with_context(|| format!("the socket's directory {shown} cannot be opened"))?;
+    match opened.try_lock() {
+        Ok(()) => Ok(opened),
+        Err(TryLockError::WouldBlock) => {
+            bail!("cannot listen in {shown} now: another gateway is starting there; start this one again")
+        }
+        Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("{shown} cannot be locked")),
     }
 }
 

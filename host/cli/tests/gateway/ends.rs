@@ -1,9 +1,10 @@
 //! How sessions end when somebody leaves, and what is left of them: nothing that was not committed, nothing half done.
 
 use std::fs;
-use std::io::{ErrorKind, Read};
+use std::io::{BufRead, BufReader, ErrorKind, Read};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::process::{Child, Stdio};
 
 use pod_tools_conformance::{FakePod, Place, Script};
 use rustix::process::Signal;
@@ -122,4 +123,37 @@ fn a_unix_socket_is_its_owners_alone_and_goes_with_the_gateway() {
     fs::write(&path, "somebody's file").unwrap();
     second();
     assert_eq!(fs::read_to_string(&path).unwrap(), "somebody's file");
+}
+
+#[test]
+fn of_many_that_start_at_once_where_one_was_left_behind_one_listens() {
+    let place = Place::new().unwrap();
+    let path = place.root().join("gateway.sock");
+    let token = token_file(&place, "token", TOKEN);
+    let command = || {
+        let mut command = at(&place, ["gateway", "--token-file", token.to_str().unwrap()]);
+        command.arg("--socket").arg(&path).stdout(Stdio::piped()).stderr(Stdio::null());
+        command
+    };
+    for _ in 0..4 {
+        drop(UnixListener::bind(&path).unwrap());
+        let mut gateways: Vec<Child> = (0..8).map(|_| command().spawn().unwrap()).collect();
+        let listens = gateways.iter_mut().map(|gateway| {
+            let mut line = String::new();
+            BufReader::new(gateway.stdout.take().unwrap()).read_line(&mut line).unwrap();
+            !line.is_empty()
+        });
+        assert_eq!(listens.filter(|listens| *listens).count(), 1);
+        UnixStream::connect(&path).unwrap();
+        for mut gateway in gateways {
+            gateway.kill().unwrap();
+            gateway.wait().unwrap();
+        }
+        fs::remove_file(&path).unwrap();
+    }
+
+    let lock = fs::File::open(place.root()).unwrap();
+    lock.try_lock().unwrap();
+    let ended = ended(command());
+    assert!(ended.code == Some(2) && ended.stderr.contains("another gateway is starting"), "{ended:?}");
 }
