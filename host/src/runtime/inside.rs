@@ -17,12 +17,24 @@ const PREAMBLE: [u8; 8] = *b"\0asm\x0d\0\x01\0";
 const CORE_MODULE: u8 = 1;
 const COMPONENT: u8 = 4;
 
-/// The components in a component, in its order; those without code of their own, which compilers put around exports,
-/// are left out. What is not the binary format ends the list.
+/// How deep components are looked for in one another: a composition of compositions of compositions has four levels.
+const MAX_DEPTH: usize = 8;
+
+/// The components in a component, and in those, in their order, the outer one first; those without code of their own,
+/// which compilers put around exports, are left out. What is not the binary format ends the list.
 pub(super) fn components(binary: &[u8]) -> Vec<Inside> {
-    let parts = sections(binary).filter(|&(id, _)| id == COMPONENT).map(|(_, part)| part);
-    let with_code = parts.filter(|part| sections(part).any(|(id, _)| id == CORE_MODULE));
-    with_code.map(|part| Inside { bytes: part.len(), sha256: cache::digest(part) }).collect()
+    let mut found = Vec::new();
+    find(binary, MAX_DEPTH, &mut found);
+    found
+}
+
+fn find(binary: &[u8], depth: usize, found: &mut Vec<Inside>) {
+    for (_, part) in sections(binary).filter(|&(id, _)| id == COMPONENT && depth > 0) {
+        if sections(part).any(|(id, _)| id == CORE_MODULE) {
+            found.push(Inside { bytes: part.len(), sha256: cache::digest(part) });
+        }
+        find(part, depth - 1, found);
+    }
 }
 
 /// The sections of a component, by their ids.
@@ -58,6 +70,18 @@ mod tests {
         let inside = Inside { bytes: part.len(), sha256: cache::digest(&part) };
         assert_eq!(components(&binary(&around)), [inside.clone(), inside]);
         assert_eq!(components(&part), []);
+    }
+
+    #[test]
+    fn parts_of_parts_are_found_and_the_depth_is_bounded() {
+        let nested = |levels: usize| {
+            let text = "(component (core module) ".repeat(levels) + &")".repeat(levels);
+            components(&wat::parse_str(text).unwrap()).len()
+        };
+        assert_eq!((nested(1), nested(3), nested(MAX_DEPTH + 1)), (0, 2, MAX_DEPTH));
+        assert_eq!(nested(MAX_DEPTH + 2), MAX_DEPTH);
+        let around = wat::parse_str("(component (component (component (core module))))").unwrap();
+        assert_eq!(components(&around).len(), 1, "what only holds another is none of them");
     }
 
     #[test]
