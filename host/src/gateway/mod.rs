@@ -28,7 +28,7 @@
 //!
 //! // A handle that there is not: it is over.
 //! let Reply::Over(over) = session.answer(vec![3, 7, 0, 0, 0]).await else { return Err("it goes on".into()) };
-//! assert_eq!(over.error.ok_or("no error")?.message, "the plugin failed: the session has no pod with handle 7");
+//! assert_eq!(over.error.ok_or("no error")?.message, "the session is over: the session has no pod with handle 7");
 //! # Ok(())
 //! # }
 //! ```
@@ -38,6 +38,9 @@
 //! - `session`: what each request does.
 
 mod frame;
+#[cfg(test)]
+#[path = "../../../tests/fuzz/properties/gateway_frame.rs"]
+mod frame_properties;
 mod handles;
 mod session;
 

@@ -31,6 +31,13 @@ pub use authority::limits::Limits;
 pub use error::{ErrorKind, Reason, Remedy, Setting, ToolError};
 pub use files::state_file::open_with_exposure;
 
+#[path = "../../../host/src/gateway"]
+pub mod gateway {
+    mod frame;
+    #[path = "../../../tests/fuzz/properties/gateway_frame.rs"]
+    pub mod frame_properties;
+}
+
 #[path = "../../../host/src/runtime"]
 pub mod runtime {
     mod data;
@@ -45,6 +52,71 @@ pub mod runtime {
 /// The contract's types, as far as the files above name them: in the library they are made by wasmtime.
 mod imports {
     pub mod bindings {
+        pub mod pod {
+            pub mod tools {
+                pub mod pods {
+                    #[derive(Debug, Clone, Copy)]
+                    pub enum Verb {
+                        List,
+                        Send,
+                        Read,
+                        Stop,
+                    }
+
+                    #[derive(Debug, Clone)]
+                    pub struct Cursor {
+                        pub items: u64,
+                        pub digest: String,
+                    }
+
+                    #[derive(Clone, Copy)]
+                    pub enum State {
+                        Unknown,
+                    }
+
+                    pub enum Permission {
+                        Read,
+                        Write,
+                    }
+
+                    pub struct ScopeRule {
+                        pub target: String,
+                        pub permission: Permission,
+                        pub recursive: bool,
+                    }
+
+                    pub struct Description {
+                        pub name: String,
+                        pub scope: Vec<ScopeRule>,
+                    }
+                }
+
+                pub mod types {
+                    pub use crate::{ErrorKind, Reason};
+
+                    pub struct Error {
+                        pub kind: ErrorKind,
+                        pub reason: Option<Reason>,
+                        pub message: String,
+                    }
+                }
+
+                pub mod unix_socket {
+                    #[derive(Clone, Copy)]
+                    pub enum Reachability {
+                        Alive,
+                    }
+
+                    #[derive(Debug, Clone)]
+                    pub enum Request {
+                        Run(String),
+                        GetHistory,
+                        Shutdown,
+                    }
+                }
+            }
+        }
+
         pub mod exports {
             pub mod pod {
                 pub mod tools {
