@@ -4,6 +4,7 @@
 //! are asked in turns, and what is reported is the median of the ratios of neighbouring samples, with their
 //! middle half: noise of the machine hits both.
 
+mod afar;
 mod batch;
 mod cold;
 mod growth;
@@ -61,6 +62,8 @@ enum Role {
     #[command(hide = true)]
     Sandboxed(sandboxed::SandboxedArgs),
     #[command(hide = true)]
+    Afar(afar::AfarArgs),
+    #[command(hide = true)]
     Constant,
 }
 
@@ -69,6 +72,7 @@ fn main() -> ExitCode {
     let done = match &options.role {
         Some(Role::Pods(args)) => pods::run(args),
         Some(Role::Sandboxed(args)) => sandboxed::run(args),
+        Some(Role::Afar(args)) => afar::run(args),
         Some(Role::Constant) => mcp::run_constant(),
         None => benchmark(&options),
     };
@@ -98,6 +102,12 @@ fn benchmark(options: &Options) -> anyhow::Result<()> {
         if wanted(&batch.name) {
             eprintln!("{} …", batch.name);
             report.rows.extend(batch::measure(&batch, &programs, effort)?);
+        }
+    }
+    for afar in afar::all() {
+        if wanted(&afar.name) && effort.includes(afar.history.bytes()) {
+            eprintln!("{} …", afar.name);
+            report.rows.push(afar::measure(&afar, &programs, effort)?);
         }
     }
     if wanted(mcp::NAME) {

@@ -2,7 +2,7 @@
 
 use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::Context;
 
@@ -47,6 +47,15 @@ impl Programs {
         }
         let built = build(&self.directory, "pod-tools", &[])?;
         Ok(self.pod_tools.get_or_init(|| built).clone())
+    }
+
+    /// The plugin in one component with `remote` and the adapter `plain`.
+    pub fn composition(&self) -> anyhow::Result<PathBuf> {
+        let file = self.cache.path().join("composition.wasm");
+        let mut compose = Command::new(self.pod_tools()?);
+        compose.args(["compose", "--for", "wasmtime", "--output"]).arg(&file).stderr(Stdio::null());
+        anyhow::ensure!(compose.status()?.success(), "pod-tools could not compose");
+        Ok(file)
     }
 
     /// The same, led to a place.

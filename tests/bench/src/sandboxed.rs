@@ -42,24 +42,28 @@ impl Side for Sandboxed {
         Ok(Text(output.content))
     }
 
-    /// Each that there is goes back to the start of its history.
     async fn forget_cursors(&self) -> Result<(), String> {
-        let start = || StoredCursor { items: 0, digest: String::new() };
-        let forget = || -> Result<(), RegistryError> {
-            for record in &self.registry.load()?.records {
-                if let Some(stored) = self.registry.cursor(None, &record.pod_name)? {
-                    let wait = Duration::from_secs(5);
-                    self.registry.set_cursor(None, &record.pod_name, Some(&stored), start(), wait)?;
-                }
-            }
-            Ok(())
-        };
-        forget().map_err(|error| error.to_string())
+        forget_cursors(&self.registry)
     }
 
     async fn reload(&self) -> Result<(), String> {
         Ok(())
     }
+}
+
+/// Has each read cursor that there is go back to the start of its history.
+pub fn forget_cursors(registry: &FileRegistry) -> Result<(), String> {
+    let start = || StoredCursor { items: 0, digest: String::new() };
+    let forget = || -> Result<(), RegistryError> {
+        for record in &registry.load()?.records {
+            if let Some(stored) = registry.cursor(None, &record.pod_name)? {
+                let wait = Duration::from_secs(5);
+                registry.set_cursor(None, &record.pod_name, Some(&stored), start(), wait)?;
+            }
+        }
+        Ok(())
+    };
+    forget().map_err(|error| error.to_string())
 }
 
 pub fn run(args: &SandboxedArgs) -> anyhow::Result<()> {

@@ -81,7 +81,12 @@ impl Side {
                 command
             }
         };
-        Ok(Self { which, lines: Lines::start(&mut command)? })
+        Self::run(which, &mut command)
+    }
+
+    /// The same with another program for it.
+    pub fn run(which: Which, command: &mut Command) -> anyhow::Result<Self> {
+        Ok(Self { which, lines: Lines::start(command)? })
     }
 
     pub fn ask(&mut self, request: &Request) -> anyhow::Result<Reply> {

@@ -85,6 +85,12 @@ fn list() -> Work {
     Work::Calls { tool: "ListPods", input: String::new(), anew: false }
 }
 
+/// The call that sends the first pod a short message.
+pub fn send_short() -> Request {
+    let Work::Calls { tool, input, anew } = send(40) else { unreachable!("it is a call") };
+    Request::Calls { tool: tool.into(), input, times: 1, anew }
+}
+
 /// The call that reads the first pod's output.
 pub fn read(anew: bool) -> Request {
     let input = json!({ "name": "pod-0" }).to_string();
