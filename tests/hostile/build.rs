@@ -22,6 +22,11 @@ fn main() {
         "pod-tools-hostile-plugin",
         &["tests/hostile/plugin/src", "tests/hostile/plugin/Cargo.toml", "tests/hostile/attacks.rs"],
     );
+    component::build(
+        workspace,
+        "pod-tools-wrong-adapter",
+        &["tests/hostile/adapter/src", "tests/hostile/adapter/Cargo.toml"],
+    );
 
     let raw = manifest_dir.join("raw");
     println!("cargo::rerun-if-changed={}", raw.display());

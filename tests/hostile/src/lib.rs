@@ -10,6 +10,9 @@ include!("../attacks.rs");
 /// plugin does: it answers the length of the history of the pod that the input names.
 pub const COMPONENT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/pod_tools_hostile_plugin.wasm"));
 
+/// An adapter that delimits its sessions wrongly: how, the variable `FLAW` says.
+pub const WRONG_ADAPTER: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/pod_tools_wrong_adapter.wasm"));
+
 /// The component that does what its name says; `None` for a name that is not in [`raw_attacks`].
 pub fn raw_component(attack: &str) -> Option<&'static [u8]> {
     macro_rules! by_name {

@@ -1,13 +1,15 @@
 //! The components of a composition, and how they are put together.
 
 use anyhow::bail;
-use wac_graph::types::Package;
+use wac_graph::types::{Package, Types};
 use wac_graph::{CompositionGraph, EncodeOptions, NodeId};
 
 /// What supplies the plugin's imports from a gateway.
 pub const REMOTE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/pod_tools_remote.wasm"));
 /// The adapter for hosts that call the contract's own tools.
 pub const PLAIN: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/pod_tools_adapter_plain.wasm"));
+
+const PLUGIN: &str = "pod-tools:plugin";
 
 /// What the plugin imports.
 const IMPORTS: [&str; 4] = [
@@ -41,11 +43,15 @@ pub struct Composition {
 /// One component of the three: what the adapter exports, and the plugin's bytes in it as they are. The same parts give
 /// the same bytes.
 pub fn put_together(plugin: &[u8], adapter: Adapter) -> anyhow::Result<Composition> {
+    check_imports(plugin)?;
+    join(plugin, adapter)
+}
+
+/// The same, of a plugin that may import whatever it likes: its host is asked for what is not of the contract.
+pub fn join(plugin: &[u8], adapter: Adapter) -> anyhow::Result<Composition> {
     let mut graph = CompositionGraph::new();
     let remote = instance(&mut graph, "pod-tools:remote", REMOTE)?;
-    let plugin = package(&mut graph, "pod-tools:plugin", plugin)?;
-    check_imports(&graph, &plugin)?;
-    let plugin = instantiate(&mut graph, plugin)?;
+    let plugin = instance(&mut graph, PLUGIN, plugin)?;
     let outside = instance(&mut graph, "pod-tools:adapter", adapter.component)?;
     for import in IMPORTS {
         connect(&mut graph, remote, plugin, import)?;
@@ -64,9 +70,11 @@ pub fn put_together(plugin: &[u8], adapter: Adapter) -> anyhow::Result<Compositi
 
 /// What a plugin asks for beside its contract, its host would give it that was only to give it to `remote`: its
 /// environment, with the token of the gateway in it.
-fn check_imports(graph: &CompositionGraph, plugin: &Package) -> anyhow::Result<()> {
+fn check_imports(plugin: &[u8]) -> anyhow::Result<()> {
+    let mut types = Types::default();
+    let plugin = Package::from_bytes(PLUGIN, None, plugin, &mut types)?;
     let is_more = |import: &&String| !IMPORTS.contains(&import.as_str()) && *import != TYPES;
-    if let Some(import) = graph.types()[plugin.ty()].imports.keys().find(is_more) {
+    if let Some(import) = types[plugin.ty()].imports.keys().find(is_more) {
         bail!(
             "it imports `{import}` beside its contract, and would be given that of its host, where the gateway's token \
              is; build it so that it does without (in Rust: without the standard library)"
@@ -75,18 +83,10 @@ fn check_imports(graph: &CompositionGraph, plugin: &Package) -> anyhow::Result<(
     Ok(())
 }
 
-fn package(graph: &mut CompositionGraph, name: &str, component: &[u8]) -> anyhow::Result<Package> {
-    Package::from_bytes(name, None, component, graph.types_mut())
-}
-
-fn instantiate(graph: &mut CompositionGraph, package: Package) -> anyhow::Result<NodeId> {
+fn instance(graph: &mut CompositionGraph, name: &str, component: &[u8]) -> anyhow::Result<NodeId> {
+    let package = Package::from_bytes(name, None, component, graph.types_mut())?;
     let package = graph.register_package(package)?;
     Ok(graph.instantiate(package))
-}
-
-fn instance(graph: &mut CompositionGraph, name: &str, component: &[u8]) -> anyhow::Result<NodeId> {
-    let package = package(graph, name, component)?;
-    instantiate(graph, package)
 }
 
 /// Gives what `from` exports to `to`, which imports it.

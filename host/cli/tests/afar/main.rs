@@ -6,6 +6,10 @@
 #[path = "../support/cli.rs"]
 mod cli;
 mod host;
+mod hostile;
 mod outcomes;
+#[allow(dead_code, reason = "what is composed otherwise than `compose` does")]
+#[path = "../../src/compose/parts.rs"]
+mod parts;
 mod round_trips;
 mod tools;
