@@ -28,6 +28,7 @@ mod newcomers;
 mod operator_log;
 mod options;
 mod pod;
+mod secret_file;
 mod stdin;
 mod stdout;
 mod streams;
