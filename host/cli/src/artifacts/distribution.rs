@@ -34,7 +34,7 @@ impl<'a> Repository<'a> {
 
     /// The manifest of that tag or digest.
     pub fn manifest(&mut self, tag_or_digest: &str) -> Result<Vec<u8>, ArtifactError> {
-        let what = format!("{}/{}, {tag_or_digest},", self.registry, self.name);
+        let what = self.named(tag_or_digest);
         let target = self.target(&format!("manifests/{tag_or_digest}"))?;
         let accept = [(ACCEPT, MANIFEST)];
         let (target, answer) = self.follow(target, &accept, &what)?;
@@ -48,7 +48,7 @@ impl<'a> Repository<'a> {
 
     /// The content of that digest; `None` where it has more bytes than that.
     pub fn blob(&mut self, digest: &Digest, limit: u64) -> Result<Option<Vec<u8>>, ArtifactError> {
-        let what = format!("{}/{}, {digest},", self.registry, self.name);
+        let what = format!("the content {}", self.named(&digest.to_string()));
         let target = self.target(&format!("blobs/{digest}"))?;
         let (target, answer) = self.follow(target, &[], &what)?;
         let Some(bytes) = self.transport.read(&target, answer, limit)? else { return Ok(None) };
@@ -88,7 +88,7 @@ impl<'a> Repository<'a> {
         let target = self.target(&format!("manifests/{tag_or_digest}"))?;
         let stored = self.call(&Method::PUT, &target, &[(CONTENT_TYPE, MANIFEST)], Some(bytes))?;
         if stored.status != StatusCode::CREATED {
-            let what = format!("the manifest of {}/{}, {tag_or_digest}", self.registry, self.name);
+            let what = format!("the manifest of {}", self.named(tag_or_digest));
             return Err(self.refusal(&target, stored, &what));
         }
         Ok(())
@@ -144,6 +144,12 @@ impl<'a> Repository<'a> {
         self.transport.send(method, target, &all, body)
     }
 
+    /// What is in here, for messages.
+    fn named(&self, tag_or_digest: &str) -> String {
+        let joint = if tag_or_digest.contains(':') { '@' } else { ':' };
+        format!("{}/{}{joint}{tag_or_digest}", self.registry, self.name)
+    }
+
     fn is_its_own(&self, target: &Target) -> bool {
         self.origin()
             .is_ok_and(|own| own.scheme() == target.uri.scheme() && own.authority() == target.uri.authority())
@@ -184,7 +190,7 @@ impl<'a> Repository<'a> {
     /// What an answer that is none says.
     fn refusal(&self, target: &Target, answer: Answer, what: &str) -> ArtifactError {
         let status = answer.status.as_u16();
-        let registry = self.registry.name().to_owned();
+        let (registry, what) = (self.registry.name().to_owned(), what.to_owned());
         match status {
             401 | 403 => {
                 let (who, remedy) = match &self.shown {
@@ -198,9 +204,8 @@ impl<'a> Repository<'a> {
                 let remedy = format!("{remedy} {registry}");
                 ArtifactError::NotAllowed { registry, who, verb, repository, status, remedy }
             }
-            404 => ArtifactError::Missing { what: what.trim_end_matches(',').to_owned() },
+            404 => ArtifactError::Missing { what },
             _ => {
-                let what = what.trim_end_matches(',').to_owned();
                 let body = self.transport.read(target, answer, MAX_DETAIL).ok().flatten().unwrap_or_default();
                 ArtifactError::Answered { registry, what, status, detail: detail(&body) }
             }

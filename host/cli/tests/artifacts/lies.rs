@@ -208,7 +208,7 @@ fn a_token_is_had_of_whom_the_registry_names_and_of_nobody_who_is_not_safe_to_as
 fn what_is_not_there_or_not_allowed_is_told_apart() {
     let answering = |status: &'static str| Liar::start(move |_, stream| give(stream, status, &[], b""));
     let said = pulled(&answering("404 Not Found"), &[]);
-    assert!(said.contains("/plugin, 1 is not at the registry"), "{said}");
+    assert!(said.contains("/plugin:1 is not at the registry"), "{said}");
     let said = pulled(&answering("403 No"), &[]);
     assert!(said.contains("does not let anybody pull from plugin (403)"), "{said}");
     let text = Liar::start(|_, stream| {
