@@ -53,7 +53,7 @@ pub struct Loading {
     pub require_signature: bool,
 
     /// A registry that is spoken to without TLS: HOST or HOST:PORT; repeatable. What is sent there can be read on the
-    /// way, passwords too. Registries of this machine (localhost, 127.0.0.1, [::1]) need no such word
+    /// way, passwords too. Registries of this machine (localhost, 127.0.0.1, ::1) need no such word
     #[arg(
         long,
         global = true,
