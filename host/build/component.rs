@@ -4,14 +4,20 @@
 //! and without what the outer one put into the environment for its own compilation. That directory lies within the
 //! outer one's and is the same for all components and all profiles: a component is compiled once, whatever is built,
 //! and what generates code for one generates it for all.
+//!
+//! The same sources give the same bytes, wherever they and the crates that they depend on lie: `Cargo.lock` and
+//! `rust-toolchain.toml` say what is compiled by what, and of the machine's directories no name is left.
+//! `tests/reproducible.sh` holds it to that, by `main.rs` beside this file.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::{env, fs};
+use std::{env, fs, io};
 
 const TARGET: &str = "wasm32-wasip2";
 /// `simd128` is part of every engine that runs components; scanning and hashing a history live on it.
-const RUSTFLAGS: &str = "-Ctarget-feature=+simd128";
+const FEATURES: &str = "-Ctarget-feature=+simd128";
+/// Where a panic says that it was, in a crate of somebody else's, in place of the directory that cargo has put it into.
+const CRATES: &str = "/crates";
 
 /// Compiles the library of `package`, whose sources are `inputs` relative to `workspace`, and puts the
 /// component into the build's output, at `<library>.wasm`.
@@ -58,8 +64,8 @@ fn target_is_installed(workspace: &Path) -> Result<(), String> {
 }
 
 /// Builds the package and gives the directory of its component.
-fn compile(workspace: &Path, package: &str, target_dir: &Path) -> PathBuf {
-    let mut cargo = Command::new(variable("CARGO"));
+pub fn compile(workspace: &Path, package: &str, target_dir: &Path) -> PathBuf {
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo
         .args(["build", "--package", package, "--lib", "--profile", "guest", "--target", TARGET])
         .arg("--manifest-path")
@@ -80,9 +86,23 @@ fn compile(workspace: &Path, package: &str, target_dir: &Path) -> PathBuf {
             cargo.env_remove(&*name);
         }
     }
-    cargo.env("CARGO_ENCODED_RUSTFLAGS", RUSTFLAGS);
+    let flags = rustflags().unwrap_or_else(|error| panic!("list cargo's directory of crates: {error}"));
+    cargo.env("CARGO_ENCODED_RUSTFLAGS", flags);
 
     let status = cargo.status().unwrap_or_else(|error| panic!("run cargo for {package}: {error}"));
     assert!(status.success(), "compiling {package} for {TARGET} failed; its output is above");
     target_dir.join(TARGET).join("guest")
+}
+
+/// What the compiler is told, as cargo wants it in one variable. The crates of each registry, or mirror of one, lie in a
+/// directory of their own.
+fn rustflags() -> io::Result<String> {
+    let home = env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cargo")));
+    let crates = home.unwrap_or_default().join("registry/src");
+    let mut flags = FEATURES.to_owned();
+    for registry in fs::read_dir(crates)? {
+        flags.push_str(&format!("\x1f--remap-path-prefix={}={CRATES}", registry?.path().display()));
+    }
+    Ok(flags)
 }

@@ -1,6 +1,10 @@
-//! Compiles the components that `pod-tools compose` puts together with the plugin.
+//! Compiles the components that `pod-tools compose` puts together with the plugin, and encodes the contract as
+//! `pod-tools push` publishes it.
 
+use std::fs;
 use std::path::Path;
+
+use wit_parser::Resolve;
 
 #[path = "../build/component.rs"]
 mod component;
@@ -15,4 +19,14 @@ fn main() {
     );
     let plain = ["guest/adapters/plain/src", "guest/adapters/plain/Cargo.toml", "guest/src/runtime.rs"];
     component::build(workspace, "pod-tools-adapter-plain", &plain);
+    let contract = encode(&workspace.join("wit")).expect("the contract is a package of WIT");
+    let file = Path::new(&component::variable("OUT_DIR")).join("pod_tools_wit.wasm");
+    fs::write(&file, contract).unwrap_or_else(|error| panic!("write {}: {error}", file.display()));
+}
+
+/// The package of WIT in that directory, in its binary encoding.
+fn encode(directory: &Path) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
+    let mut resolve = Resolve::default();
+    let (package, _) = resolve.push_dir(directory)?;
+    Ok(wit_component::encode(&resolve, package)?)
 }

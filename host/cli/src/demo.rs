@@ -125,7 +125,7 @@ struct Stage {
 impl Stage {
     async fn set(loading: &Loading) -> anyhow::Result<Self> {
         // Nothing is to be left behind, so no compiled code is kept either.
-        let tools = loading.builder().cache_dir(None).load().map_err(explained)?;
+        let tools = loading.builder()?.cache_dir(None).load().map_err(explained)?;
         let base =
             tempfile::Builder::new().prefix("pod-tools-demo-").tempdir().context("no temporary directory")?;
         let mut stage = Self { tools, base, pods: Vec::new() };

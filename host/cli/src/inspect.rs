@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
+use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use pod_tools_host::{BUNDLED, Inside, Interface};
 use sha2::{Digest, Sha256};
 
+use crate::artifacts::Source;
 use crate::compose::parts;
 use crate::options::Loading;
 use crate::options::remedy::explained;
@@ -16,8 +18,10 @@ use crate::stdout::{print, print_json};
 /// Show what a component imports and exports, and which components it is composed of, without running it
 #[derive(Debug, clap::Args)]
 pub struct InspectArgs {
-    /// The component [default: the one named by --component, else the bundled one]
-    file: Option<PathBuf>,
+    /// The component: a file, or oci://REGISTRY/REPOSITORY@sha256:DIGEST [default: the one named by --component, else
+    /// the bundled one]
+    #[arg(value_name = "FILE|REF", value_parser = OsStringValueParser::new().try_map(Source::parse))]
+    file: Option<Source>,
 
     /// Answer with a JSON object
     #[arg(long)]
@@ -29,12 +33,13 @@ pub struct InspectArgs {
 }
 
 pub async fn run(args: InspectArgs, loading: &Loading) -> anyhow::Result<ExitCode> {
-    let loading = loading.of(args.file.as_deref());
-    let file = loading.component.as_deref();
-    let inspection = loading.builder().inspect().map_err(explained)?;
+    let mut loading = loading.of(args.file.as_ref());
+    let source = loading.component.clone();
+    let inspection = loading.builder()?.inspect().map_err(explained)?;
     if let Some(target) = &args.save {
-        let written = match file {
-            Some(file) => std::fs::copy(file, target).map(drop),
+        let written = match loading.component.take() {
+            Some(Source::File(file)) => std::fs::copy(file, target).map(drop),
+            Some(source) => std::fs::write(target, source.read(&loading.bounds(), &loading.trust()?)?.bytes),
             None => std::fs::write(target, BUNDLED),
         };
         written.with_context(|| format!("cannot write the component to {}", target.display()))?;
@@ -45,7 +50,7 @@ pub async fn run(args: InspectArgs, loading: &Loading) -> anyhow::Result<ExitCod
         print_json(out).await?;
         return Ok(ExitCode::SUCCESS);
     }
-    let name = file.map_or_else(|| "the bundled component".to_owned(), |file| file.display().to_string());
+    let name = source.map_or_else(|| "the bundled component".to_owned(), |source| source.to_string());
     writeln!(out, "{name}: {} bytes", inspection.bytes)?;
     writeln!(out, "\nimports")?;
     for import in &inspection.imports {

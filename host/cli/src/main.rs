@@ -3,6 +3,7 @@
 //! Exit status: 0 done, 1 the tool failed, 2 used wrongly, 130 interrupted. Results go to standard output,
 //! everything else to standard error.
 
+mod artifacts;
 mod audit;
 mod call;
 mod caller;
@@ -28,6 +29,7 @@ mod newcomers;
 mod operator_log;
 mod options;
 mod pod;
+mod secret_file;
 mod stdin;
 mod stdout;
 mod streams;
@@ -74,6 +76,8 @@ enum Command {
     Tools(tools::ToolsArgs),
     Inspect(inspect::InspectArgs),
     Compose(compose::ComposeArgs),
+    Push(artifacts::push::PushArgs),
+    Pull(artifacts::pull::PullArgs),
     Mcp(mcp::McpArgs),
     Gateway(gateway::GatewayArgs),
     Pod(pod::PodArgs),
@@ -173,6 +177,8 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Tools(args) => tools::run(args, &loading).await,
         Command::Inspect(args) => inspect::run(args, &loading).await,
         Command::Compose(args) => compose::run(args, &loading).await,
+        Command::Push(args) => artifacts::push::run(args, &loading).await,
+        Command::Pull(args) => artifacts::pull::run(args, &loading).await,
         Command::Grants(args) => grants::run(args, cli.host).await,
         Command::Demo(demo::DemoArgs {}) => demo::run(&loading).await,
     }

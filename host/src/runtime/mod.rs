@@ -61,6 +61,7 @@ pub struct PodTools {
 #[must_use]
 pub struct PodToolsBuilder {
     component: Source,
+    component_name: String,
     cache_dir: Option<PathBuf>,
     concurrent_calls: u32,
     interpreted: bool,
@@ -77,6 +78,9 @@ enum Source {
     Bytes(Vec<u8>),
 }
 
+/// What messages call a component that came as bytes, where nobody said otherwise.
+const UNNAMED: &str = "the given component";
+
 impl PodToolsBuilder {
     /// Loads the component in this file. Default: the one that is built into the library.
     pub fn component_file(mut self, path: impl AsRef<Path>) -> Self {
@@ -87,6 +91,13 @@ impl PodToolsBuilder {
     /// Loads this component, in the binary format.
     pub fn component_bytes(mut self, bytes: impl Into<Vec<u8>>) -> Self {
         self.component = Source::Bytes(bytes.into());
+        self
+    }
+
+    /// What messages call a component that is given as [bytes](Self::component_bytes): where they came from. Default:
+    /// "the given component".
+    pub fn component_name(mut self, name: impl Into<String>) -> Self {
+        self.component_name = name.into();
         self
     }
 
@@ -185,7 +196,7 @@ impl PodToolsBuilder {
         match &self.component {
             Source::Bundled => "the bundled component".to_owned(),
             Source::File(path) => path.display().to_string(),
-            Source::Bytes(_) => "the given component".to_owned(),
+            Source::Bytes(_) => self.component_name.clone(),
         }
     }
 
@@ -264,6 +275,7 @@ impl PodTools {
     pub fn builder() -> PodToolsBuilder {
         PodToolsBuilder {
             component: Source::Bundled,
+            component_name: UNNAMED.to_owned(),
             cache_dir: cache::default_directory(),
             concurrent_calls: 128,
             interpreted: false,

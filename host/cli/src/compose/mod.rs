@@ -7,15 +7,13 @@
 mod host;
 pub mod parts;
 
-use std::fs::Permissions;
-use std::io::{self, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
 use host::Host;
 
+use crate::artifacts::component_file;
 use crate::options::Loading;
 use crate::streams::tell;
 
@@ -44,22 +42,12 @@ pub async fn run(args: ComposeArgs, loading: &Loading) -> anyhow::Result<ExitCod
     let composed = parts::put_together(tools.component(), args.host.adapter())
         .context("the plugin cannot be composed with what supplies its imports; see `pod-tools inspect`")?;
     let file = args.output.unwrap_or_else(|| format!("pod-tools-for-{}.wasm", args.host.name()).into());
-    write(&file, &composed.binary).with_context(|| format!("cannot write {}", file.display()))?;
+    component_file::write(&file, &composed.binary)
+        .with_context(|| format!("cannot write {}", file.display()))?;
 
     let (bytes, plugin) = (composed.binary.len(), tools.component_sha256());
     tell(format_args!("{}: {bytes} bytes, with the plugin of sha256 {plugin}", file.display()));
     tell(format_args!("\nIt asks of its host: {}\n", composed.imports.join(", ")));
     tell(format_args!("{}", args.host.how_to_run(&file)));
     Ok(ExitCode::SUCCESS)
-}
-
-/// Puts the file there when it is whole.
-fn write(file: &Path, binary: &[u8]) -> io::Result<()> {
-    let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    // The mode of a file that anybody made, less the umask.
-    let mode = Permissions::from_mode(0o666);
-    let mut whole = tempfile::Builder::new().permissions(mode).tempfile_in(directory)?;
-    whole.write_all(binary)?;
-    whole.persist(file)?;
-    Ok(())
 }

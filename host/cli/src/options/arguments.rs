@@ -7,6 +7,7 @@ use anyhow::Context;
 use pod_tools_host::Grant;
 
 use super::{Granted, HostOptions};
+use crate::artifacts::Source;
 
 impl HostOptions {
     /// Arguments that say what these options say, with absolute paths. The base is always among them: an
@@ -25,8 +26,16 @@ impl HostOptions {
         if self.scope_lock != self.base_dir.join("scope.lock") {
             add("scope-lock", text(&self.scope_lock)?);
         }
-        if let Some(component) = &self.loading.component {
-            add("component", text(component)?);
+        match &self.loading.component {
+            Some(Source::File(file)) => add("component", text(file)?),
+            Some(Source::Registry(reference)) => add("component", reference.to_string()),
+            None => {}
+        }
+        if let Some(file) = &self.loading.verify_key {
+            add("verify-key", text(file)?);
+        }
+        for registry in &self.loading.plain_http {
+            add("plain-http", registry.to_string());
         }
         if let Some(time) = self.loading.load_timeout {
             add("load-timeout", format!("{}ms", time.as_millis()));
@@ -53,6 +62,9 @@ impl HostOptions {
         }
         for setting in &self.limits.0 {
             add(setting.limit.name, setting.text.clone());
+        }
+        if self.loading.require_signature {
+            arguments.push("--require-signature".to_owned());
         }
         Ok(arguments)
     }
@@ -99,6 +111,10 @@ mod tests {
             "/lock",
             "--component",
             "/plugin.wasm",
+            "--verify-key",
+            "/key.pub",
+            "--plain-http",
+            "mirror.example:5000",
             "--load-timeout",
             "250ms",
             "--max-component",
@@ -119,6 +135,7 @@ mod tests {
             "250ms",
             "--max-output",
             "64KiB",
+            "--require-signature",
         ];
         let again = arguments(&given);
         assert_eq!(again, [&["--base-dir", "/base"], &given[..]].concat());
@@ -127,6 +144,12 @@ mod tests {
             arguments(&["--spawner", "me", "--grant", "list", "--grant", "read,send:a\n*"])[2..],
             ["--runtime-dir", "/base/me", "--grant", "list:*", "--grant", "read,send:a\n*"]
         );
+    }
+
+    #[test]
+    fn a_reference_is_given_on_as_it_is() {
+        let reference = format!("oci://registry.example/owner/plugin:1@sha256:{}", "0".repeat(64));
+        assert_eq!(arguments(&["--component", &reference])[2..], ["--component", &reference]);
     }
 
     #[test]
