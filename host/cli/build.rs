@@ -15,4 +15,11 @@ fn main() {
     );
     let plain = ["guest/adapters/plain/src", "guest/adapters/plain/Cargo.toml", "guest/src/runtime.rs"];
     component::build(workspace, "pod-tools-adapter-plain", &plain);
+    let nats = [
+        "guest/adapters/nats/src",
+        "guest/adapters/nats/wit",
+        "guest/adapters/nats/Cargo.toml",
+        "guest/src/runtime.rs",
+    ];
+    component::build(workspace, "pod-tools-adapter-nats", &nats);
 }

@@ -13,7 +13,7 @@ use serde_json::Value;
 use wasmtime::component::{Component, Linker, ResourceTable, Val};
 use wasmtime::{Engine, Store};
 use wasmtime_wasi::sockets::SocketAddrUse;
-use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
 use crate::cli::{Refusal, at, bare, run};
 
@@ -59,17 +59,38 @@ impl Drop for Gateway {
 }
 
 /// The composition, compiled once.
-static COMPOSITION: LazyLock<(Engine, Component)> = LazyLock::new(|| {
+static COMPOSITION: LazyLock<(Engine, Component)> = LazyLock::new(|| composed("wasmtime"));
+
+/// The composition for that host, compiled.
+pub fn composed(host: &str) -> (Engine, Component) {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("composed.wasm");
     let mut compose = bare();
-    compose.args(["compose", "--for", "wasmtime", "-o"]).arg(&file);
+    compose.args(["compose", "--for", host, "-o"]).arg(&file);
     let finished = run(compose);
     assert_eq!(finished.code, Some(0), "{finished:?}");
     let engine = Engine::default();
     let component = Component::from_file(&engine, file).unwrap();
     (engine, component)
-});
+}
+
+/// What a composition has of WASI: it asks at `gateway`, and may connect to `allowed`.
+pub fn wasi(gateway: SocketAddr, allowed: SocketAddr) -> WasiCtxBuilder {
+    let mut wasi = WasiCtx::builder();
+    wasi.allow_tcp(true)
+        .socket_addr_check(move |address, purpose| {
+            let is_allowed = match purpose {
+                SocketAddrUse::TcpConnect => address == allowed,
+                // Whoever connects has a port of his own.
+                SocketAddrUse::TcpBind => address.port() == 0,
+                _ => false,
+            };
+            Box::pin(async move { is_allowed })
+        })
+        .env("POD_TOOLS_GATEWAY", gateway.to_string())
+        .env("POD_TOOLS_TOKEN", TOKEN);
+    wasi
+}
 
 struct State {
     wasi: WasiCtx,
@@ -94,23 +115,11 @@ pub struct Host {
 impl Host {
     /// One that asks at `gateway`, and may connect to `allowed`.
     pub fn new(gateway: SocketAddr, allowed: SocketAddr) -> Self {
-        let mut wasi = WasiCtx::builder();
-        wasi.allow_tcp(true)
-            .socket_addr_check(move |address, purpose| {
-                let is_allowed = match purpose {
-                    SocketAddrUse::TcpConnect => address == allowed,
-                    // Whoever connects has a port of his own.
-                    SocketAddrUse::TcpBind => address.port() == 0,
-                    _ => false,
-                };
-                Box::pin(async move { is_allowed })
-            })
-            .env("POD_TOOLS_GATEWAY", gateway.to_string())
-            .env("POD_TOOLS_TOKEN", TOKEN);
+        let wasi = wasi(gateway, allowed).build();
         let (engine, component) = &*COMPOSITION;
         let mut linker = Linker::new(engine);
         wasmtime_wasi::p2::add_to_linker_sync(&mut linker).unwrap();
-        let mut store = Store::new(engine, State { wasi: wasi.build(), table: ResourceTable::new() });
+        let mut store = Store::new(engine, State { wasi, table: ResourceTable::new() });
         let instance = linker.instantiate(&mut store, component).unwrap();
         let tools = instance.get_export_index(&mut store, None, "pod:tools/tools@0.1.0").unwrap();
         let call = instance.get_export_index(&mut store, Some(&tools), "call").unwrap();

@@ -6,6 +6,8 @@
 #[path = "../support/cli.rs"]
 mod cli;
 mod host;
+mod message_host;
+mod messages;
 mod outcomes;
 mod round_trips;
 mod tools;
