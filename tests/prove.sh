@@ -32,7 +32,9 @@ for host in ${*:-sandboxed native python node wasmtime wasmcloud wrong}; do
     wasmcloud)
         command=$(tests/hosts/run.sh "$host")
         # Once for all that the kit starts: each would take a second and more to start them, and compile the composition.
-        services="${command%% *} -B tests/hosts/wasmcloud/services.py ${CARGO_TARGET_DIR:-target}/hosts/wasmcloud"
+        place=${CARGO_TARGET_DIR:-target}/hosts/wasmcloud
+        services="$place/bin/python -B tests/hosts/wasmcloud/services.py $place"
+        prove "$host: a real pod" "$place/bin/python" -B tests/hosts/wasmcloud/over_nats.py "$place" "$built/pod-tools"
         # shellcheck disable=SC2086 # The commands are several words.
         prove "$host" $services "$built/pod-tools-conformance" run \
             --host-profile "tests/hosts/$host/profile.json" -- $command

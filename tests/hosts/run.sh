@@ -80,7 +80,10 @@ wasmcloud)
     registry=$place/wasmcloud/registry
     if ! command -v docker-registry >/dev/null && [ ! -d "$registry" ]; then
         mkdir -p "$registry.new"
-        (cd "$registry.new" && apt-get download -qq docker-registry >&2 && dpkg -x docker-registry_*.deb .)
+        cd "$registry.new"
+        apt-get download -qq docker-registry >&2 || { apt-get update -qq && apt-get download -qq docker-registry; } >&2
+        dpkg -x docker-registry_*.deb .
+        cd - >/dev/null
         mv "$registry.new" "$registry"
     fi
     pod_tools compose --for wasmcloud --component "$component" --output "$place/wasmcloud/pod-tools.wasm" 2>/dev/null

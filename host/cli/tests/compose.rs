@@ -119,9 +119,11 @@ fn for_wasmcloud_it_handles_messages_and_asks_for_no_more_than_to_answer_them() 
     for what in ["the bundled plugin", "(remote: ", "(nats: "] {
         assert_eq!(shown.matches(what).count(), 1, "{shown}");
     }
-    for part in
-        ["--allow-host-loopback --socket-egress enforce", "--max-output 128KiB", "pods.v1.NODE.CALLER.*"]
-    {
+    for part in [
+        "--allow-host-loopback --socket-egress enforce --default-heap-memory 256MiB",
+        "--max-output 128KiB",
+        "pods.v1.NODE.CALLER.*",
+    ] {
         assert!(said.contains(part), "{said}");
     }
     let workload = said.split_once("\n    {\n").unwrap().1.split_once("\n    }\n").unwrap().0;

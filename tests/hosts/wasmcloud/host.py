@@ -38,6 +38,11 @@ class Workload:
     def __init__(self, client, found, gateway):
         self.client, self.found, self.gateway = client, found, gateway
         self.caller = secrets.token_hex(8)
+        # What it may reach of this machine.
+        self.ports = [gateway.address.rsplit(":", 1)[1]]
+
+    def subject(self, tool):
+        return f"pods.v1.kit.{self.caller}.{tool}"
 
     async def start(self):
         started = await self.command("start", self.description())
@@ -53,14 +58,13 @@ class Workload:
 
     def description(self):
         """The workload that `pod-tools compose --for wasmcloud` shows."""
-        port = self.gateway.address.rsplit(":", 1)[1]
         component = {
             "name": "pod-tools",
             "image": self.found["image"],
             "localResources": {
-                "allowedHostLoopbackPorts": [port],
+                "allowedHostLoopbackPorts": self.ports,
                 "environment": {
-                    "POD_TOOLS_GATEWAY": f"{LOOPBACK}:{port}",
+                    "POD_TOOLS_GATEWAY": self.gateway.address.replace("127.0.0.1", LOOPBACK),
                     "POD_TOOLS_TOKEN": self.gateway.token,
                     "POD_TOOLS_MAX_PAYLOAD": str(self.client.max_payload),
                 },
@@ -71,7 +75,7 @@ class Workload:
             "package": "messaging",
             "version": "0.2.0",
             "interfaces": ["handler", "consumer", "types"],
-            "config": {"subscriptions": f"pods.v1.kit.{self.caller}.*"},
+            "config": {"subscriptions": self.subject("*")},
         }
         world = {"components": [component], "hostInterfaces": [messages]}
         workload = {"namespace": "default", "name": f"pod-tools-{self.caller}", "witWorld": world}
@@ -85,9 +89,8 @@ class Workload:
         if len(payload) > self.client.max_payload:
             taken = f"a message takes {self.client.max_payload}, the server's max_payload"
             raise ToolError("limit", None, f"the input has {len(payload)} bytes, and {taken}")
-        subject = f"pods.v1.kit.{self.caller}.{tool}"
         try:
-            return (await self.client.request(subject, payload, timeout=ANSWER_LIMIT)).data
+            return (await self.client.request(self.subject(tool), payload, timeout=ANSWER_LIMIT)).data
         except nats.errors.Error as error:
             raise ToolError("internal", None, f"wasmCloud gave no answer: {error}; see its log") from error
 

@@ -42,9 +42,10 @@ storage: {{filesystem: {{rootdirectory: "{directory}/registry"}}}}
 http: {{addr: "127.0.0.1:0"}}
 """
 
-# What the host grants: ports of this machine, to workloads that name them; nothing else that is beyond it. The registry
-# has no TLS.
-RIGHTS = ["--allow-host-loopback", "--socket-egress", "enforce", "--allow-insecure-registries"]
+# What the host grants, as `pod-tools compose --for wasmcloud` says: ports of this machine, to workloads that name them;
+# nothing else that is beyond it; and memory. The registry has no TLS.
+RIGHTS = ["--allow-host-loopback", "--socket-egress", "enforce", "--default-heap-memory", "256MiB"]
+REGISTRY_RIGHTS = ["--allow-insecure-registries"]
 
 
 class Services:
@@ -93,7 +94,8 @@ class Services:
         return process
 
     def environment(self):
-        """What they keep is kept in a directory that goes with them."""
+        """What they keep is kept in a directory that goes with them. A RUST_BACKTRACE is not handed on: for each message
+        the host makes errors that it then drops, and would take their backtraces."""
         return {"HOME": self.directory.name, "PATH": os.environ["PATH"]}
 
     def push(self, registry):
@@ -117,7 +119,7 @@ class Services:
         with open(self.place / "wash.log", "ab") as log:
             urls = ["--scheduler-nats-url", broker, "--data-nats-url", broker]
             cache = Path(self.directory.name) / "cache"
-            command = [self.place / "bin/wash", "host", *urls, *RIGHTS, "--oci-cache-dir", cache]
+            command = [self.place / "bin/wash", "host", *urls, *RIGHTS, *REGISTRY_RIGHTS, "--oci-cache-dir", cache]
             self.spawn(command, stdout=log, stderr=log)
         beat = await heard.next_msg(timeout=60)
         await client.close()

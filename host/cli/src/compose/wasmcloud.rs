@@ -13,12 +13,12 @@ otherwise, and no answer is to be longer:
     pod-tools gateway --listen 127.0.0.1:8123 --token-file TOKEN-FILE --grants GRANTS-FILE --max-output 128KiB
 
 The composition, in a registry, and the host, with what it has to grant: ports of the machine to workloads that name
-them, and none but those:
+them, none but those, and 256 MiB. With RUST_BACKTRACE set, each message would take many times as long:
 
     wash oci push REGISTRY/pod-tools:latest {file}
-    wash host --allow-host-loopback --socket-egress enforce
+    env -u RUST_BACKTRACE wash host --allow-host-loopback --socket-egress enforce --default-heap-memory 256MiB
 
-The workload, with what it is granted: one port, three variables, the messages to one caller's tools, 256 MiB. It is a
+The workload, with what it is granted: one port, three variables, and the messages to one caller's tools. It is a
 request over NATS to `runtime.host.HOST.workload.start`; HOST is the last token of the subject on which that host is
 heard, `runtime.operator.heartbeat.*`. 127.255.255.254 is what `host.wasmcloud.internal` stands for, so no name has to
 be looked up:
@@ -44,7 +44,6 @@ const WORKLOAD: &str = r#"    {
             "name": "pod-tools",
             "image": "REGISTRY/pod-tools:latest",
             "localResources": {
-              "memoryLimitMb": 256,
               "allowedHostLoopbackPorts": ["8123"],
               "environment": {
                 "POD_TOOLS_GATEWAY": "127.255.255.254:8123",
