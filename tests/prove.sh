@@ -3,7 +3,7 @@
 # purpose. Ends with status 0 when each does as it should: what a profile declares is not supported, all else
 # passes, and every wrong host is caught by the cases that claim to catch it.
 #
-#     tests/prove.sh [HOST…]      HOST: sandboxed native python node wasmtime wrong; without any, all of them
+#     tests/prove.sh [HOST…]      HOST: sandboxed native python node wasmtime wasmcloud wrong; without any, all of them
 set -eu
 
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -20,7 +20,7 @@ prove() {
 }
 kit() { "$built/pod-tools-conformance" run "$@"; }
 
-for host in ${*:-sandboxed native python node wasmtime wrong}; do
+for host in ${*:-sandboxed native python node wasmtime wasmcloud wrong}; do
     case $host in
     sandboxed) prove "$host" kit -- "$built/pod-tools" call --batch ;;
     native) prove "$host" kit --host-profile tests/native/profile.json -- "$built/native-host" call --batch ;;
@@ -28,6 +28,16 @@ for host in ${*:-sandboxed native python node wasmtime wrong}; do
         command=$(tests/hosts/run.sh "$host")
         # shellcheck disable=SC2086 # The command is several words.
         prove "$host" kit --host-profile "tests/hosts/$host/profile.json" -- $command
+        ;;
+    wasmcloud)
+        command=$(tests/hosts/run.sh "$host")
+        # Once for all that the kit starts: each would take a second and more to start them, and compile the composition.
+        place=${CARGO_TARGET_DIR:-target}/hosts/wasmcloud
+        services="$place/bin/python -B tests/hosts/wasmcloud/services.py $place"
+        prove "$host: a real pod" "$place/bin/python" -B tests/hosts/wasmcloud/over_nats.py "$place" "$built/pod-tools"
+        # shellcheck disable=SC2086 # The commands are several words.
+        prove "$host" $services "$built/pod-tools-conformance" run \
+            --host-profile "tests/hosts/$host/profile.json" -- $command
         ;;
     wrong) prove "$host" cargo test --locked --workspace --test wrong_hosts ;;
     *)

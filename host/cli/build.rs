@@ -19,6 +19,13 @@ fn main() {
     );
     let plain = ["guest/adapters/plain/src", "guest/adapters/plain/Cargo.toml", "guest/src/runtime.rs"];
     component::build(workspace, "pod-tools-adapter-plain", &plain);
+    let nats = [
+        "guest/adapters/nats/src",
+        "guest/adapters/nats/wit",
+        "guest/adapters/nats/Cargo.toml",
+        "guest/src/runtime.rs",
+    ];
+    component::build(workspace, "pod-tools-adapter-nats", &nats);
     let contract = encode(&workspace.join("wit")).expect("the contract is a package of WIT");
     let file = Path::new(&component::variable("OUT_DIR")).join("pod_tools_wit.wasm");
     fs::write(&file, contract).unwrap_or_else(|error| panic!("write {}: {error}", file.display()));

@@ -2,7 +2,7 @@
 # Makes a host of another language, or of others, ready, beneath target/hosts, and prints the command that starts
 # it. To be called as often as one likes: what is there already is not made again.
 #
-#     tests/hosts/run.sh python|node|wasmtime [COMPONENT]
+#     tests/hosts/run.sh python|node|wasmtime|wasmcloud [COMPONENT]
 #
 # COMPONENT is the component file; without one it is taken from `pod-tools inspect --save`. The command is complete
 # but for the host options:
@@ -13,7 +13,7 @@ set -eu
 sources=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$sources/../.." && pwd)
 place=${CARGO_TARGET_DIR:-$root/target}/hosts
-host=${1:?python, node or wasmtime}
+host=${1:?python, node, wasmtime or wasmcloud}
 mkdir -p "$place"
 place=$(cd "$place" && pwd)
 
@@ -65,8 +65,33 @@ wasmtime)
     echo "python3 -B $sources/wasmtime/host.py call --batch --composition $composition --wasmtime $program" \
         "--pod-tools ${CARGO_TARGET_DIR:-$root/target}/debug/pod-tools"
     ;;
+wasmcloud)
+    wanted=$sources/wasmcloud/requirements.txt
+    if ! is_current "$place/wasmcloud" "$wanted"; then
+        python3 -m venv --clear "$place/wasmcloud" >&2
+        "$place/wasmcloud/bin/pip" install --quiet --disable-pip-version-check --require-hashes \
+            --requirement "$wanted" >&2
+        # The package has the program, and a program in Python that starts it.
+        ln -sf "$(echo "$place"/wasmcloud/lib/python3*/site-packages/wash_cli/wash)" "$place/wasmcloud/bin/wash"
+        chmod +x "$place/wasmcloud/bin/wash"
+        cp "$wanted" "$place/wasmcloud/installed-from"
+    fi
+    # Debian's, without the service that its installation would start.
+    registry=$place/wasmcloud/registry
+    if ! command -v docker-registry >/dev/null && [ ! -d "$registry" ]; then
+        mkdir -p "$registry.new"
+        cd "$registry.new"
+        apt-get download -qq docker-registry >&2 || { apt-get update -qq && apt-get download -qq docker-registry; } >&2
+        dpkg -x docker-registry_*.deb .
+        cd - >/dev/null
+        mv "$registry.new" "$registry"
+    fi
+    pod_tools compose --for wasmcloud --component "$component" --output "$place/wasmcloud/pod-tools.wasm" 2>/dev/null
+    echo "$place/wasmcloud/bin/python -B $sources/wasmcloud/host.py call --batch --place $place/wasmcloud" \
+        "--pod-tools ${CARGO_TARGET_DIR:-$root/target}/debug/pod-tools"
+    ;;
 *)
-    echo "run.sh: there is a host in python, one in node and one in wasmtime, none in $host" >&2
+    echo "run.sh: there is a host in python, one in node, one in wasmtime and one in wasmcloud, none in $host" >&2
     exit 2
     ;;
 esac

@@ -144,6 +144,10 @@ impl session::Guest for Component {
         CURRENT.content.take()
     }
 
+    fn over() -> Option<types::Error> {
+        CURRENT.session.borrow().as_ref().and_then(|session| session.over().cloned()).map(Into::into)
+    }
+
     fn commit() -> Result<(), types::Error> {
         let session = CURRENT.session.take();
         session.map_or_else(|| within(|_| Ok(())), |session| session.commit().map_err(Into::into))

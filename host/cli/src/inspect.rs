@@ -77,6 +77,7 @@ fn known(sha256: &str) -> Option<&'static str> {
         (BUNDLED, "the bundled plugin"),
         (parts::REMOTE, "remote: the plugin's imports, from a gateway"),
         (parts::PLAIN, "plain: the adapter that exports the tools"),
+        (parts::NATS, "nats: the adapter that answers messages of NATS in wasmCloud"),
     ];
     ours.into_iter()
         .find(|(binary, _)| format!("{:x}", Sha256::digest(binary)) == sha256)

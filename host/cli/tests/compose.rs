@@ -5,6 +5,7 @@
 #[path = "support/cli.rs"]
 mod cli;
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
@@ -99,6 +100,37 @@ fn what_a_composition_asks_of_its_host_is_said_and_is_no_more_than_tcp_and_an_en
     {
         assert!(said.contains(part), "{said}");
     }
+}
+
+#[test]
+fn for_wasmcloud_it_handles_messages_and_asks_for_no_more_than_to_answer_them() {
+    let (component, said) = composed("wasmcloud");
+    let (inspection, shown) = inspected(&component);
+    assert_eq!(names(&inspection["exports"]), ["wasmcloud:messaging/handler@0.2.0"]);
+    let (plain, _) = inspected(&composed("wasmtime").0);
+    let more = ["wasmcloud:messaging/consumer@0.2.0", "wasmcloud:messaging/types@0.2.0"];
+    let wanted: BTreeSet<_> = names(&plain["imports"]).into_iter().chain(more).collect();
+    let asked: BTreeSet<_> = names(&inspection["imports"]).into_iter().collect();
+    assert_eq!(asked, wanted);
+    let consumer = inspection["imports"].as_array().unwrap().iter();
+    let mut consumer = consumer.filter(|import| import["name"] == "wasmcloud:messaging/consumer@0.2.0");
+    let functions = &consumer.next().unwrap()["functions"];
+    assert_eq!(functions.as_array().unwrap().len(), 1, "publish, and no request: {functions}");
+    for what in ["the bundled plugin", "(remote: ", "(nats: "] {
+        assert_eq!(shown.matches(what).count(), 1, "{shown}");
+    }
+    for part in [
+        "--allow-host-loopback --socket-egress enforce --default-heap-memory 256MiB",
+        "--max-output 128KiB",
+        "pods.v1.NODE.CALLER.*",
+    ] {
+        assert!(said.contains(part), "{said}");
+    }
+    let workload = said.split_once("\n    {\n").unwrap().1.split_once("\n    }\n").unwrap().0;
+    let workload: Value = serde_json::from_str(&format!("{{{workload}}}")).unwrap();
+    let granted = &workload["workload"]["witWorld"]["components"][0]["localResources"];
+    assert_eq!(granted["allowedHostLoopbackPorts"], serde_json::json!(["8123"]));
+    assert_eq!(granted["environment"]["POD_TOOLS_GATEWAY"], "127.255.255.254:8123");
 }
 
 #[test]

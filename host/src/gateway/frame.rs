@@ -13,6 +13,9 @@ const MAGIC: &[u8; 8] = b"podtools";
 const BEGIN: u8 = 0;
 /// That of the request that ends it.
 pub(super) const COMMIT: u8 = 15;
+pub(super) const FIND: u8 = 1;
+pub(super) const CURSOR: u8 = 4;
+pub(super) const SET_CURSOR: u8 = 5;
 
 /// The most bytes that the content of a session's first frame has.
 pub const MAX_BEGIN: usize = 8 << 10;
@@ -105,11 +108,11 @@ impl Request {
     pub(super) fn decode(content: &[u8]) -> Result<Self, Malformed> {
         let mut it = Reader(content);
         let request = match it.u8("number")? {
-            1 => Self::Find { name: it.text("name")?, purpose: it.verb()? },
+            FIND => Self::Find { name: it.text("name")?, purpose: it.verb()? },
             2 => Self::List,
             3 => Self::State(it.handle()?),
-            4 => Self::Cursor(it.handle()?),
-            5 => {
+            CURSOR => Self::Cursor(it.handle()?),
+            SET_CURSOR => {
                 Self::SetCursor(it.handle()?, Cursor { items: it.u64("items")?, digest: it.text("digest")? })
             }
             6 => Self::Forget(it.handle()?),

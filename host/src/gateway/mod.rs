@@ -45,4 +45,4 @@ mod handles;
 mod session;
 
 pub use self::frame::{Begin, MAX_BEGIN};
-pub use self::session::{Over, Reply, Session};
+pub use self::session::{CursorUse, Over, Reply, Session};

@@ -3,7 +3,7 @@
 use tokio::time::{Instant, timeout_at};
 use wasmtime::component::{Resource, ResourceTable};
 
-use super::frame::{Answer, Begin, COMMIT, Handle, Malformed, Request, VERSION};
+use super::frame::{Answer, Begin, COMMIT, CURSOR, FIND, Handle, Malformed, Request, SET_CURSOR, VERSION};
 use super::handles::Handles;
 use crate::authority::Authority;
 use crate::authority::limits::{LimitReached, Limits, call_time_is_up};
@@ -37,6 +37,16 @@ pub enum Reply {
     Nothing,
     /// The session is over.
     Over(Over),
+}
+
+/// What a request has to do with read cursors: a client may have given its caller an answer before it says so, and who
+/// serves the caller's next session is to wait for that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CursorUse {
+    /// It may ask for one.
+    Asks,
+    /// It stages one: what follows is the commit, or the end.
+    Stages,
 }
 
 /// What has come of a request.
@@ -116,6 +126,15 @@ impl Session {
     /// meanwhile: it is the last, and tells that the caller of the tool has the answer.
     pub fn is_last(content: &[u8]) -> bool {
         content == [COMMIT]
+    }
+
+    /// What a request, by the content of its frame, has to do with read cursors.
+    pub fn cursor_use(content: &[u8]) -> Option<CursorUse> {
+        match content.first() {
+            Some(&(FIND | CURSOR)) => Some(CursorUse::Asks),
+            Some(&SET_CURSOR) => Some(CursorUse::Stages),
+            _ => None,
+        }
     }
 
     /// The answer to a frame that is longer than that.

@@ -11,6 +11,8 @@ use super::parts::Adapter;
 pub enum Host {
     /// The command line of wasmtime, and programs that embed it
     Wasmtime,
+    /// wasmCloud, where the tools answer messages of NATS
+    Wasmcloud,
 }
 
 impl Host {
@@ -18,12 +20,14 @@ impl Host {
     pub fn name(self) -> &'static str {
         match self {
             Self::Wasmtime => "wasmtime",
+            Self::Wasmcloud => "wasmcloud",
         }
     }
 
     pub fn adapter(self) -> Adapter {
         match self {
             Self::Wasmtime => Adapter::PLAIN,
+            Self::Wasmcloud => Adapter::NATS,
         }
     }
 
@@ -60,6 +64,7 @@ A call, with what wasmtime has to grant for it: TCP, and two variables; no direc
 wasmtime's command line grants TCP to every address or to none. A program that embeds wasmtime grants this one
 port: `allow_tcp` of its WASI context, and a `socket_addr_check` that lets TcpConnect to it, and TcpBind to port 0."
             ),
+            Host::Wasmcloud => super::wasmcloud::how_to_run(f, &file),
         }
     }
 }

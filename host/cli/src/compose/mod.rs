@@ -2,10 +2,12 @@
 //! a gateway and with the adapter for that host.
 //!
 //! - `parts`: the components, and how they are put together
+//! - `wasmcloud`: how it is run there
 //! - `host`: the hosts, and how a composition is run in each
 
 mod host;
 pub mod parts;
+mod wasmcloud;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -8,6 +8,8 @@ use wac_graph::{CompositionGraph, EncodeOptions, NodeId};
 pub const REMOTE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/pod_tools_remote.wasm"));
 /// The adapter for hosts that call the contract's own tools.
 pub const PLAIN: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/pod_tools_adapter_plain.wasm"));
+/// The adapter for wasmCloud's messages.
+pub const NATS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/pod_tools_adapter_nats.wasm"));
 
 const PLUGIN: &str = "pod-tools:plugin";
 
@@ -31,6 +33,7 @@ pub struct Adapter {
 
 impl Adapter {
     pub const PLAIN: Self = Self { component: PLAIN, exports: &[TOOLS] };
+    pub const NATS: Self = Self { component: NATS, exports: &["wasmcloud:messaging/handler@0.2.0"] };
 }
 
 /// The parts in one component.

@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::callers::{Caller, Callers};
+use super::delivery::Delivery;
 use super::frames::{Frames, NoFrame, send};
 use super::listener::Stream;
 use super::places::{Held, Places, SessionPlace};
@@ -114,8 +115,8 @@ impl Gateway {
         let mut sent = 0;
         let ended = match Session::begin(&caller.authority.recorded_in(&ledger)) {
             Ok((session, answer)) => {
-                let unsent = place.hold();
-                self.converse((session, unsent), answer, &mut frames, &mut writer, &mut sent).await
+                let held = (place.hold(), Delivery::of(&place));
+                self.converse((session, held), answer, &mut frames, &mut writer, &mut sent).await
             }
             Err(over) => Ok(over),
         };
@@ -137,7 +138,7 @@ impl Gateway {
     /// of messages that pods have not been sent yet: they go when the client reads.
     async fn converse(
         &self,
-        (mut session, mut unsent): (Session, Held),
+        (mut session, (mut unsent, mut delivery)): (Session, (Held, Delivery)),
         first: Vec<u8>,
         frames: &mut Incoming,
         writer: &mut Outgoing,
@@ -166,9 +167,13 @@ impl Gateway {
             };
             // Who has sent it need not wait for the answer.
             let is_last = Session::is_last(&frame.content);
+            let answered = async {
+                delivery.before(&frame.content).await;
+                session.answer(frame.content).await
+            };
             let reply = tokio::select! {
                 biased;
-                reply = session.answer(frame.content) => reply,
+                reply = answered => reply,
                 () = frames.gone(), if !is_last => return Err(Left),
                 () = self.stopping.cancelled(), if !is_last => return Err(Left),
             };

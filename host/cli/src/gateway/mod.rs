@@ -1,10 +1,11 @@
 //! `pod-tools gateway`: the plugin's imports for hosts elsewhere on this machine. What a request means and whether it may
 //! be is the library's ([`pod_tools_host::gateway`]); here are the bounds around it: who may come in ([`callers`]), how
-//! many, with how much, for how long ([`places`], [`frames`], [`connection`]).
+//! many, with how much, for how long ([`places`], [`frames`], [`connection`]), and what they wait for ([`delivery`]).
 
 mod args;
 mod callers;
 mod connection;
+mod delivery;
 mod frames;
 mod listener;
 mod places;

@@ -30,7 +30,11 @@ struct OfCaller {
     sessions: usize,
     /// Bytes of frames.
     held: usize,
+    delivering: Arc<Delivering>,
 }
+
+/// Locked by the session of a caller that has staged a cursor, until it ends.
+pub type Delivering = tokio::sync::Mutex<()>;
 
 /// The place of one session. The last clone gives it back.
 #[derive(Debug, Clone)]
@@ -107,6 +111,11 @@ impl Drop for Place {
 }
 
 impl SessionPlace {
+    /// What the caller's sessions deliver one after the other.
+    pub fn delivering(&self) -> Arc<Delivering> {
+        self.0.places.lock().of_callers.entry(self.0.caller.clone()).or_default().delivering.clone()
+    }
+
     /// Nothing yet.
     pub fn hold(&self) -> Held {
         Held { place: self.clone(), bytes: 0 }

@@ -72,12 +72,12 @@ impl Drop for Gateway {
 
 /// A composition that is compiled.
 pub struct Program {
-    engine: Engine,
-    component: Component,
+    pub engine: Engine,
+    pub component: Component,
 }
 
 /// What a call may compute, in instructions of a plugin; those that are not hostile need far less.
-const FUEL: u64 = 2_000_000_000;
+pub const FUEL: u64 = 2_000_000_000;
 /// What each memory of a composition may have, in bytes.
 const MEMORY: usize = 512 << 20;
 
@@ -90,15 +90,36 @@ impl Program {
 }
 
 /// The composition that is made for wasmtime.
-pub static COMPOSITION: LazyLock<Program> = LazyLock::new(|| {
+pub static COMPOSITION: LazyLock<Program> = LazyLock::new(|| composed("wasmtime"));
+
+/// The composition for that host, compiled.
+pub fn composed(host: &str) -> Program {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("composed.wasm");
     let mut compose = bare();
-    compose.args(["compose", "--for", "wasmtime", "-o"]).arg(&file);
+    compose.args(["compose", "--for", host, "-o"]).arg(&file);
     let finished = run(compose);
     assert_eq!(finished.code, Some(0), "{finished:?}");
     Program::compile(&fs::read(file).unwrap())
-});
+}
+
+/// What a composition has of WASI: it asks at `gateway`, may connect to `allowed`, and has these variables beside.
+pub fn wasi(gateway: SocketAddr, allowed: SocketAddr, variables: &[(&str, &str)]) -> WasiCtx {
+    let mut wasi = WasiCtx::builder();
+    wasi.allow_tcp(true)
+        .socket_addr_check(move |address, purpose| {
+            let is_allowed = match purpose {
+                SocketAddrUse::TcpConnect => address == allowed,
+                // Whoever connects has a port of his own.
+                SocketAddrUse::TcpBind => address.port() == 0,
+                _ => false,
+            };
+            Box::pin(async move { is_allowed })
+        })
+        .env("POD_TOOLS_GATEWAY", gateway.to_string())
+        .envs(variables);
+    wasi.build()
+}
 
 struct State {
     wasi: WasiCtx,
@@ -147,24 +168,12 @@ impl Host {
         allowed: SocketAddr,
         variables: &[(&str, &str)],
     ) -> Self {
-        let mut wasi = WasiCtx::builder();
-        wasi.allow_tcp(true)
-            .socket_addr_check(move |address, purpose| {
-                let is_allowed = match purpose {
-                    SocketAddrUse::TcpConnect => address == allowed,
-                    // Whoever connects has a port of his own.
-                    SocketAddrUse::TcpBind => address.port() == 0,
-                    _ => false,
-                };
-                Box::pin(async move { is_allowed })
-            })
-            .env("POD_TOOLS_GATEWAY", gateway.to_string())
-            .envs(variables);
+        let wasi = wasi(gateway, allowed, variables);
         let Program { engine, component } = program;
         let mut linker = Linker::new(engine);
         wasmtime_wasi::p2::add_to_linker_sync(&mut linker).unwrap();
         let limits = StoreLimitsBuilder::new().memory_size(MEMORY).build();
-        let mut store = Store::new(engine, State { wasi: wasi.build(), table: ResourceTable::new(), limits });
+        let mut store = Store::new(engine, State { wasi, table: ResourceTable::new(), limits });
         store.limiter(|state| &mut state.limits);
         store.set_fuel(FUEL).unwrap();
         let instance = linker.instantiate(&mut store, component).unwrap();

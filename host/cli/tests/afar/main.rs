@@ -7,6 +7,8 @@
 mod cli;
 mod host;
 mod hostile;
+mod message_host;
+mod messages;
 mod outcomes;
 #[allow(dead_code, reason = "what is composed otherwise than `compose` does")]
 #[path = "../../src/compose/parts.rs"]

@@ -67,6 +67,31 @@ fn a_message_is_sent_and_its_answer_read_and_the_cursor_moves_with_the_commit_al
 }
 
 #[test]
+fn who_asks_before_the_commit_has_come_is_given_what_it_stores() {
+    let place = Place::new().unwrap();
+    let _pod = FakePod::start(&place, "worker", Script::new()).unwrap();
+    let gateway = Gateway::start(&place, &[]);
+    for round in 1..=20 {
+        let mut first = gateway.session();
+        let found = first.find("worker", READ).unwrap();
+        first.set_cursor(found.pod, round, "digest").unwrap();
+        let mut second = gateway.session();
+        let next = std::thread::spawn(move || second.find("worker", READ).unwrap().cursor.unwrap().unwrap());
+        // The other is heard meanwhile.
+        for _ in 0..20 {
+            first.state(found.pod).unwrap();
+        }
+        first.commit().unwrap();
+        assert_eq!(next.join().unwrap(), Some((round, "digest".to_owned())));
+    }
+    // One that does not end holds up nobody for ever.
+    let mut first = gateway.session();
+    let found = first.find("worker", READ).unwrap();
+    first.set_cursor(found.pod, 21, "digest").unwrap();
+    assert_eq!(read_cursor(&gateway, "worker"), Some((20, "digest".to_owned())));
+}
+
+#[test]
 fn pods_are_listed_and_probed_and_stale_scope_is_reclaimed() {
     let place = Place::new().unwrap();
     let _pod = FakePod::start(&place, "alive", Script::new()).unwrap();
