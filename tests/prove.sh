@@ -3,7 +3,7 @@
 # purpose. Ends with status 0 when each does as it should: what a profile declares is not supported, all else
 # passes, and every wrong host is caught by the cases that claim to catch it.
 #
-#     tests/prove.sh [HOST…]      HOST: sandboxed native python node wasmtime wrong; without any, all of them
+#     tests/prove.sh [HOST…]      HOST: sandboxed native python node wasmtime act wrong; without any, all of them
 set -eu
 
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -20,14 +20,15 @@ prove() {
 }
 kit() { "$built/pod-tools-conformance" run "$@"; }
 
-for host in ${*:-sandboxed native python node wasmtime wrong}; do
+for host in ${*:-sandboxed native python node wasmtime act wrong}; do
     case $host in
     sandboxed) prove "$host" kit -- "$built/pod-tools" call --batch ;;
     native) prove "$host" kit --host-profile tests/native/profile.json -- "$built/native-host" call --batch ;;
-    python | node | wasmtime)
+    python | node | wasmtime | act)
         command=$(tests/hosts/run.sh "$host")
         # shellcheck disable=SC2086 # The command is several words.
         prove "$host" kit --host-profile "tests/hosts/$host/profile.json" -- $command
+        [ "$host" != act ] || prove "act over MCP" tests/hosts/act/over_mcp.sh
         ;;
     wrong) prove "$host" cargo test --locked --workspace --test wrong_hosts ;;
     *)

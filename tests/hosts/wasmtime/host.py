@@ -10,17 +10,17 @@ import argparse
 import errno
 import json
 import os
-import secrets
 import signal
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import values
 
-sys.path.append(str(Path(__file__).resolve().parent.parent / "python"))
+hosts = Path(__file__).resolve().parent.parent
+sys.path += [str(hosts), str(hosts / "python")]
 from errors import ToolError
+from gateway import Gateway
 from line import request
 
 # What a call needs of wasmtime: TCP, and two variables of the environment; and bounds on what it may use. The command
@@ -30,38 +30,6 @@ RIGHTS = [
     *["-S", "inherit-network,udp=n,inherit-stdin=n,inherit-stdout=n"],
     *["--env", "POD_TOOLS_GATEWAY", "--env", "POD_TOOLS_TOKEN"],
 ]
-
-
-class Gateway:
-    """A gateway with a token of its own, in a process that ends with this one's."""
-
-    def __init__(self, program, options):
-        self.token = secrets.token_hex(32)
-        with tempfile.TemporaryDirectory() as directory:
-            token_file = Path(directory) / "token"
-            token_file.touch(mode=0o600)
-            token_file.write_text(self.token)
-            command = [program, "gateway", "--listen", "127.0.0.1:0", "--token-file", str(token_file), *options]
-            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
-            started = self.process.stdout.readline()
-        if not started:
-            # It has said why.
-            sys.exit(self.process.wait())
-        self.address = json.loads(started)["address"]
-
-    def has_ended(self, error):
-        """Whether that is why a call has failed: its process was killed, say."""
-        if self.address not in error.message:
-            return False
-        try:
-            self.process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            return False
-        return True
-
-    def end(self):
-        self.process.terminate()
-        self.process.wait()
 
 
 class Wasmtime:
