@@ -59,8 +59,10 @@ def line(result):
         reason = details.get("dev.actcore/error-metadata", {}).get("pod-tools:reason")
         raise ToolError(KINDS[details["dev.actcore/error-kind"]], reason, texts[-1])
     summary, *content = texts
+    # The data goes as the text that it is.
     data = result["content"][0]["_meta"]["pod-tools:data"]
-    return json.dumps({"ok": {"summary": summary, "content": content[0] if content else None, "data": data}})
+    content = json.dumps(content[0] if content else None)
+    return f'{{"ok":{{"summary":{json.dumps(summary)},"content":{content},"data":{data}}}}}'
 
 
 class Act:

@@ -7,6 +7,7 @@ Exit status 0: all went as it should.
 
 import argparse
 import asyncio
+import json
 import subprocess
 import sys
 import tempfile
@@ -46,7 +47,7 @@ async def scene(client, pod):
 
     listed = await client.call_tool("ListPods", {})
     assert texts(listed) == ["1 pod(s) known", "worker [alive] scope=(none)"], listed
-    data = listed.content[0].meta["pod-tools:data"]
+    data = json.loads(listed.content[0].meta["pod-tools:data"])
     assert [pod["name"] for pod in data["pods"]] == ["worker"], data
 
     sent = await client.call_tool("SendToPod", {"name": "worker", "message": "hello"})

@@ -7,6 +7,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use cbor4ii::serde::{from_slice, to_vec};
+use serde::Serialize;
 use serde_json::Value;
 
 use bindings::act::core::types::{Error, LocalizedString, Metadata};
@@ -50,7 +51,7 @@ fn call(name: &str, arguments: &[u8], metadata: &Metadata) -> Result<Vec<ToolEve
     let tools::Output { summary, content: last, data } =
         tools::call(name, &input).map_err(|error| session::abort().unwrap_or(error))?;
     let content = session::take_content() + &last.unwrap_or_default();
-    let mut answer = vec![text(summary, vec![("pod-tools:data".to_owned(), cbor_of_json(&data))])];
+    let mut answer = vec![text(summary, vec![("pod-tools:data".to_owned(), cbor(&data))])];
     if !content.is_empty() {
         answer.push(text(content, Vec::new()));
     }
@@ -89,12 +90,7 @@ fn text(text: String, metadata: Metadata) -> ToolEvent {
     ToolEvent::Content(ContentPart { data: text.into_bytes(), mime_type, metadata })
 }
 
-/// A tool's data, which its host has not read either: what is no JSON, is a text.
-fn cbor_of_json(data: &str) -> Vec<u8> {
-    cbor(&serde_json::from_str(data).unwrap_or_else(|_| Value::from(data)))
-}
-
-fn cbor(value: &Value) -> Vec<u8> {
+fn cbor(value: &impl Serialize) -> Vec<u8> {
     to_vec(Vec::new(), value).unwrap_or_default()
 }
 
@@ -113,7 +109,7 @@ impl From<types::Error> for Error {
             ErrorKind::Limit => "pod-tools:limit",
             ErrorKind::Internal => "std:internal",
         };
-        let reason = error.reason.map(|reason| ("pod-tools:reason".to_owned(), cbor(&word(reason).into())));
+        let reason = error.reason.map(|reason| ("pod-tools:reason".to_owned(), cbor(&word(reason))));
         Self {
             kind: kind.to_owned(),
             message: LocalizedString::Plain(error.message),
@@ -152,7 +148,7 @@ impl From<tools::Definition> for ToolDefinition {
             name: tool.name,
             description: LocalizedString::Plain(tool.description),
             parameters_schema: tool.input_schema,
-            metadata: effects.map(|(key, is)| (key.to_owned(), cbor(&is.into()))).into(),
+            metadata: effects.map(|(key, is)| (key.to_owned(), cbor(&is))).into(),
         }
     }
 }
