@@ -10,6 +10,9 @@ pub(super) type Item = (String, Vec<String>);
 
 /// Imports and exports, in the component's order; `None` of what is not a valid component.
 pub(super) fn read(binary: &[u8]) -> Option<(Vec<Item>, Vec<Item>)> {
+    if !Parser::is_component(binary) {
+        return None;
+    }
     let types = Validator::new_with_features(WasmFeatures::all()).validate_all(binary).ok()?;
     let types = types.as_ref();
     let (mut imports, mut exports) = (Vec::new(), Vec::new());
