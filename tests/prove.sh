@@ -3,13 +3,15 @@
 # purpose. Ends with status 0 when each does as it should: what a profile declares is not supported, all else
 # passes, and every wrong host is caught by the cases that claim to catch it.
 #
-#     tests/prove.sh [HOST…]      HOST: sandboxed native python node wasmtime wasmcloud wrong; without any, all of them
+#     tests/prove.sh [HOST…]      HOST: sandboxed native python node wasmtime wasmcloud act wrong; without any, all of them
 set -eu
 
 root=$(cd "$(dirname "$0")/.." && pwd)
 cd "$root"
-cargo build --locked --workspace --bins
-built=${CARGO_TARGET_DIR:-target}/debug
+# With what the tests are built with, so that what they have built serves here.
+cargo build --locked --workspace --all-targets
+built=$(cd "${CARGO_TARGET_DIR:-target}/debug" && pwd)
+export POD_TOOLS="$built/pod-tools"
 
 failed=
 prove() {
@@ -20,14 +22,15 @@ prove() {
 }
 kit() { "$built/pod-tools-conformance" run "$@"; }
 
-for host in ${*:-sandboxed native python node wasmtime wasmcloud wrong}; do
+for host in ${*:-sandboxed native python node wasmtime wasmcloud act wrong}; do
     case $host in
     sandboxed) prove "$host" kit -- "$built/pod-tools" call --batch ;;
     native) prove "$host" kit --host-profile tests/native/profile.json -- "$built/native-host" call --batch ;;
-    python | node | wasmtime)
+    python | node | wasmtime | act)
         command=$(tests/hosts/run.sh "$host")
         # shellcheck disable=SC2086 # The command is several words.
         prove "$host" kit --host-profile "tests/hosts/$host/profile.json" -- $command
+        [ "$host" != act ] || prove "act over MCP" tests/hosts/act/over_mcp.sh
         ;;
     wasmcloud)
         command=$(tests/hosts/run.sh "$host")

@@ -17,6 +17,13 @@ fn main() {
         "pod-tools-remote",
         &["guest/remote/src", "guest/remote/Cargo.toml", "guest/src/runtime.rs"],
     );
+    let act = [
+        "guest/adapters/act/src",
+        "guest/adapters/act/wit",
+        "guest/adapters/act/Cargo.toml",
+        "guest/src/runtime.rs",
+    ];
+    component::build(workspace, "pod-tools-adapter-act", &act);
     let plain = ["guest/adapters/plain/src", "guest/adapters/plain/Cargo.toml", "guest/src/runtime.rs"];
     component::build(workspace, "pod-tools-adapter-plain", &plain);
     let nats = [

@@ -2,7 +2,7 @@
 # Makes a host of another language, or of others, ready, beneath target/hosts, and prints the command that starts
 # it. To be called as often as one likes: what is there already is not made again.
 #
-#     tests/hosts/run.sh python|node|wasmtime|wasmcloud [COMPONENT]
+#     tests/hosts/run.sh python|node|wasmtime|wasmcloud|act [COMPONENT]
 #
 # COMPONENT is the component file; without one it is taken from `pod-tools inspect --save`. The command is complete
 # but for the host options:
@@ -13,11 +13,18 @@ set -eu
 sources=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$sources/../.." && pwd)
 place=${CARGO_TARGET_DIR:-$root/target}/hosts
-host=${1:?python, node, wasmtime or wasmcloud}
+host=${1:?python, node, wasmtime, wasmcloud or act}
 mkdir -p "$place"
 place=$(cd "$place" && pwd)
 
-pod_tools() { cargo run --quiet --locked --manifest-path "$root/Cargo.toml" --bin pod-tools -- "$@"; }
+# A program that is there already need not be built.
+pod_tools() {
+    if [ -n "${POD_TOOLS:-}" ]; then
+        "$POD_TOOLS" "$@"
+        return
+    fi
+    cargo run --quiet --locked --manifest-path "$root/Cargo.toml" --bin pod-tools -- "$@"
+}
 
 if [ $# -ge 2 ]; then
     component=$(realpath "$2")
@@ -63,7 +70,7 @@ wasmtime)
     composition=$place/pod-tools-for-wasmtime.wasm
     pod_tools compose --for wasmtime --component "$component" --output "$composition" 2>/dev/null
     echo "python3 -B $sources/wasmtime/host.py call --batch --composition $composition --wasmtime $program" \
-        "--pod-tools ${CARGO_TARGET_DIR:-$root/target}/debug/pod-tools"
+        "--pod-tools ${POD_TOOLS:-${CARGO_TARGET_DIR:-$root/target}/debug/pod-tools}"
     ;;
 wasmcloud)
     wanted=$sources/wasmcloud/requirements.txt
@@ -88,10 +95,23 @@ wasmcloud)
     fi
     pod_tools compose --for wasmcloud --component "$component" --output "$place/wasmcloud/pod-tools.wasm" 2>/dev/null
     echo "$place/wasmcloud/bin/python -B $sources/wasmcloud/host.py call --batch --place $place/wasmcloud" \
-        "--pod-tools ${CARGO_TARGET_DIR:-$root/target}/debug/pod-tools"
+        "--pod-tools ${POD_TOOLS:-${CARGO_TARGET_DIR:-$root/target}/debug/pod-tools}"
+    ;;
+act)
+    wanted=$sources/act/requirements.txt
+    if ! is_current "$place/act" "$wanted"; then
+        python3 -m venv --clear "$place/act" >&2
+        "$place/act/bin/pip" install --quiet --disable-pip-version-check --require-hashes \
+            --requirement "$wanted" >&2
+        cp "$wanted" "$place/act/installed-from"
+    fi
+    composition=$place/pod-tools-for-act.wasm
+    pod_tools compose --for act --component "$component" --output "$composition" 2>/dev/null
+    echo "python3 -B $sources/act/host.py call --batch --composition $composition --act $place/act/bin/act" \
+        "--pod-tools ${POD_TOOLS:-${CARGO_TARGET_DIR:-$root/target}/debug/pod-tools}"
     ;;
 *)
-    echo "run.sh: there is a host in python, one in node, one in wasmtime and one in wasmcloud, none in $host" >&2
+    echo "run.sh: there is a host in python, node, wasmtime, wasmcloud and act, none in $host" >&2
     exit 2
     ;;
 esac

@@ -8,18 +8,12 @@ set -eu
 
 sources=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$sources/../.." && pwd)
-place=${CARGO_TARGET_DIR:-$root/target}/mcp-python
 binary=${1:-}
 if [ -z "$binary" ]; then
     cargo build --quiet --locked --manifest-path "$root/Cargo.toml" --bin pod-tools
     binary=${CARGO_TARGET_DIR:-$root/target}/debug/pod-tools
 fi
 
-wanted=$sources/requirements.txt
-if ! cmp -s "$wanted" "$place/installed-from"; then
-    python3 -m venv --clear "$place"
-    "$place/bin/pip" install --quiet --disable-pip-version-check --requirement "$wanted"
-    cp "$wanted" "$place/installed-from"
-fi
+python=$("$sources/sdk.sh")
 # The SDK warns of every feature of the earlier revisions, which are what half of the scenes are about.
-exec "$place/bin/python" -B -W ignore "$sources/python_client.py" "$binary"
+exec "$python" -B -W ignore "$sources/python_client.py" "$binary"

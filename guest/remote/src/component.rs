@@ -125,15 +125,17 @@ impl Brought {
 
 impl session::Guest for Component {
     fn begin() -> Result<(), types::Error> {
-        CURRENT.serial.set(CURRENT.serial.get() + 1);
-        CURRENT.content.take();
-        CURRENT.session.take();
-        let (gateway, token) = (variable("POD_TOOLS_GATEWAY")?, variable("POD_TOOLS_TOKEN")?);
+        end();
+        Self::begin_at(variable(GATEWAY)?, variable("POD_TOOLS_TOKEN")?)
+    }
+
+    fn begin_at(gateway: String, token: String) -> Result<(), types::Error> {
+        end();
         let gateway = gateway.parse().map_err(|_| {
             let what = "is no IP address with a port, as `127.0.0.1:8123` is";
             failed(
                 EXECUTION_FAILED,
-                format!("POD_TOOLS_GATEWAY is `{}`, which {what}", gateway.escape_debug()),
+                format!("the gateway's address ({GATEWAY}) is `{}`, which {what}", gateway.escape_debug()),
             )
         })?;
         CURRENT.session.replace(Some(Session::begin(gateway, &token)));
@@ -159,6 +161,15 @@ impl session::Guest for Component {
         session.and_then(|session| session.over().cloned()).map(Into::into)
     }
 }
+
+/// Ends the session that there is, and all that was of it.
+fn end() {
+    CURRENT.serial.set(CURRENT.serial.get() + 1);
+    CURRENT.content.take();
+    CURRENT.session.take();
+}
+
+const GATEWAY: &str = "POD_TOOLS_GATEWAY";
 
 /// A variable of the environment.
 fn variable(name: &str) -> Result<String, frame::Error> {

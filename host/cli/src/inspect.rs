@@ -76,6 +76,7 @@ fn known(sha256: &str) -> Option<&'static str> {
     let ours = [
         (BUNDLED, "the bundled plugin"),
         (parts::REMOTE, "remote: the plugin's imports, from a gateway"),
+        (parts::ACT, "act: the adapter that exports the tools as ACT knows tools"),
         (parts::PLAIN, "plain: the adapter that exports the tools"),
         (parts::NATS, "nats: the adapter that answers messages of NATS in wasmCloud"),
     ];

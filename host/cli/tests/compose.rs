@@ -67,8 +67,46 @@ fn the_plugin_in_a_composition_is_the_bundled_one_to_the_byte() {
 }
 
 #[test]
+fn the_composition_for_act_says_what_it_is_and_the_most_that_it_may_be_granted() {
+    let (component, said) = composed("act");
+    let (inspection, shown) = inspected(&component);
+    let parts = inspection["components"].as_array().unwrap();
+    assert_eq!(parts.len(), 3, "plugin, remote, adapter: {parts:?}");
+    assert_eq!(parts.iter().filter(|part| part["sha256"] == sha256(BUNDLED)).count(), 1, "{parts:?}");
+    assert!(shown.contains("(act: "), "{shown}");
+    // Its functions are asynchronous, so it is read where it cannot be compiled.
+    assert_eq!(names(&inspection["exports"]), ["act:tools/tool-provider@0.2.0"]);
+    assert_eq!(inspection["exports"][0]["functions"], serde_json::json!(["list-tools", "call-tool"]));
+    // Beside types it asks for what it asks for elsewhere.
+    let (plain, _) = inspected(&composed("wasmtime").0);
+    let imports = names(&inspection["imports"]);
+    let more: Vec<_> = imports.iter().filter(|import| !names(&plain["imports"]).contains(import)).collect();
+    assert_eq!(more, [&"act:core/types@0.4.0", &"act:tools/types@0.2.0"]);
+
+    // The section is the last: its number, its length, the length of its name, its name, and CBOR.
+    let name = b"act:component";
+    let at = component.windows(name.len()).rposition(|bytes| bytes == name).unwrap();
+    let manifest = &component[at + name.len()..];
+    let length = name.len() + 1 + manifest.len();
+    assert!((0x80..0x4000).contains(&length));
+    assert_eq!(component[at - 4..at], [0, length as u8 | 0x80, (length >> 7) as u8, name.len() as u8]);
+    let manifest: Value = cbor4ii::serde::from_slice(manifest).unwrap();
+    let capabilities = manifest["std"]["capabilities"].as_object().unwrap();
+    assert_eq!(capabilities.keys().collect::<Vec<_>>(), ["wasi:sockets"]);
+    for allowed in capabilities["wasi:sockets"]["constraints"].as_array().unwrap() {
+        assert!(["127.0.0.1", "::1"].contains(&allowed["host"].as_str().unwrap()), "{allowed}");
+        assert_eq!(allowed["protocols"], serde_json::json!(["tcp"]));
+    }
+    for part in ["--allow sockets=127.0.0.1:8123/tcp", "pod-tools gateway", "--metadata-file act.json"] {
+        assert!(said.contains(part), "{said}");
+    }
+}
+
+#[test]
 fn two_compositions_have_the_same_bytes() {
-    assert!(composed("wasmtime").0 == composed("wasmtime").0);
+    for host in ["act", "wasmtime"] {
+        assert!(composed(host).0 == composed(host).0, "{host}");
+    }
 }
 
 #[test]
@@ -150,7 +188,7 @@ fn a_host_that_is_not_known_is_answered_with_those_that_are() {
         assert_eq!(finished.code, Some(2), "{finished:?}");
         assert!(finished.stderr.contains("--for"), "{finished:?}");
         if arguments.len() > 1 {
-            assert!(finished.stderr.contains("wasmtime"), "{finished:?}");
+            assert!(finished.stderr.contains("act, wasmtime"), "{finished:?}");
         }
     }
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0, "nothing was written");

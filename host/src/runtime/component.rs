@@ -13,6 +13,7 @@ use super::cache::Cache;
 use super::engine::Execution;
 use super::inside::{self, Inside};
 use super::load_error::LoadError;
+use super::outline;
 use crate::escape::Escaped;
 
 /// The component that the build of this library compiled from the guest crate.
@@ -189,21 +190,31 @@ pub(super) fn check(
 
 pub(super) fn inspect(engine: &Engine, component: &Component, binary: &[u8]) -> Inspection {
     let ty = component.component_type();
-    let interface = |name: &str, item: &ComponentItem, known: bool| Interface {
-        name: Escaped(name).to_string(),
-        functions: functions(engine, item),
-        known,
+    let item = |name: &str, item: &ComponentItem| (name.to_owned(), functions(engine, item));
+    let imports = ty.imports(engine).map(|(name, import)| item(name, &import.ty)).collect();
+    let exports = ty.exports(engine).map(|(name, export)| item(name, &export.ty)).collect();
+    inspection(imports, exports, binary)
+}
+
+/// What [`inspect`] gives of a component that cannot be compiled, because this host has no use for what it is made of;
+/// `None` where the binary is no component either.
+pub(super) fn inspect_binary(binary: &[u8]) -> Option<Inspection> {
+    outline::read(binary).map(|(imports, exports)| inspection(imports, exports, binary))
+}
+
+fn inspection(imports: Vec<outline::Item>, exports: Vec<outline::Item>, binary: &[u8]) -> Inspection {
+    let interfaces = |items: Vec<outline::Item>, is_known: fn(&str) -> bool| {
+        let interfaces = items.iter().map(|(name, functions)| Interface {
+            name: Escaped(name).to_string(),
+            functions: functions.iter().map(|name| Escaped(name).to_string()).collect(),
+            known: is_known(name),
+        });
+        interfaces.collect()
     };
     Inspection {
         bytes: binary.len(),
-        imports: ty
-            .imports(engine)
-            .map(|(name, import)| interface(name, &import.ty, is_provided(name)))
-            .collect(),
-        exports: ty
-            .exports(engine)
-            .map(|(name, export)| interface(name, &export.ty, versioned(name) == (REQUIRED_EXPORT, "0.1.0")))
-            .collect(),
+        imports: interfaces(imports, is_provided),
+        exports: interfaces(exports, |name| versioned(name) == (REQUIRED_EXPORT, "0.1.0")),
         components: inside::components(binary),
     }
 }
@@ -213,7 +224,7 @@ fn functions(engine: &Engine, item: &ComponentItem) -> Vec<String> {
         ComponentItem::ComponentInstance(instance) => instance
             .exports(engine)
             .filter(|(_, export)| matches!(export.ty, ComponentItem::ComponentFunc(_)))
-            .map(|(name, _)| Escaped(name).to_string())
+            .map(|(name, _)| name.to_owned())
             .collect(),
         _ => Vec::new(),
     }

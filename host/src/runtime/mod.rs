@@ -19,6 +19,7 @@ mod instances;
 mod limiter;
 mod load_error;
 mod log;
+mod outline;
 mod schema;
 mod wasi;
 
@@ -158,7 +159,8 @@ impl PodToolsBuilder {
         self.within_time(Self::load_here)
     }
 
-    /// What the component imports and exports. It is compiled; nothing of it is run.
+    /// What the component imports and exports. It is compiled, or only read where it is of a form that this host has no
+    /// use for (asynchronous functions); nothing of it is run.
     ///
     /// # Errors
     ///
@@ -167,8 +169,13 @@ impl PodToolsBuilder {
         self.within_time(|this| {
             let deadline = Instant::now() + this.load_time;
             let (name, binary) = this.read()?;
-            let (engine, component) = this.compile(&name, &binary, deadline)?;
-            Ok(component::inspect(&engine, &component, &binary))
+            match this.compile(&name, &binary, deadline) {
+                Ok((engine, component)) => Ok(component::inspect(&engine, &component, &binary)),
+                Err(error @ LoadError::NotAComponent { .. }) => {
+                    component::inspect_binary(&binary).ok_or(error)
+                }
+                Err(error) => Err(error),
+            }
         })
     }
 

@@ -16,6 +16,8 @@ pub enum Part {
     Remote,
     /// The adapter for hosts that call the tools of the contract
     AdapterPlain,
+    /// The adapter for ACT
+    AdapterAct,
     /// The adapter for wasmCloud, over NATS
     AdapterNats,
     /// The contract: the package `pod:tools` of WIT
@@ -28,6 +30,7 @@ impl Part {
             Self::Plugin => BUNDLED,
             Self::Remote => parts::REMOTE,
             Self::AdapterPlain => parts::PLAIN,
+            Self::AdapterAct => parts::ACT,
             Self::AdapterNats => parts::NATS,
             Self::Wit => WIT,
         }
@@ -39,6 +42,7 @@ impl Part {
             Self::Plugin => "pod-tools-plugin.wasm",
             Self::Remote => "pod-tools-remote.wasm",
             Self::AdapterPlain => "pod-tools-adapter-plain.wasm",
+            Self::AdapterAct => "pod-tools-adapter-act.wasm",
             Self::AdapterNats => "pod-tools-adapter-nats.wasm",
             Self::Wit => "pod-tools-wit.wasm",
         }

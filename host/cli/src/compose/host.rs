@@ -9,6 +9,8 @@ use super::parts::Adapter;
 /// A host of somebody else's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Host {
+    /// ACT, `act`: the tools over MCP, with an audit trail of its own
+    Act,
     /// The command line of wasmtime, and programs that embed it
     Wasmtime,
     /// wasmCloud, where the tools answer messages of NATS
@@ -19,6 +21,7 @@ impl Host {
     /// Its name, as `--for` has it.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Act => "act",
             Self::Wasmtime => "wasmtime",
             Self::Wasmcloud => "wasmcloud",
         }
@@ -26,6 +29,7 @@ impl Host {
 
     pub fn adapter(self) -> Adapter {
         match self {
+            Self::Act => Adapter::ACT,
             Self::Wasmtime => Adapter::PLAIN,
             Self::Wasmcloud => Adapter::NATS,
         }
@@ -47,6 +51,26 @@ impl fmt::Display for HowToRun<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let file = in_a_shell(&self.file.to_string_lossy());
         match self.host {
+            Host::Act => write!(
+                f,
+                "On the machine of the pods, for a host on that machine (it prints its address):
+
+    pod-tools gateway --listen 127.0.0.1:8123 --token-file TOKEN-FILE --grants GRANTS-FILE
+
+ACT has no environment for a component; what it hands over with each call stands in a file that is yours alone:
+
+    (umask 077; printf '{{\"pod-tools:gateway\":\"127.0.0.1:8123\",\"pod-tools:token\":\"%s\"}}' \\
+        \"$(cat TOKEN-FILE)\" > act.json)
+
+The tools over MCP, on standard input and output, with what ACT has to grant for them: one port, and 256 MiB; no
+directory, no HTTP, no other address (the composition declares that it asks for no more than TCP on this machine):
+
+    act run --mcp --metadata-file act.json --allow sockets=127.0.0.1:8123/tcp --max-memory 256MiB {file}
+
+One call, without MCP:
+
+    act call --metadata-file act.json --allow sockets=127.0.0.1:8123/tcp --max-memory 256MiB {file} ListPods"
+            ),
             Host::Wasmtime => write!(
                 f,
                 "On the machine of the pods, for a host on that machine (it prints its address):

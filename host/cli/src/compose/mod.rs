@@ -4,8 +4,10 @@
 //! - `parts`: the components, and how they are put together
 //! - `wasmcloud`: how it is run there
 //! - `host`: the hosts, and how a composition is run in each
+//! - `manifest`: what ACT reads of a composition
 
 mod host;
+mod manifest;
 pub mod parts;
 mod wasmcloud;
 
@@ -41,8 +43,11 @@ pub struct ComposeArgs {
 pub async fn run(args: ComposeArgs, loading: &Loading) -> anyhow::Result<ExitCode> {
     // Checks the plugin, if it is another one than the bundled.
     let tools = loading.load_for_one()?;
-    let composed = parts::put_together(tools.component(), args.host.adapter())
+    let mut composed = parts::put_together(tools.component(), args.host.adapter())
         .context("the plugin cannot be composed with what supplies its imports; see `pod-tools inspect`")?;
+    if args.host == Host::Act {
+        manifest::add_to(&mut composed.binary)?;
+    }
     let file = args.output.unwrap_or_else(|| format!("pod-tools-for-{}.wasm", args.host.name()).into());
     component_file::write(&file, &composed.binary)
         .with_context(|| format!("cannot write {}", file.display()))?;

@@ -6,6 +6,8 @@ use wac_graph::{CompositionGraph, EncodeOptions, NodeId};
 
 /// What supplies the plugin's imports from a gateway.
 pub const REMOTE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/pod_tools_remote.wasm"));
+/// The adapter for ACT.
+pub const ACT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/pod_tools_adapter_act.wasm"));
 /// The adapter for hosts that call the contract's own tools.
 pub const PLAIN: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/pod_tools_adapter_plain.wasm"));
 /// The adapter for wasmCloud's messages.
@@ -32,6 +34,7 @@ pub struct Adapter {
 }
 
 impl Adapter {
+    pub const ACT: Self = Self { component: ACT, exports: &["act:tools/tool-provider@0.2.0"] };
     pub const PLAIN: Self = Self { component: PLAIN, exports: &[TOOLS] };
     pub const NATS: Self = Self { component: NATS, exports: &["wasmcloud:messaging/handler@0.2.0"] };
 }

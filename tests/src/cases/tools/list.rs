@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::case::Case;
 use crate::flaw::Flaw;
+use crate::need::Need;
 use crate::script::Script;
 
 /// The cases.
@@ -40,7 +41,8 @@ pub const CASES: &[Case] = &[
             t.call("ListPods", input)?.says("no spawned pods")?;
         }
         Ok(())
-    }),
+    })
+    .needs(&[Need::AnyInput]),
     Case::new("tools/list-escapes-names", "a line break in a name forges no line", |t| {
         t.dead_pod("x [alive] scope=(none)\ny")?;
         let line = "x [alive] scope=(none)\\ny [stopped] scope=write:/work/x [alive] scope=(none)\\ny";

@@ -56,7 +56,8 @@ pub const CASES: &[Case] = &[
             host.answer()?.fails("invalid-argument", None)?.naming("invalid StopPod input: ")?;
             Ok(())
         },
-    ),
+    )
+    .needs(&[Need::AnyInput]),
     Case::new("tools/unknown-tool", "a tool that there is not is an error of its own kind", |t| {
         t.call("listpods", json!({}))?.fails("unknown-tool", None)?;
         Ok(())
@@ -127,6 +128,7 @@ pub const CASES: &[Case] = &[
             Ok(())
         },
     )
+    .needs(&[Need::AnyInput])
     .catches(&[Flaw::WrongKinds]),
     Case::new(
         "tools/input-more-fields",
@@ -158,5 +160,6 @@ pub const CASES: &[Case] = &[
         }
         same("connections to the pod", pod.connections(), 0)
     })
+    .needs(&[Need::AnyInput])
     .catches(&[Flaw::WrongKinds]),
 ];

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::case::Case;
 use crate::failure::{same, same_json};
 use crate::flaw::Flaw;
+use crate::need::Need;
 use crate::script::{Script, Step, event};
 
 /// A turn begins.
@@ -65,7 +66,8 @@ pub const CASES: &[Case] = &[
                 .naming("invalid SendToPod input: ")?;
         }
         same("connections to the pod", pod.connections(), 0)
-    }),
+    })
+    .needs(&[Need::AnyInput]),
     Case::new(
         "tools/send-past-notifications",
         "what a pod had buffered comes first, and is not the answer",
