@@ -93,6 +93,7 @@ wasmcloud)
         cd - >/dev/null
         mv "$registry.new" "$registry"
     fi
+    ln -sf "${POD_TOOLS:-${CARGO_TARGET_DIR:-$root/target}/debug/pod-tools}" "$place/wasmcloud/bin/pod-tools"
     pod_tools compose --for wasmcloud --component "$component" --output "$place/wasmcloud/pod-tools.wasm" 2>/dev/null
     echo "$place/wasmcloud/bin/python -B $sources/wasmcloud/host.py call --batch --place $place/wasmcloud" \
         "--pod-tools ${POD_TOOLS:-${CARGO_TARGET_DIR:-$root/target}/debug/pod-tools}"

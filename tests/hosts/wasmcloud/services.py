@@ -18,7 +18,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import urllib.request
 from pathlib import Path
 
 import nats
@@ -99,17 +98,31 @@ class Services:
         return {"HOME": self.directory.name, "PATH": os.environ["PATH"]}
 
     def push(self, registry):
-        """The composition as an image, named by its digest: what is pulled is that, or nothing."""
-        tagged = f"{registry}/pod-tools:latest"
-        push = [self.place / "bin/wash", "oci", "push", "--insecure", tagged, self.place / "pod-tools.wasm"]
-        subprocess.run(push, env=self.environment(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=True)
-        manifest = urllib.request.Request(
-            f"http://{registry}/v2/pod-tools/manifests/latest",
-            headers={"Accept": "application/vnd.oci.image.manifest.v1+json"},
-            method="HEAD",
+        """The composition as an image that is signed, and pulled once by who checks the signature; then named by its
+        digest: what the host pulls is that, or nothing."""
+        key, public, pulled = (Path(self.directory.name) / name for name in ("key.pem", "key.pub", "pulled.wasm"))
+        curve = ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"]
+        self.run("openssl", "genpkey", *curve, "-out", key)
+        self.run("openssl", "pkey", "-in", key, "-pubout", "-out", public)
+        pod_tools = self.place / "bin/pod-tools"
+        component = self.place / "pod-tools.wasm"
+        reference = self.run(pod_tools, "push", f"{registry}/pod-tools:latest", component, "--sign-key", key).strip()
+        self.run(pod_tools, "pull", reference, "--output", pulled, "--verify-key", public)
+        return reference.removeprefix("oci://")
+
+    def run(self, *command):
+        """Runs a command, and gives what it has printed."""
+        done = subprocess.run(
+            [str(word) for word in command],
+            env=self.environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
         )
-        with urllib.request.urlopen(manifest) as answer:
-            return f"{registry}/pod-tools@{answer.headers['Docker-Content-Digest']}"
+        if done.returncode != 0:
+            sys.exit(f"services.py: `{command[0]}` ended with {done.returncode}: {done.stderr}")
+        return done.stdout
 
     async def host(self, broker):
         """Starts a host, and gives its name once it is heard."""
