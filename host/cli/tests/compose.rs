@@ -104,7 +104,7 @@ fn the_composition_for_act_says_what_it_is_and_the_most_that_it_may_be_granted()
 
 #[test]
 fn two_compositions_have_the_same_bytes() {
-    for host in ["act", "wasmtime"] {
+    for host in ["act", "wasmcloud", "wasmtime"] {
         assert!(composed(host).0 == composed(host).0, "{host}");
     }
 }
@@ -137,6 +137,20 @@ fn what_a_composition_asks_of_its_host_is_said_and_is_no_more_than_tcp_and_an_en
     for part in ["-S inherit-network,udp=n", "pod-tools gateway --listen 127.0.0.1:", "--env POD_TOOLS_TOKEN"]
     {
         assert!(said.contains(part), "{said}");
+    }
+}
+
+#[test]
+fn the_readme_and_the_launcher_grant_what_compose_says() {
+    let (_, said) = composed("wasmtime");
+    let words: Vec<_> = said.split_ascii_whitespace().collect();
+    let granted: Vec<_> =
+        words.windows(2).filter(|pair| ["-W", "-S"].contains(&pair[0])).map(|pair| pair[1]).collect();
+    assert_eq!(granted.len(), 2, "{said}");
+    let readme = include_str!("../../../README.md");
+    let launcher = include_str!("../../../tests/hosts/wasmtime/host.py");
+    for rights in granted {
+        assert!(readme.contains(rights) && launcher.contains(rights), "{rights}");
     }
 }
 
