@@ -21,6 +21,7 @@ fn main() {
         "guest/adapters/act/src",
         "guest/adapters/act/wit",
         "guest/adapters/act/Cargo.toml",
+        "guest/adapters/reason.rs",
         "guest/src/runtime.rs",
     ];
     component::build(workspace, "pod-tools-adapter-act", &act);
@@ -30,6 +31,7 @@ fn main() {
         "guest/adapters/nats/src",
         "guest/adapters/nats/wit",
         "guest/adapters/nats/Cargo.toml",
+        "guest/adapters/reason.rs",
         "guest/src/runtime.rs",
     ];
     component::build(workspace, "pod-tools-adapter-nats", &nats);

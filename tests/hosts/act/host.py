@@ -17,9 +17,9 @@ from server import Server, Trapped
 
 hosts = Path(__file__).resolve().parent.parent
 sys.path += [str(hosts), str(hosts / "python")]
+from batch import serve
 from errors import ToolError
 from gateway import Gateway
-from line import request
 
 KINDS = {
     "std:invalid-args": "invalid-argument",
@@ -98,20 +98,7 @@ def main():
     act = None
     try:
         act = Act(lambda: Server(args.act, args.composition, gateway))
-        for given in sys.stdin.buffer:
-            if not given.strip():
-                continue
-            try:
-                tool, text = request(given)
-                answer = act.call(tool, arguments(text))
-            except ToolError as error:
-                if gateway.has_ended(error):
-                    # Of this host nothing is left that could answer.
-                    sys.exit(f"host.py: {error}")
-                fields = {"kind": error.kind, "reason": error.reason, "message": error.message}
-                answer = json.dumps({"err": fields})
-            sys.stdout.write(answer + "\n")
-            sys.stdout.flush()
+        serve(gateway, lambda tool, text: act.call(tool, arguments(text)))
     finally:
         if act:
             act.server.end()

@@ -19,9 +19,9 @@ import values
 
 hosts = Path(__file__).resolve().parent.parent
 sys.path += [str(hosts), str(hosts / "python")]
+from batch import serve
 from errors import ToolError
 from gateway import Gateway
-from line import request
 
 # What a call needs of wasmtime: TCP, and two variables of the environment; and bounds on what it may use. The command
 # is that of `pod-tools compose --for wasmtime`.
@@ -86,19 +86,7 @@ def main():
     gateway = Gateway(args.pod_tools, of_gateway)
     try:
         wasmtime = Wasmtime(args.wasmtime, args.composition, gateway)
-        for given in sys.stdin.buffer:
-            if not given.strip():
-                continue
-            try:
-                answer = wasmtime.call(*request(given))
-            except ToolError as error:
-                if gateway.has_ended(error):
-                    # Of this host nothing is left that could answer.
-                    sys.exit(f"host.py: {error}")
-                fields = {"kind": error.kind, "reason": error.reason, "message": error.message}
-                answer = json.dumps({"err": fields})
-            sys.stdout.write(answer + "\n")
-            sys.stdout.flush()
+        serve(gateway, wasmtime.call)
     finally:
         gateway.end()
 

@@ -13,7 +13,7 @@ use serde_json::Value;
 use bindings::act::core::types::{Error, LocalizedString, Metadata};
 use bindings::act::tools::types::{ContentPart, ListToolsResponse, ToolDefinition, ToolEvent};
 use bindings::exports::act::tools::tool_provider::{Guest, ToolResult};
-use bindings::pod::tools::types::{self, ErrorKind, Reason};
+use bindings::pod::tools::types::{self, ErrorKind};
 use bindings::pod::tools::{session, tools};
 
 mod bindings {
@@ -26,6 +26,8 @@ mod bindings {
         async: false,
     });
 }
+#[path = "../../reason.rs"]
+mod reason;
 
 struct Component;
 
@@ -109,33 +111,12 @@ impl From<types::Error> for Error {
             ErrorKind::Limit => "pod-tools:limit",
             ErrorKind::Internal => "std:internal",
         };
-        let reason = error.reason.map(|reason| ("pod-tools:reason".to_owned(), cbor(&word(reason))));
+        let reason = error.reason.map(|reason| ("pod-tools:reason".to_owned(), cbor(&reason::word(reason))));
         Self {
             kind: kind.to_owned(),
             message: LocalizedString::Plain(error.message),
             metadata: reason.into_iter().collect(),
         }
-    }
-}
-
-/// The contract's word for it.
-fn word(reason: Reason) -> &'static str {
-    match reason {
-        Reason::UnknownPod => "unknown-pod",
-        Reason::AlreadyRunning => "already-running",
-        Reason::Unreachable => "unreachable",
-        Reason::SocketTimeout => "socket-timeout",
-        Reason::Closed => "closed",
-        Reason::Protocol => "protocol",
-        Reason::PodError => "pod-error",
-        Reason::StillRunning => "still-running",
-        Reason::LockBusy => "lock-busy",
-        Reason::LockDamaged => "lock-damaged",
-        Reason::RegistryDamaged => "registry-damaged",
-        Reason::StateUnwritable => "state-unwritable",
-        Reason::DescriptorsExhausted => "descriptors-exhausted",
-        Reason::NotGranted => "not-granted",
-        Reason::SocketRefused => "socket-refused",
     }
 }
 

@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use bindings::exports::wasmcloud::messaging::handler::Guest;
-use bindings::pod::tools::types::{Error, ErrorKind, Reason};
+use bindings::pod::tools::types::{Error, ErrorKind};
 use bindings::pod::tools::{session, tools};
 use bindings::wasmcloud::messaging::consumer;
 use bindings::wasmcloud::messaging::types::BrokerMessage;
@@ -20,6 +20,8 @@ mod bindings {
         generate_all,
     });
 }
+#[path = "../../reason.rs"]
+mod reason;
 
 /// The variable that says how many bytes the server takes in one message, and how many that are unless it was told
 /// otherwise.
@@ -117,7 +119,7 @@ fn failed(kind: ErrorKind, message: impl Into<String>) -> Error {
 /// The line of an error. Its message is as long as the plugin, or the gateway, has made it.
 fn line_of(error: &Error) -> String {
     let max = max_payload().unwrap_or(SERVERS_DEFAULT);
-    let line = line::of_error(kind(error.kind), error.reason.map(reason), &error.message);
+    let line = line::of_error(kind(error.kind), error.reason.map(reason::word), &error.message);
     bounded(line, max).unwrap_or_else(|too_long| line::of_error(kind(too_long.kind), None, &too_long.message))
 }
 
@@ -131,26 +133,5 @@ fn kind(kind: ErrorKind) -> &'static str {
         ErrorKind::Timeout => "timeout",
         ErrorKind::Limit => "limit",
         ErrorKind::Internal => "internal",
-    }
-}
-
-/// Its word in the contract.
-fn reason(reason: Reason) -> &'static str {
-    match reason {
-        Reason::UnknownPod => "unknown-pod",
-        Reason::AlreadyRunning => "already-running",
-        Reason::Unreachable => "unreachable",
-        Reason::SocketTimeout => "socket-timeout",
-        Reason::Closed => "closed",
-        Reason::Protocol => "protocol",
-        Reason::PodError => "pod-error",
-        Reason::StillRunning => "still-running",
-        Reason::LockBusy => "lock-busy",
-        Reason::LockDamaged => "lock-damaged",
-        Reason::RegistryDamaged => "registry-damaged",
-        Reason::StateUnwritable => "state-unwritable",
-        Reason::DescriptorsExhausted => "descriptors-exhausted",
-        Reason::NotGranted => "not-granted",
-        Reason::SocketRefused => "socket-refused",
     }
 }
