@@ -6,7 +6,6 @@
 
 #![allow(clippy::unwrap_used)]
 
-#[allow(dead_code)]
 #[path = "support/cli.rs"]
 mod cli;
 #[allow(dead_code)]
