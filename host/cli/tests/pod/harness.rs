@@ -101,6 +101,13 @@ impl World {
         started.unwrap_or_else(|(_, said)| panic!("not ready: {said}"))
     }
 
+    /// A pod that is ready, of a command line that was changed.
+    #[allow(dead_code, reason = "the hostile suite does without")]
+    pub fn pod_by(&self, command: Command, name: &str, options: &[&str], program: &[&str]) -> Pod {
+        let started = self.start_by(command, &self.base(), name, options, program);
+        started.unwrap_or_else(|(_, said)| panic!("not ready: {said}"))
+    }
+
     fn start_by(
         &self,
         mut command: Command,
@@ -116,7 +123,7 @@ impl World {
         let mut said = String::new();
         stderr.read_line(&mut said).unwrap();
         if said.contains("ready at") {
-            return Ok(Pod { process, dir: base.join(name), stderr: Some(stderr) });
+            return Ok(Pod { process, dir: base.join(name), ready: said, stderr: Some(stderr) });
         }
         stderr.read_to_string(&mut said).unwrap();
         let Output { status, stdout, .. } = process.wait_with_output().unwrap();
@@ -167,6 +174,9 @@ impl World {
 pub struct Pod {
     process: Child,
     pub dir: PathBuf,
+    /// The line that says so.
+    #[allow(dead_code, reason = "the hostile suite does without")]
+    pub ready: String,
     stderr: Option<BufReader<ChildStderr>>,
 }
 
@@ -284,6 +294,16 @@ impl Client {
     pub fn until(&mut self, kind: &str) -> Vec<Value> {
         let mut events = vec![self.event()];
         while events[events.len() - 1]["event"] != kind {
+            events.push(self.event());
+        }
+        events
+    }
+
+    /// All events up to the first of either kind, with it.
+    #[allow(dead_code, reason = "the hostile suite does without")]
+    pub fn until_either(&mut self, one: &str, other: &str) -> Vec<Value> {
+        let mut events = vec![self.event()];
+        while ![one, other].contains(&events[events.len() - 1]["event"].as_str().unwrap()) {
             events.push(self.event());
         }
         events
