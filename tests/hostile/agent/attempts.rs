@@ -14,7 +14,9 @@ pub struct Places(BTreeMap<String, String>);
 
 impl Places {
     pub fn of(arguments: impl Iterator<Item = String>) -> Places {
-        let pair = |argument: String| argument.split_once('=').map(|(key, value)| (key.to_owned(), value.to_owned()));
+        let pair = |argument: String| {
+            argument.split_once('=').map(|(key, value)| (key.to_owned(), value.to_owned()))
+        };
         Places(arguments.filter_map(pair).collect())
     }
 
@@ -80,10 +82,12 @@ pub const ALL: &[(&str, Attempt)] = &[
     ("lies_about_its_own_state", files::lies_about_its_own_state),
     ("opens_the_scope_lock", files::opens_the_scope_lock),
     ("opens_the_lock_of_its_life_to_write", files::opens_the_lock_of_its_life_to_write),
+    ("changes_the_mode_of_the_lock_of_its_life", files::changes_the_mode_of_the_lock_of_its_life),
     ("reads_the_registry_of_the_operator", files::reads_the_registry_of_the_operator),
     ("writes_to_the_cache_of_compiled_code", files::writes_to_the_cache_of_compiled_code),
     ("signals_the_pod", processes::signals_the_pod),
     ("signals_its_supervisor", processes::signals_its_supervisor),
+    ("limits_the_pod", processes::limits_the_pod),
     ("traces_its_supervisor", processes::traces_its_supervisor),
     ("reads_the_memory_of_the_pod", processes::reads_the_memory_of_the_pod),
     ("reads_the_environment_of_the_pod", processes::reads_the_environment_of_the_pod),

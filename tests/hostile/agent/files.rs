@@ -5,7 +5,7 @@ use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read};
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::Path;
 use std::process::Command;
 
@@ -125,7 +125,8 @@ pub fn renames_its_scope_away(at: &Places) -> io::Result<()> {
 
 /// By its number in the file system, which is not found by a path; with that the file system is told by any file of it.
 pub fn opens_a_file_by_its_number(at: &Places) -> io::Result<()> {
-    let bytes = (0..at.text("handle").len()).step_by(2).map(|i| u8::from_str_radix(&at.text("handle")[i..i + 2], 16));
+    let bytes =
+        (0..at.text("handle").len()).step_by(2).map(|i| u8::from_str_radix(&at.text("handle")[i..i + 2], 16));
     let mut handle: Vec<u8> = bytes.collect::<Result<_, _>>().map_err(io::Error::other)?;
     let within = File::open(at.path("scope"))?;
     // SAFETY: the handle has the length that stands in it, as the system has written it.
@@ -151,11 +152,21 @@ pub fn opens_the_scope_lock(at: &Places) -> io::Result<()> {
 
 /// It has inherited a descriptor of it.
 pub fn opens_the_lock_of_its_life_to_write(_: &Places) -> io::Result<()> {
-    let lock = (3..64).map(|fd| format!("/proc/self/fd/{fd}")).find(|fd| {
-        fs::read_link(fd).is_ok_and(|file| file.to_string_lossy().contains("scope.lock"))
-    });
-    let lock = lock.ok_or_else(|| nothing("there is none"))?;
-    OpenOptions::new().write(true).open(&lock)?.metadata().map(|lock| drop(lock.ino()))
+    OpenOptions::new().write(true).open(format!("/proc/self/fd/{}", lock_of_life()?)).map(drop)
+}
+
+/// One that others can write to is believed by nobody.
+pub fn changes_the_mode_of_the_lock_of_its_life(_: &Places) -> io::Result<()> {
+    // SAFETY: a number that is a descriptor, and the mode that the file has.
+    done(unsafe { libc::fchmod(lock_of_life()?, 0o600) }).map(drop)
+}
+
+fn lock_of_life() -> io::Result<i32> {
+    let is_lock = |fd: &i32| {
+        fs::read_link(format!("/proc/self/fd/{fd}"))
+            .is_ok_and(|file| file.to_string_lossy().contains("lives"))
+    };
+    (3..64).find(is_lock).ok_or_else(|| nothing("there is none"))
 }
 
 pub fn reads_the_registry_of_the_operator(at: &Places) -> io::Result<()> {

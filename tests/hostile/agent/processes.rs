@@ -22,6 +22,17 @@ pub fn signals_its_supervisor(_: &Places) -> io::Result<()> {
     done(unsafe { libc::kill(supervisor(), libc::SIGCONT) }).map(drop)
 }
 
+/// Whoever sets how long another process may compute can kill it. This leaves a limit as it is.
+pub fn limits_the_pod(at: &Places) -> io::Result<()> {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    let pod = at.number("pod");
+    // SAFETY: the limit is written, and then read.
+    unsafe {
+        done(libc::prlimit(pod, libc::RLIMIT_CPU, std::ptr::null(), &raw mut limit))?;
+        done(libc::prlimit(pod, libc::RLIMIT_CPU, &raw const limit, std::ptr::null_mut())).map(drop)
+    }
+}
+
 pub fn traces_its_supervisor(_: &Places) -> io::Result<()> {
     let supervisor = supervisor();
     let nothing: *mut libc::c_void = std::ptr::null_mut();

@@ -303,9 +303,12 @@ impl HostOptions {
         let home = std::env::var_os("HOME").map(PathBuf::from);
         let of_user = |variable: &str, beneath_home: &str| {
             let named = std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
-            named.or_else(|| Some(home.clone()?.join(beneath_home))).map(|directory| directory.join("pod-tools"))
+            named
+                .or_else(|| Some(home.clone()?.join(beneath_home)))
+                .map(|directory| directory.join("pod-tools"))
         };
-        let own = of_user("XDG_CONFIG_HOME", ".config").into_iter().chain(of_user("XDG_CACHE_HOME", ".cache"));
+        let own =
+            of_user("XDG_CONFIG_HOME", ".config").into_iter().chain(of_user("XDG_CACHE_HOME", ".cache"));
         own.chain([self.spawner_dir.clone()]).filter(|path| path.is_absolute()).collect()
     }
 

@@ -126,7 +126,12 @@ pub async fn run(args: PodArgs, host: &HostOptions) -> anyhow::Result<ExitCode> 
     let mut signals = Signals::catch().context("cannot catch signals")?;
     let limits = PodLimits { turn_output: args.max_turn_output, history: args.max_history };
     let mut pod = Pod::start(args, host)?;
-    tell(format_args!("pod `{}` ready at {}, {}", pod.name, pod.directory.socket_path().display(), pod.directory.held()));
+    tell(format_args!(
+        "pod `{}` ready at {}, {}",
+        pod.name,
+        pod.directory.socket_path().display(),
+        pod.directory.held()
+    ));
     let server = PodServer::new(&pod.directory, pod.supervisor, pod.history, limits);
     let ending = server.serve(pod.listener, &mut signals).await;
 
@@ -186,7 +191,7 @@ impl Pod {
         let life = lock.take_life_lock().map_err(explained)?;
         let of_started =
             life.as_fd().try_clone_to_owned().context("cannot hand on the lock of the pod's life")?;
-        let holder = Holder::this_process(&life);
+        let (holder, life_byte) = (Holder::this_process(&life), life.byte());
         let reserve = |check: LifeCheck<'_>| {
             OwnDirectory::reserve(&base, &name, new_session_id(), holder.clone(), &check)
         };
@@ -206,6 +211,7 @@ impl Pod {
             scope_lock: &host.scope_lock,
             directories: host.operators_directories(),
             files: host.operators_files(),
+            life: life_byte,
         };
         let own = base.join(name.as_str());
         let plan = fence.plan(&scope, &hidden, &own, program)?;

@@ -190,13 +190,7 @@ impl Pod {
     }
 
     pub fn connect(&self) -> Client {
-        // By way of the handle, as the path may be too long for an address.
-        let dir = File::open(&self.dir).unwrap();
-        let path = format!("/proc/self/fd/{}/sock", dir.as_raw_fd());
-        let stream = UnixStream::connect(path).unwrap();
-        stream.set_read_timeout(Some(LIMIT)).unwrap();
-        stream.set_write_timeout(Some(LIMIT)).unwrap();
-        Client { reader: BufReader::new(stream) }
+        Client::of(&self.dir)
     }
 
     /// How many descriptors the pod's process has.
@@ -247,6 +241,17 @@ pub struct Client {
 }
 
 impl Client {
+    /// To the pod that has that directory.
+    pub fn of(dir: &Path) -> Client {
+        // By way of the handle, as the path may be too long for an address.
+        let dir = File::open(dir).unwrap();
+        let path = format!("/proc/self/fd/{}/sock", dir.as_raw_fd());
+        let stream = UnixStream::connect(path).unwrap();
+        stream.set_read_timeout(Some(LIMIT)).unwrap();
+        stream.set_write_timeout(Some(LIMIT)).unwrap();
+        Client { reader: BufReader::new(stream) }
+    }
+
     pub fn write(&mut self, bytes: &[u8]) {
         self.reader.get_mut().write_all(bytes).unwrap();
     }

@@ -5,6 +5,7 @@
 //! | `open_by_handle_at` | opens a file by its number in the file system, without a path |
 //! | `unshare`, `clone`, `setns` | namespaces of users, in which a process has all capabilities |
 //! | `add_key`, `request_key`, `keyctl` | the keys of the user, which are in no file |
+//! | `prlimit64` | of another process of the user: one that may compute no more is killed |
 //! | `userfaultfd`, `bpf`, `perf_event_open` | look into the kernel, and nothing here needs them |
 //! | `socket` | but of Unix, IPv4, IPv6 and routing; of MPTCP, SCTP and SMC, which Landlock takes for no TCP |
 //! | `sendto`, `sendmsg`, `sendmmsg` | with data in TCP's first packet: connects without Landlock being asked |
@@ -14,8 +15,8 @@ use std::collections::BTreeMap;
 use std::io;
 
 use seccompiler::{
-    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule, TargetArch,
-    apply_filter,
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
+    TargetArch, apply_filter,
 };
 
 /// A filter that the kernel can run.
@@ -74,6 +75,7 @@ fn refused() -> Result<Rules, Fault> {
     for (call, flags) in [(libc::SYS_sendto, 3), (libc::SYS_sendmsg, 2), (libc::SYS_sendmmsg, 3)] {
         rules.insert(call, vec![has(flags, libc::MSG_FASTOPEN)?]);
     }
+    rules.insert(libc::SYS_prlimit64, vec![SeccompRule::new(vec![is(0, SeccompCmpOp::Ne, 0)?])?]);
     let families = [libc::AF_UNIX, libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK];
     let others = families.map(|family| is(0, SeccompCmpOp::Ne, u64::from(family.unsigned_abs())));
     let mut sockets = vec![SeccompRule::new(others.into_iter().collect::<Result<_, _>>()?)?];

@@ -1,9 +1,12 @@
 //! The fence as it is laid: once for a supervisor, and around each command that it starts.
 
+use std::fs::File;
 use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
+use pod_tools_host::scope::LifeByte;
 use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities, set_no_new_privs};
 
 use super::plan::{Enforce, Held, Plan};
@@ -14,6 +17,8 @@ use super::{filter, namespace, rights, root};
 pub struct Fence {
     rights: rights::Rights,
     filters: Vec<filter::Filter>,
+    /// The file of the locks of lives, and the byte that commands hold.
+    life: Option<(File, LifeByte)>,
     /// There is a root directory of its own, and a `/tmp` in it.
     has_root: bool,
 }
@@ -29,7 +34,10 @@ impl Fence {
         let mut missing = rights::missing();
         if let Some(fault) = &plan.without_root {
             missing.push(fault.clone());
-            missing.push("sockets, modes, owners and times of files outside of the scope are open".to_owned());
+            missing.push(
+                "Unix sockets, UDP, and modes, owners and times of files outside of the scope are open"
+                    .to_owned(),
+            );
             missing.extend(rights::open_without_root(plan));
         }
         let filters = match filter::all() {
@@ -43,13 +51,29 @@ impl Fence {
             return Err(missing.join("; "));
         }
         let has_root = plan.without_root.is_none();
+        let mut life = None;
         if has_root {
-            namespace::enter(plan.ports.is_empty()).and_then(|()| root::make(plan)).map_err(|fault| {
-                format!("the command cannot be given a root directory of its own: {fault}{}", namespace::remedies())
-            })?;
+            let made =
+                namespace::enter(plan.ports.is_empty()).and_then(|()| root::make(plan)).map_err(|fault| {
+                    format!(
+                        "the command cannot be given a root directory of its own: {fault}{}",
+                        namespace::remedies()
+                    )
+                })?;
+            life = made.zip(plan.life.as_ref().map(|(_, byte)| *byte));
         }
         let rights = rights::Rights::of(plan, has_root)?;
-        Ok((Fence { rights, filters, has_root }, Held { enforce: plan.enforce, missing }))
+        Ok((Fence { rights, filters, life, has_root }, Held { enforce: plan.enforce, missing }))
+    }
+
+    /// What the command is to have open, so that the pod counts as living as long as it does: in the place of what the pod
+    /// hands over for that, where it could do harm with it.
+    pub fn life(&self, handed_over: OwnedFd) -> io::Result<OwnedFd> {
+        let Some((file, byte)) = &self.life else { return Ok(handed_over) };
+        // Locks are an open file's: of a copy, the command could let go of the others' too.
+        let again = File::open(format!("/proc/self/fd/{}", file.as_raw_fd()))?;
+        byte.share(&again)?;
+        Ok(again.into())
     }
 
     /// Has the command run behind it.

@@ -20,6 +20,9 @@
 mod filter;
 #[cfg(target_os = "linux")]
 mod laid;
+#[cfg(not(target_os = "linux"))]
+#[path = "nowhere.rs"]
+mod laid;
 #[cfg(target_os = "linux")]
 mod mounting;
 #[cfg(target_os = "linux")]
@@ -31,9 +34,6 @@ mod rights;
 #[cfg(target_os = "linux")]
 mod root;
 mod start;
-#[cfg(not(target_os = "linux"))]
-#[path = "nowhere.rs"]
-mod laid;
 
 pub use self::laid::Fence;
 pub use self::options::{FenceOptions, Hidden};

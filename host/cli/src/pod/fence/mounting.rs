@@ -22,14 +22,15 @@ pub fn bind(source: &Path, at: &Path) -> io::Result<()> {
     mount(&path(source)?, at, c"", libc::MS_BIND | libc::MS_REC, None)
 }
 
-/// Keeps what is mounted and unmounted from now on from other namespaces.
+/// Keeps what is mounted and unmounted from now on from other namespaces, and what is there from this one.
 pub fn keep_to_oneself() -> io::Result<()> {
-    mount(c"", Path::new("/"), c"", libc::MS_REC | libc::MS_SLAVE, None)
+    mount(c"", Path::new("/"), c"", libc::MS_REC | libc::MS_PRIVATE, None)
 }
 
 /// Has nobody write through this mount, and those beneath it if `all`.
 pub fn read_only(at: &Path, all: bool) -> io::Result<()> {
-    let attributes = libc::mount_attr { attr_set: libc::MOUNT_ATTR_RDONLY, attr_clr: 0, propagation: 0, userns_fd: 0 };
+    let attributes =
+        libc::mount_attr { attr_set: libc::MOUNT_ATTR_RDONLY, attr_clr: 0, propagation: 0, userns_fd: 0 };
     let (at, flags) = (path(at)?, if all { libc::AT_RECURSIVE } else { 0 });
     // SAFETY: the path ends with a zero, and the attributes have the size that is told.
     done(unsafe {
@@ -51,7 +52,13 @@ pub fn detach(at: &Path) -> io::Result<()> {
     done(unsafe { libc::umount2(at.as_ptr(), libc::MNT_DETACH) }.into())
 }
 
-fn mount(source: &CStr, at: &Path, kind: &CStr, flags: libc::c_ulong, options: Option<&CStr>) -> io::Result<()> {
+fn mount(
+    source: &CStr,
+    at: &Path,
+    kind: &CStr,
+    flags: libc::c_ulong,
+    options: Option<&CStr>,
+) -> io::Result<()> {
     let at = path(at)?;
     let options = options.map_or(null(), CStr::as_ptr);
     // SAFETY: all strings end with a zero and live until the call is over.

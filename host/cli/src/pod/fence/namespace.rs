@@ -24,7 +24,8 @@ pub fn enter(without_network: bool) -> Result<(), String> {
         ("/proc/self/uid_map", format!("{user} {user} 1")),
         ("/proc/self/gid_map", format!("{group} {group} 1")),
     ];
-    maps.iter().try_for_each(|(file, text)| fs::write(file, text).map_err(|error| format!("`{file}`: {error}")))
+    maps.iter()
+        .try_for_each(|(file, text)| fs::write(file, text).map_err(|error| format!("`{file}`: {error}")))
 }
 
 fn unshare(flags: UnshareFlags) -> io::Result<()> {
@@ -36,7 +37,11 @@ fn unshare(flags: UnshareFlags) -> io::Result<()> {
 pub fn remedies() -> String {
     let switches = [
         ("kernel/unprivileged_userns_clone", "0", "kernel.unprivileged_userns_clone=1"),
-        ("kernel/apparmor_restrict_unprivileged_userns", "1", "kernel.apparmor_restrict_unprivileged_userns=0"),
+        (
+            "kernel/apparmor_restrict_unprivileged_userns",
+            "1",
+            "kernel.apparmor_restrict_unprivileged_userns=0",
+        ),
         ("user/max_user_namespaces", "0", "user.max_user_namespaces=10000"),
     ];
     let is = |file: &str, value: &str| {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use pod_tools_host::names_of_directory;
-use pod_tools_host::scope::{Permission, ScopeRule};
+use pod_tools_host::scope::{LifeByte, Permission, ScopeLock, ScopeRule};
 
 use super::plan::{Enforce, Plan};
 use crate::pod::program;
@@ -45,6 +45,8 @@ pub struct Hidden<'a> {
     pub directories: Vec<PathBuf>,
     /// Files of his, where they are named.
     pub files: Vec<PathBuf>,
+    /// By what the pod's life is told.
+    pub life: Option<LifeByte>,
 }
 
 impl FenceOptions {
@@ -64,7 +66,9 @@ impl FenceOptions {
         let enforce = self.enforced(scope);
         if enforce == Enforce::Off {
             if !self.also.is_empty() || !self.ports.is_empty() {
-                bail!("--also and --connect-port are holes in a fence, and there is none; add --enforce strict");
+                bail!(
+                    "--also and --connect-port are holes in a fence, and there is none; add --enforce strict"
+                );
             }
             return Ok(None);
         }
@@ -87,10 +91,12 @@ impl FenceOptions {
             own: own.to_owned(),
             program,
             ports: self.ports.clone(),
+            life: hidden.life.and_then(|byte| Some((ScopeLock::lives_file(hidden.scope_lock)?, byte))),
             without_root: None,
         };
         let system = ["/proc", "/sys", "/dev"].map(Path::new);
-        let wrong = |rule: &&PathBuf| rule.parent().is_none() || system.iter().any(|system| rule.starts_with(system));
+        let wrong =
+            |rule: &&PathBuf| rule.parent().is_none() || system.iter().any(|system| rule.starts_with(system));
         if let Some(rule) = plan.rules().find(wrong) {
             bail!(
                 "`{}` cannot be behind a fence; name directories in it that hold the command's files, or start the pod with \

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use pod_tools_host::scope::LifeByte;
 use serde::{Deserialize, Serialize};
 
 /// How far a scope is to be enforced.
@@ -56,6 +57,8 @@ pub struct Plan {
     pub directory: PathBuf,
     /// TCP ports that may be connected to.
     pub ports: Vec<u16>,
+    /// The file of the locks of lives, and the byte in it that the command is to hold.
+    pub life: Option<(PathBuf, LifeByte)>,
     /// Why there is to be no root directory of its own: it was tried.
     #[serde(default)]
     pub without_root: Option<String>,

@@ -26,17 +26,24 @@ pub fn missing() -> Vec<String> {
     let has = |ruleset: Result<Ruleset, RulesetError>| ruleset.and_then(Ruleset::create).is_ok();
     let demanding = || Ruleset::default().set_compatibility(CompatLevel::HardRequirement);
     if !has(demanding().handle_access(AccessFs::from_all(ABI::V1))) {
-        return vec!["this kernel has no Landlock, or it is switched off (`lsm=` of its command line names it)".to_owned()];
+        return vec![
+            "this kernel has no Landlock, or it is switched off (`lsm=` of its command line names it)"
+                .to_owned(),
+        ];
     }
     let mut missing = Vec::new();
     if !has(demanding().handle_access(AccessFs::from_all(FILES))) {
-        missing.push("this kernel's Landlock does not hold back all changes of files (Linux 6.10 does)".to_owned());
+        missing.push(
+            "this kernel's Landlock does not hold back all changes of files (Linux 6.10 does)".to_owned(),
+        );
     }
     if !has(demanding().handle_access(AccessNet::from_all(PORTS))) {
         missing.push("this kernel's Landlock knows no TCP (Linux 6.7 does)".to_owned());
     }
     if !has(demanding().scope(Scope::from_all(SCOPES))) {
-        missing.push("this kernel's Landlock lets signals and abstract sockets out (Linux 6.12 does not)".to_owned());
+        missing.push(
+            "this kernel's Landlock lets signals and abstract sockets out (Linux 6.12 does not)".to_owned(),
+        );
     }
     missing
 }
@@ -46,7 +53,10 @@ pub fn open_without_root(plan: &Plan) -> Vec<String> {
     let rules = || plan.writes.iter().chain(&plan.flat).chain(&plan.reads);
     let reached = plan.hidden.iter().filter(|hidden| rules().any(|rule| hidden.starts_with(rule)));
     let reached = reached.map(|hidden| format!("`{}` lies within the scope and is open", hidden.display()));
-    let flat = plan.flat.iter().map(|flat| format!("what is beneath the directories in `{}` is open", flat.display()));
+    let flat = plan
+        .flat
+        .iter()
+        .map(|flat| format!("what is beneath the directories in `{}` is open", flat.display()));
     reached.chain(flat).collect()
 }
 
@@ -73,7 +83,9 @@ impl Rights {
         let rules = (reads.map(|path| (path, read)))
             .chain(plan.writes.iter().map(PathBuf::as_path).chain(own).map(|path| (path, all)))
             .chain(plan.flat.iter().map(|path| (&**path, flat)))
-            .chain(DEVICES.iter().map(Path::new).chain(terminals).map(|path| (path, device | AccessFs::ReadDir)));
+            .chain(
+                DEVICES.iter().map(Path::new).chain(terminals).map(|path| (path, device | AccessFs::ReadDir)),
+            );
         for (path, rights) in rules {
             // What is not there needs no rule.
             let Ok(handle) = PathFd::new(path) else { continue };
@@ -95,4 +107,3 @@ impl Rights {
         self.0.restrict_self().map(drop).map_err(|error| io::Error::other(error.to_string()))
     }
 }
-

@@ -24,8 +24,8 @@ pub const OWN: [&str; 3] = ["/tmp", "/var/tmp", "/dev/shm"];
 /// How many directories are covered in one whose children alone may be written.
 const MOST_CHILDREN: usize = 1_000;
 
-/// Makes it, and has this process in it.
-pub fn make(plan: &Plan) -> Result<(), String> {
+/// Makes it, and has this process in it. Gives the file of the locks of lives, through which nothing of it can be changed.
+pub fn make(plan: &Plan) -> Result<Option<File>, String> {
     // Before there is another root directory, in which links would be followed wrongly.
     let start: Vec<(&Path, PathBuf)> = (PROGRAMS.iter().chain(SETTINGS).chain(SYSTEM))
         .filter_map(|path| Some((Path::new(*path), Path::new(path).canonicalize().ok()?)))
@@ -40,6 +40,7 @@ pub fn make(plan: &Plan) -> Result<(), String> {
     let new_root = Path::new(NEW);
     told("mount", new_root, mounting::memory(new_root, c"mode=0755"))?;
 
+    let life = plan.life.as_ref().map(|(file, _)| file_to_lock(file)).transpose()?;
     let mut root = Root { covers: Vec::new() };
     for (path, real) in start {
         if path != real {
@@ -65,7 +66,18 @@ pub fn make(plan: &Plan) -> Result<(), String> {
     told("enter", new_root, std::env::set_current_dir(NEW))?;
     told("enter", new_root, pivot_root(".", ".").map_err(Into::into))?;
     told("leave", Path::new("/"), mounting::detach(Path::new(".")))?;
-    told("enter", &plan.directory, begin(plan))
+    told("enter", &plan.directory, begin(plan))?;
+    Ok(life)
+}
+
+/// A file that the command is handed open, by a mount of its own: of one that is mounted to be written to, the mode could
+/// be changed by whoever has it open to read.
+fn file_to_lock(file: &Path) -> Result<File, String> {
+    let at = Path::new("/lives");
+    told("make", at, File::create_new(at).map(drop))?;
+    told("show", file, mounting::bind(&old(file), at))?;
+    told("close", file, mounting::read_only(at, false))?;
+    told("open", file, File::open(at))
 }
 
 /// Where the command begins: where the pod was started, if that is behind the fence, else in the first directory of
@@ -148,7 +160,8 @@ impl Root {
     /// Covers the directories in a directory of which only itself and its children are the command's.
     fn cover_children(&mut self, path: &Path) -> Result<(), String> {
         let children = told("list", path, fs::read_dir(new(path)))?;
-        let directories = children.flatten().filter(|child| child.file_type().is_ok_and(|kind| kind.is_dir()));
+        let directories =
+            children.flatten().filter(|child| child.file_type().is_ok_and(|kind| kind.is_dir()));
         for (count, child) in directories.enumerate() {
             if count == MOST_CHILDREN {
                 return Err(format!(
@@ -167,7 +180,8 @@ impl Root {
         let Ok(found) = new(path).symlink_metadata() else { return Ok(()) };
         // What is on the way to it could be renamed, and forged. A mount cannot.
         if let Some(written) = plan.writes.iter().find(|written| path.starts_with(written)) {
-            let mut between: Vec<&Path> = path.ancestors().skip(1).take_while(|above| above != written).collect();
+            let mut between: Vec<&Path> =
+                path.ancestors().skip(1).take_while(|above| above != written).collect();
             between.reverse();
             for above in between {
                 told("show", above, mounting::bind(&new(above), &new(above)))?;

@@ -74,7 +74,9 @@ fn serve(args: SupervisorArgs) -> io::Result<()> {
 
 /// Lays the fence, and tells the pod what came of it.
 fn lay(plan: &str) -> io::Result<Fence> {
-    let laid = serde_json::from_str::<Plan>(plan).map_err(|error| error.to_string()).and_then(|plan| Fence::lay(&plan));
+    let laid = serde_json::from_str::<Plan>(plan)
+        .map_err(|error| error.to_string())
+        .and_then(|plan| Fence::lay(&plan));
     let (fence, told) = match laid {
         Ok((fence, held)) => (Some(fence), Ok(held)),
         Err(fault) => (None, Err(fault)),
@@ -161,6 +163,14 @@ impl Commands {
             (self.command.split_first(), <[OwnedFd; 4]>::try_from(streams))
         else {
             return Reply::Refused(rustix::io::Errno::INVAL.raw_os_error());
+        };
+        let life = match &self.fence {
+            None => Ok(life),
+            Some(fence) => fence.life(life),
+        };
+        let life = match life {
+            Ok(life) => life,
+            Err(error) => return Reply::Refused(error.raw_os_error().unwrap_or(0)),
         };
         // The command inherits it, and all that it starts. This process lets go of it: alone it is no life of the pod's.
         if let Err(error) = rustix::io::fcntl_setfd(&life, FdFlags::empty()) {
