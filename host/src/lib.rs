@@ -111,6 +111,7 @@ pub use authority::pod_directory::PodDirectory;
 pub use authority::{Authority, AuthorityBuilder, AuthorityError};
 pub use call::{PodCtx, PodCtxView, PodView, Staged};
 pub use error::{ErrorKind, Reason, Remedy, Setting, ToolError};
+pub use files::mounts::names_of_directory;
 pub use files::state_file::open_with_exposure;
 pub use imports::add_to_linker;
 pub use runtime::{

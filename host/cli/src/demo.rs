@@ -129,7 +129,8 @@ impl Stage {
         let base =
             tempfile::Builder::new().prefix("pod-tools-demo-").tempdir().context("no temporary directory")?;
         let mut stage = Self { tools, base, pods: Vec::new() };
-        std::fs::create_dir(stage.spawner_dir()).context("cannot make the spawner's directory")?;
+        std::fs::create_dir_all(stage.spawner_dir()).context("cannot make the spawner's directory")?;
+        std::fs::create_dir_all(stage.work("thinker"))?;
         make_gate(&stage.gate())?;
         stage.start("echo", &["cat"])?;
         // Reading the gate ends when somebody has opened it for writing and closed it again.
@@ -140,21 +141,31 @@ impl Stage {
         Ok(stage)
     }
 
+    /// Where the pods are.
+    fn pods_dir(&self) -> PathBuf {
+        self.base.path().join("pods")
+    }
+
     fn spawner_dir(&self) -> PathBuf {
-        self.base.path().join("pod-tools")
+        self.pods_dir().join("pod-tools")
+    }
+
+    /// What is a pod's to change.
+    fn work(&self, name: &str) -> PathBuf {
+        self.base.path().join("work").join(name)
     }
 
     fn gate(&self) -> PathBuf {
-        self.base.path().join("gate")
+        self.work("thinker").join("gate")
     }
 
     fn scope_lock(&self) -> PathBuf {
-        self.base.path().join("scope.lock")
+        self.pods_dir().join("scope.lock")
     }
 
     /// Starts a pod in a process of its own, and waits until it says that it is ready.
     fn start(&mut self, name: &'static str, command: &[&str]) -> anyhow::Result<()> {
-        let work = self.base.path().join("work").join(name);
+        let work = self.work(name);
         std::fs::create_dir_all(&work)?;
         let program = std::env::current_exe().context("cannot find this program's own file")?;
         let mut pod = Command::new(program);
@@ -163,8 +174,10 @@ impl Stage {
                 pod.env_remove(variable);
             }
         }
-        pod.args(["pod", name, "--scope", &format!("write:{}", work.display()), "--base-dir"])
-            .arg(self.base.path())
+        // On a machine that cannot hold a command to its scope there is a demonstration, too.
+        pod.args(["pod", name, "--enforce", "best-effort", "--scope", &format!("write:{}", work.display())])
+            .arg("--base-dir")
+            .arg(self.pods_dir())
             .arg("--scope-lock")
             .arg(self.scope_lock())
             .arg("--")
@@ -182,7 +195,7 @@ impl Stage {
 
     fn authority(&self, grants: &[&str]) -> anyhow::Result<Authority> {
         let mut builder = Authority::builder()
-            .allow_sockets(self.base.path())
+            .allow_sockets(self.pods_dir())
             .runtime_dir(self.spawner_dir())
             .scope_lock(self.scope_lock());
         for grant in grants {
@@ -232,7 +245,7 @@ impl Stage {
 
     /// Listens in on a pod, as any client may, to know when its next turn is over.
     fn await_turn_of(&self, name: &str) -> anyhow::Result<Turn> {
-        let stream = UnixStream::connect(self.base.path().join(name).join("sock"))?;
+        let stream = UnixStream::connect(self.pods_dir().join(name).join("sock"))?;
         // What was answered proves that this client is among those to whom events are sent from now on.
         (&stream).write_all(b"{\"method\":\"get_history\"}\n")?;
         let mut turn = Turn(BufReader::new(stream));

@@ -64,11 +64,35 @@ impl Mounts {
         })
     }
 
+    /// All paths under which a directory without links in its path is seen, or a part of it.
+    fn names(&self, real: &Path) -> Vec<PathBuf> {
+        let mut names = vec![real.to_owned()];
+        let Some(Location { device, path }) = self.location(real) else { return names };
+        for mount in self.0.iter().filter(|mount| mount.device == device) {
+            if let Ok(below) = path.strip_prefix(&mount.root) {
+                // With a slash at its end it would be another path.
+                names.push(mount.point.join(below).components().collect());
+            } else if mount.root.starts_with(&path) {
+                names.push(mount.point.clone());
+            }
+        }
+        names.sort();
+        names.dedup();
+        names
+    }
+
     /// What is shown beneath a path without links.
     pub(crate) fn beneath(&self, real: &Path) -> impl Iterator<Item = Location> {
         let beneath = self.0.iter().filter(move |mount| mount.point != real && mount.point.starts_with(real));
         beneath.map(|mount| Location { device: mount.device.clone(), path: mount.root.clone() })
     }
+}
+
+/// All paths under which a directory is seen, or a part of it: that path itself, and what bind mounts show in other places.
+/// The path is one without links. Where the system does not tell of mounts, it is the only one.
+#[must_use]
+pub fn names_of_directory(real: &Path) -> Vec<PathBuf> {
+    Mounts::now().names(real)
 }
 
 /// A path in which white space and backslashes are written as three octal digits.
@@ -119,6 +143,16 @@ mod tests {
         let beneath = |path: &str| mounts.beneath(Path::new(path)).map(|at| at.path).collect::<Vec<_>>();
         assert_eq!(beneath("/mnt"), [Path::new("/work/src")]);
         assert!(beneath("/mnt/a b").is_empty() && beneath("/wor").is_empty());
+    }
+
+    #[test]
+    fn a_directory_has_a_name_for_each_mount_that_shows_it_or_a_part_of_it() {
+        let mounts = Mounts::parse(MOUNTS);
+        let names = |path: &str| mounts.names(Path::new(path));
+        assert_eq!(names("/work/src/deep"), [Path::new("/mnt/a b/deep"), Path::new("/work/src/deep")]);
+        assert_eq!(names("/mnt/a b"), [Path::new("/mnt/a b"), Path::new("/work/src")]);
+        assert_eq!(names("/work"), [Path::new("/mnt/a b"), Path::new("/work")], "a part of it");
+        assert_eq!(names("/work/data"), [Path::new("/work/data")], "another file system");
     }
 
     #[test]

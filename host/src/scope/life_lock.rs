@@ -90,9 +90,25 @@ impl LifeLock {
         Err(io::Error::from(io::ErrorKind::WouldBlock).into())
     }
 
-    /// Which byte is locked.
-    pub(super) fn byte(&self) -> Option<LifeByte> {
+    /// Which byte is locked; `None` where the file system has no such locks.
+    #[must_use]
+    pub fn byte(&self) -> Option<LifeByte> {
         self.byte
+    }
+}
+
+impl LifeByte {
+    /// Locks the byte that tells of what the pod has started once more, through a descriptor of the same file that was
+    /// opened anew. Each program that has that descriptor counts as started by the pod, as with the first one.
+    ///
+    /// # Errors
+    /// Where it is another file, or the system has no such locks.
+    pub fn share(self, file: &File) -> io::Result<()> {
+        let found = state_file::identity(&rustix::fs::fstat(file)?);
+        if found != (self.device, self.inode) {
+            return Err(io::Error::other("the file of the locks of lives was replaced"));
+        }
+        lock::share(file, self.byte.saturating_add(1))
     }
 }
 
@@ -166,7 +182,6 @@ mod lock {
     use std::fs::File;
     use std::io;
 
-    use nix::errno::Errno;
     use nix::fcntl::{FcntlArg, fcntl};
     use nix::libc;
 
@@ -175,11 +190,18 @@ mod lock {
         if is_held(file, byte)? {
             return Ok(false);
         }
-        match fcntl(file, FcntlArg::F_OFD_SETLK(&on(byte, libc::F_RDLCK))) {
-            Ok(_) => Ok(true),
-            Err(Errno::EAGAIN | Errno::EACCES) => Ok(false),
-            Err(errno) => Err(errno.into()),
+        match share(file, byte) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(false),
+            Err(error) => Err(error),
         }
+    }
+
+    /// The same, whoever has such a lock.
+    pub(super) fn share(file: &File, byte: u64) -> io::Result<()> {
+        fcntl(file, FcntlArg::F_OFD_SETLK(&on(byte, libc::F_RDLCK)))?;
+        Ok(())
     }
 
     pub(super) fn is_held(file: &File, byte: u64) -> io::Result<bool> {
@@ -211,6 +233,10 @@ mod lock {
     use std::io;
 
     pub(super) fn take(_: &File, _: u64) -> io::Result<bool> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub(super) fn share(_: &File, _: u64) -> io::Result<()> {
         Err(io::ErrorKind::Unsupported.into())
     }
 

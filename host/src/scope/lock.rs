@@ -93,6 +93,13 @@ impl ScopeLock {
         Self { path: path.into(), file: Arc::default(), sockets: Arc::default(), newcomer: None }
     }
 
+    /// Where the locks of lives are beside the table at that path; `None` where there is no table.
+    #[must_use]
+    pub fn lives_file(table: &Path) -> Option<PathBuf> {
+        let real = table.canonicalize().ok()?;
+        Some(real.with_file_name(life_lock::file_name(real.file_name()?)))
+    }
+
     /// The lock, by a process that may ask the sockets beneath these directories whether their pods live. Default:
     /// it may ask none.
     #[must_use]

@@ -297,6 +297,30 @@ impl HostOptions {
         &self.spawner_dir
     }
 
+    /// Directories that are the operator's own, beside those of pods: his registry, his configuration, and the cache of
+    /// compiled code, which is run as it is. They need not exist.
+    pub fn operators_directories(&self) -> Vec<PathBuf> {
+        let home = std::env::var_os("HOME").map(PathBuf::from);
+        let of_user = |variable: &str, beneath_home: &str| {
+            let named = std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
+            named
+                .or_else(|| Some(home.clone()?.join(beneath_home)))
+                .map(|directory| directory.join("pod-tools"))
+        };
+        let own =
+            of_user("XDG_CONFIG_HOME", ".config").into_iter().chain(of_user("XDG_CACHE_HOME", ".cache"));
+        own.chain([self.spawner_dir.clone()]).filter(|path| path.is_absolute()).collect()
+    }
+
+    /// Files that are the operator's own, where these options name some.
+    pub fn operators_files(&self) -> Vec<PathBuf> {
+        let grants = match &self.granted {
+            Granted::InFile(file) => Some(file.clone()),
+            Granted::Everything | Granted::These(_) => None,
+        };
+        grants.into_iter().chain(self.audit.clone()).collect()
+    }
+
     /// The plugin that these options name, for one call at a time.
     pub fn load_for_one(&self) -> Result<PodTools, ToolError> {
         self.loading.load_for_one()

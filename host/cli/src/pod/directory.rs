@@ -23,6 +23,7 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketType};
 use serde::Serialize;
 
+use super::fence::Held;
 use super::name::PodName;
 
 /// The longest path that a socket's address can hold, in bytes.
@@ -60,6 +61,7 @@ pub struct OwnDirectory {
     name: PodName,
     session_id: String,
     holder: Holder,
+    held: Held,
     path: PathBuf,
     handle: OwnedFd,
     /// Device and inode of the socket, once the pod listens.
@@ -104,7 +106,8 @@ impl OwnDirectory {
             }
             let foreign = judge_leftovers(&handle, name, &path, check)?;
             let (name, socket) = (name.clone(), Cell::new(None));
-            return Ok(OwnDirectory { name, session_id, holder, path, handle, socket, foreign });
+            let held = Held::NONE;
+            return Ok(OwnDirectory { name, session_id, holder, held, path, handle, socket, foreign });
         }
         bail!("`{}` is being removed again and again; choose another name for the pod", path.display())
     }
@@ -179,8 +182,14 @@ impl OwnDirectory {
         let _ = rustix::fs::unlinkat(&self.handle, "sock", AtFlags::empty());
     }
 
-    /// Writes the files of a pod that has just started.
-    pub fn write_first_files(&self) -> anyhow::Result<()> {
+    /// The fence around the pod's command.
+    pub fn held(&self) -> &Held {
+        &self.held
+    }
+
+    /// Writes the files of a pod that has just started, behind this fence.
+    pub fn write_first_files(&mut self, held: Held) -> anyhow::Result<()> {
+        self.held = held;
         let write = |file: &str, bytes: &[u8]| {
             self.write(file, bytes)
                 .with_context(|| format!("cannot write `{}`", self.path.join(file).display()))
@@ -213,9 +222,10 @@ impl OwnDirectory {
             session_id: &'a str,
             state: State,
             holder: &'a Holder,
+            fence: &'a Held,
         }
         let (pod_name, session_id, holder) = (self.name.as_str(), &self.session_id, &self.holder);
-        let status = Status { pod_name, session_id, state, holder };
+        let status = Status { pod_name, session_id, state, holder, fence: &self.held };
         serde_json::to_vec(&status).expect("a status holds only strings")
     }
 

@@ -1,7 +1,7 @@
 //! `pod-tools pod`: a pod of the protocol, in the foreground, around any command.
 //!
-//! A pod is started in this order: lock of its life, directory, entry in the scope lock, socket, files, record with the
-//! spawner.
+//! A pod is started in this order: lock of its life, directory, entry in the scope lock, fence, socket, files, record
+//! with the spawner.
 //! It ends in the reverse order, with the directory last, because that is what holds the name. A start that
 //! fails half-way takes back what it did. Clients that stop the pod may release the entry and remove the
 //! record at the same time; what is gone already is no fault.
@@ -13,6 +13,7 @@ mod client;
 mod directory;
 mod ending;
 mod environment;
+mod fence;
 mod history;
 mod limits;
 mod name;
@@ -46,6 +47,7 @@ use tokio::net::UnixListener;
 use self::directory::OwnDirectory;
 use self::ending::Ending;
 use self::environment::Handed;
+use self::fence::{FenceOptions, Hidden};
 use self::history::History;
 use self::limits::PodLimits;
 use self::name::PodName;
@@ -79,9 +81,12 @@ pub struct PodArgs {
     name: PodName,
 
     /// What the pod may touch: `read:DIR`, `write:DIR`, or `write-flat:DIR` for a directory without what is
-    /// below its children. Entered in the scope lock; nothing restrains the command itself
+    /// below its children. Entered in the scope lock, and enforced as --enforce says
     #[arg(long = "scope", value_name = "RULE", value_parser = scope_option::parse)]
     scope: Vec<ScopeRule>,
+
+    #[command(flatten)]
+    fence: FenceOptions,
 
     /// The environment of the command: `clean`, a base set (PATH, HOME, USER, LOGNAME, SHELL, LANG, LANGUAGE, LC_*, TZ,
     /// TERM, TMPDIR, XDG_*, INSOMNIA_SCOPE_LOCK); names of variables (`NAME[,NAME…]`, repeatable), those beside the base
@@ -121,7 +126,12 @@ pub async fn run(args: PodArgs, host: &HostOptions) -> anyhow::Result<ExitCode> 
     let mut signals = Signals::catch().context("cannot catch signals")?;
     let limits = PodLimits { turn_output: args.max_turn_output, history: args.max_history };
     let mut pod = Pod::start(args, host)?;
-    tell(format_args!("pod `{}` ready at {}", pod.name, pod.directory.socket_path().display()));
+    tell(format_args!(
+        "pod `{}` ready at {}, {}",
+        pod.name,
+        pod.directory.socket_path().display(),
+        pod.directory.held()
+    ));
     let server = PodServer::new(&pod.directory, pod.supervisor, pod.history, limits);
     let ending = server.serve(pod.listener, &mut signals).await;
 
@@ -157,7 +167,7 @@ struct Pod {
 
 impl Pod {
     fn start(args: PodArgs, host: &HostOptions) -> anyhow::Result<Pod> {
-        let PodArgs { name, scope, env, max_history, command, .. } = args;
+        let PodArgs { name, scope, fence, env, max_history, command, .. } = args;
         let (program, arguments) = command.split_first().context("no command was given")?;
         program::check(program)?;
         let make_base = DirBuilder::new().recursive(true).mode(0o700).create(&host.base_dir);
@@ -181,7 +191,7 @@ impl Pod {
         let life = lock.take_life_lock().map_err(explained)?;
         let of_started =
             life.as_fd().try_clone_to_owned().context("cannot hand on the lock of the pod's life")?;
-        let holder = Holder::this_process(&life);
+        let (holder, life_byte) = (Holder::this_process(&life), life.byte());
         let reserve = |check: LifeCheck<'_>| {
             OwnDirectory::reserve(&base, &name, new_session_id(), holder.clone(), &check)
         };
@@ -196,8 +206,15 @@ impl Pod {
             (holder, life),
         )?;
         directory.clear()?;
-        let listener = UnixListener::from_std(directory.listen()?).context("cannot listen")?;
-        directory.write_first_files()?;
+        let hidden = Hidden {
+            base: &base,
+            scope_lock: &host.scope_lock,
+            directories: host.operators_directories(),
+            files: host.operators_files(),
+            life: life_byte,
+        };
+        let own = base.join(name.as_str());
+        let plan = fence.plan(&scope, &hidden, &own, program)?;
         let history = History::new(greeting(&name, &scope, &command)?, max_history);
         let command_line = CommandLine {
             program: program.clone(),
@@ -208,8 +225,9 @@ impl Pod {
             ),
         };
         // What the command starts may live on when the pod is killed: as long as it does, the pod counts as living.
-        let supervisor = Supervisor::start(command_line, of_started);
-        let supervisor = supervisor.context("cannot start the supervisor of the pod's commands")?;
+        let (supervisor, held) = Supervisor::start(command_line, plan, of_started)?;
+        let listener = UnixListener::from_std(directory.listen()?).context("cannot listen")?;
+        directory.write_first_files(held)?;
         let record = Record {
             pod_name: name.as_str().to_owned(),
             socket_path: socket,

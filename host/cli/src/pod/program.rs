@@ -33,6 +33,16 @@ pub fn check(program: &OsStr) -> Result<(), NoProgram> {
     check_in(program, std::env::var_os("PATH").as_deref())
 }
 
+/// The file that the system would run, without links; `None` where it is not found.
+pub fn find(program: &OsStr) -> Option<PathBuf> {
+    if program.as_bytes().contains(&b'/') {
+        return Path::new(program).canonicalize().ok();
+    }
+    let path = std::env::var_os("PATH")?;
+    let found = std::env::split_paths(&path).map(|directory| directory.join(program));
+    found.filter(|file| check_file(file).is_ok()).find_map(|file| file.canonicalize().ok())
+}
+
 fn check_in(program: &OsStr, path: Option<&OsStr>) -> Result<(), NoProgram> {
     if program.as_bytes().contains(&b'/') {
         return check_file(Path::new(program));

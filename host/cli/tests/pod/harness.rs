@@ -101,6 +101,13 @@ impl World {
         started.unwrap_or_else(|(_, said)| panic!("not ready: {said}"))
     }
 
+    /// A pod that is ready, of a command line that was changed.
+    #[allow(dead_code, reason = "the hostile suite does without")]
+    pub fn pod_by(&self, command: Command, name: &str, options: &[&str], program: &[&str]) -> Pod {
+        let started = self.start_by(command, &self.base(), name, options, program);
+        started.unwrap_or_else(|(_, said)| panic!("not ready: {said}"))
+    }
+
     fn start_by(
         &self,
         mut command: Command,
@@ -116,7 +123,7 @@ impl World {
         let mut said = String::new();
         stderr.read_line(&mut said).unwrap();
         if said.contains("ready at") {
-            return Ok(Pod { process, dir: base.join(name), stderr: Some(stderr) });
+            return Ok(Pod { process, dir: base.join(name), ready: said, stderr: Some(stderr) });
         }
         stderr.read_to_string(&mut said).unwrap();
         let Output { status, stdout, .. } = process.wait_with_output().unwrap();
@@ -167,6 +174,9 @@ impl World {
 pub struct Pod {
     process: Child,
     pub dir: PathBuf,
+    /// The line that says so.
+    #[allow(dead_code, reason = "the hostile suite does without")]
+    pub ready: String,
     stderr: Option<BufReader<ChildStderr>>,
 }
 
@@ -180,13 +190,7 @@ impl Pod {
     }
 
     pub fn connect(&self) -> Client {
-        // By way of the handle, as the path may be too long for an address.
-        let dir = File::open(&self.dir).unwrap();
-        let path = format!("/proc/self/fd/{}/sock", dir.as_raw_fd());
-        let stream = UnixStream::connect(path).unwrap();
-        stream.set_read_timeout(Some(LIMIT)).unwrap();
-        stream.set_write_timeout(Some(LIMIT)).unwrap();
-        Client { reader: BufReader::new(stream) }
+        Client::of(&self.dir)
     }
 
     /// How many descriptors the pod's process has.
@@ -237,6 +241,17 @@ pub struct Client {
 }
 
 impl Client {
+    /// To the pod that has that directory.
+    pub fn of(dir: &Path) -> Client {
+        // By way of the handle, as the path may be too long for an address.
+        let dir = File::open(dir).unwrap();
+        let path = format!("/proc/self/fd/{}/sock", dir.as_raw_fd());
+        let stream = UnixStream::connect(path).unwrap();
+        stream.set_read_timeout(Some(LIMIT)).unwrap();
+        stream.set_write_timeout(Some(LIMIT)).unwrap();
+        Client { reader: BufReader::new(stream) }
+    }
+
     pub fn write(&mut self, bytes: &[u8]) {
         self.reader.get_mut().write_all(bytes).unwrap();
     }
@@ -284,6 +299,16 @@ impl Client {
     pub fn until(&mut self, kind: &str) -> Vec<Value> {
         let mut events = vec![self.event()];
         while events[events.len() - 1]["event"] != kind {
+            events.push(self.event());
+        }
+        events
+    }
+
+    /// All events up to the first of either kind, with it.
+    #[allow(dead_code, reason = "the hostile suite does without")]
+    pub fn until_either(&mut self, one: &str, other: &str) -> Vec<Value> {
+        let mut events = vec![self.event()];
+        while ![one, other].contains(&events[events.len() - 1]["event"].as_str().unwrap()) {
             events.push(self.event());
         }
         events

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used)] // A fault of the harness is a failed test.
 
 mod clients;
+#[cfg(target_os = "linux")]
+mod fence;
 mod harness;
 mod life;
 mod names;

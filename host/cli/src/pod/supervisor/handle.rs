@@ -7,6 +7,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
+use anyhow::{Context, anyhow};
 use rustix::process::Pid;
 use tokio::io::{AsyncReadExt, Interest};
 use tokio::net::UnixStream;
@@ -14,16 +15,21 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::timeout;
 
 use super::process::{kill_abandoned, program};
-use super::wire::{END, KILL, REPLY, RUN, Reply, TERMINATE, send};
+use super::wire::{END, KILL, REPLY, RUN, Reply, TERMINATE, decode_laid, send};
+use crate::pod::fence::{Enforce, Held, Plan};
 use crate::pod::program::CommandLine;
 
 /// How long the supervisor has to end everything: more than it takes for that.
 const ENDING: Duration = Duration::from_secs(8);
 
+/// How long it has to lay the fence.
+const LAYING: Duration = Duration::from_secs(30);
+
 /// What runs a pod's command. Dropping it ends the command, and all that was started by it.
 #[derive(Debug)]
 pub struct Supervisor {
     command: CommandLine,
+    fence: Option<Plan>,
     /// What tells others that something the pod has started lives, for as long as that has it.
     life: OwnedFd,
     /// `None` once it was killed, until it is needed again.
@@ -41,12 +47,33 @@ struct Link {
 }
 
 impl Supervisor {
-    /// Starts it. To be called within a runtime.
-    pub fn start(command: CommandLine, life: OwnedFd) -> io::Result<Supervisor> {
+    /// Starts it, and tells which fence there is. To be called within a runtime.
+    ///
+    /// Fails where it cannot be started, and where the fence cannot be laid that there is to be.
+    pub fn start(
+        command: CommandLine,
+        mut fence: Option<Plan>,
+        life: OwnedFd,
+    ) -> anyhow::Result<(Supervisor, Held)> {
         // Where the pod's parent has left this signal ignored, nobody's end could be waited for.
-        let _ = signal(SignalKind::child())?;
-        let link = Link::start(&command)?;
-        Ok(Supervisor { command, life, link: Some(link) })
+        let _ = signal(SignalKind::child()).context("cannot catch signals")?;
+        let start = |fence: Option<&Plan>| {
+            Link::start(&command, fence).context("cannot start the supervisor of the pod's commands")
+        };
+        let started = match (start(fence.as_ref())?, &mut fence) {
+            (Err(fault), Some(plan)) if plan.enforce == Enforce::BestEffort => {
+                plan.without_root = Some(fault);
+                start(fence.as_ref())?
+            }
+            (started, _) => started,
+        };
+        let (link, held) = started.map_err(|fault| {
+            anyhow!(
+                "the scope cannot be enforced on this machine: {fault}; `--enforce best-effort` starts the pod with the \
+                 part of the fence that it has"
+            )
+        })?;
+        Ok((Supervisor { command, fence, life, link: Some(link) }, held))
     }
 
     /// The program that it runs.
@@ -64,7 +91,9 @@ impl Supervisor {
         };
         if asked.is_err() {
             abandon(&mut self.link);
-            self.link.insert(Link::start(&self.command)?).send(RUN, &handed_on).await?;
+            let started = Link::start(&self.command, self.fence.as_ref())?;
+            let (link, _) = started.map_err(io::Error::other)?;
+            self.link.insert(link).send(RUN, &handed_on).await?;
         }
         drop(streams);
         match self.reply().await? {
@@ -146,10 +175,14 @@ fn abandon(link: &mut Option<Link>) {
 }
 
 impl Link {
-    fn start(command: &CommandLine) -> io::Result<Link> {
+    /// Starts it. Where it cannot lay the fence, it says why.
+    fn start(command: &CommandLine, fence: Option<&Plan>) -> io::Result<Result<(Link, Held), String>> {
         let (ours, its) = StdUnixStream::pair()?;
-        ours.set_nonblocking(true)?;
-        let started = program()?
+        let mut supervisor = program()?;
+        if let Some(fence) = fence {
+            supervisor.args(["--fence", &serde_json::to_string(fence)?]);
+        }
+        let started = supervisor
             .arg("--")
             .arg(&command.program)
             .args(&command.arguments)
@@ -162,7 +195,20 @@ impl Link {
         if !started.success() {
             return Err(io::Error::other(format!("it ended with {started}")));
         }
-        Ok(Link { socket: UnixStream::from_std(ours)?, leader: None, reply: [0; REPLY], filled: 0 })
+        // It would keep the socket open for a supervisor that has ended.
+        drop(supervisor);
+        let mut held = Held::NONE;
+        if fence.is_some() {
+            ours.set_read_timeout(Some(LAYING))?;
+            match decode_laid(&ours)? {
+                Ok(laid) => held = laid,
+                Err(fault) => return Ok(Err(fault)),
+            }
+            ours.set_read_timeout(None)?;
+        }
+        ours.set_nonblocking(true)?;
+        let socket = UnixStream::from_std(ours)?;
+        Ok(Ok((Link { socket, leader: None, reply: [0; REPLY], filled: 0 }, held)))
     }
 
     async fn send(&self, request: u8, streams: &[BorrowedFd<'_>]) -> io::Result<()> {

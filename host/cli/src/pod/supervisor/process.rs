@@ -2,7 +2,7 @@
 //! beneath it when the pod ends or is gone.
 
 use std::ffi::OsString;
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::os::unix::process::CommandExt;
@@ -20,8 +20,9 @@ use tokio::net::UnixStream;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::descendants::{descendants, groups_beneath};
-use super::wire::{END, KILL, RUN, Reply, TERMINATE, receive};
+use super::wire::{END, KILL, RUN, Reply, TERMINATE, encode_laid, receive};
 use crate::inherited::keep_descriptors;
+use crate::pod::fence::{Fence, Plan};
 
 /// How long what is left has between SIGTERM and SIGKILL when the pod ends in good order.
 const GRACE: Duration = Duration::from_secs(1);
@@ -43,6 +44,10 @@ struct SupervisorArgs {
     #[arg(long)]
     detached: bool,
 
+    /// Lay this fence around the commands, as JSON
+    #[arg(long)]
+    fence: Option<String>,
+
     /// The command, found by PATH, and its arguments
     #[arg(last = true, required = true, value_name = "COMMAND")]
     command: Vec<OsString>,
@@ -51,17 +56,36 @@ struct SupervisorArgs {
 /// Is the supervisor, in place of all else that the program is.
 pub fn run() -> ExitCode {
     let args = SupervisorArgs::parse_from(std::env::args_os().skip(1));
-    let done = if args.detached { serve(args.command) } else { detach(&args.command) };
+    let done = if args.detached { serve(args) } else { detach(&args) };
     ExitCode::from(u8::from(done.is_err()))
 }
 
 /// Serves the pod until it asks for the end or is gone. Fails where standard input is no pod's socket.
-fn serve(command: Vec<OsString>) -> io::Result<()> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(serve_pod(command))
+fn serve(args: SupervisorArgs) -> io::Result<()> {
+    keep_descriptors();
+    // While there is one thread: the runtime may have more.
+    let fence = match &args.fence {
+        Some(plan) => Some(lay(plan)?),
+        None => None,
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(serve_pod(args.command, fence))
 }
 
-async fn serve_pod(command: Vec<OsString>) -> io::Result<()> {
-    keep_descriptors();
+/// Lays the fence, and tells the pod what came of it.
+fn lay(plan: &str) -> io::Result<Fence> {
+    let laid = serde_json::from_str::<Plan>(plan)
+        .map_err(|error| error.to_string())
+        .and_then(|plan| Fence::lay(&plan));
+    let (fence, told) = match laid {
+        Ok((fence, held)) => (Some(fence), Ok(held)),
+        Err(fault) => (None, Err(fault)),
+    };
+    StdUnixStream::from(io::stdin().as_fd().try_clone_to_owned()?).write_all(&encode_laid(&told))?;
+    fence.ok_or_else(|| io::ErrorKind::Unsupported.into())
+}
+
+async fn serve_pod(command: Vec<OsString>, fence: Option<Fence>) -> io::Result<()> {
     let socket = StdUnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
     socket.set_nonblocking(true)?;
     let mut pod = UnixStream::from_std(socket)?;
@@ -72,7 +96,7 @@ async fn serve_pod(command: Vec<OsString>) -> io::Result<()> {
     let _ = rustix::process::set_child_subreaper(Some(getpid()));
     // Also where the pod's parent has left this signal ignored, which would lose how commands end.
     let mut ended = signal(SignalKind::child())?;
-    let mut commands = Commands { command, running: None };
+    let mut commands = Commands { command, fence, running: None };
     loop {
         tokio::select! {
             request = pod.async_io(Interest::READABLE, || receive(&pod)) => match request {
@@ -103,8 +127,12 @@ async fn serve_pod(command: Vec<OsString>) -> io::Result<()> {
 
 /// Starts the supervisor in a process of its own that nobody need wait for: were it the pod's child, it would
 /// stay behind a killed pod as a zombie until somebody reaps it.
-fn detach(command: &[OsString]) -> io::Result<()> {
-    program()?.args(["--detached", "--"]).args(command).spawn().map(drop)
+fn detach(args: &SupervisorArgs) -> io::Result<()> {
+    let mut program = program()?;
+    if let Some(fence) = &args.fence {
+        program.args(["--fence", fence]);
+    }
+    program.args(["--detached", "--"]).args(&args.command).spawn().map(drop)
 }
 
 /// This very program as a supervisor, also where its file has been replaced meanwhile, under a name that tells it
@@ -118,6 +146,7 @@ pub fn program() -> io::Result<Command> {
 
 struct Commands {
     command: Vec<OsString>,
+    fence: Option<Fence>,
     running: Option<Running>,
 }
 
@@ -135,18 +164,28 @@ impl Commands {
         else {
             return Reply::Refused(rustix::io::Errno::INVAL.raw_os_error());
         };
+        let life = match &self.fence {
+            None => Ok(life),
+            Some(fence) => fence.life(life),
+        };
+        let life = match life {
+            Ok(life) => life,
+            Err(error) => return Reply::Refused(error.raw_os_error().unwrap_or(0)),
+        };
         // The command inherits it, and all that it starts. This process lets go of it: alone it is no life of the pod's.
         if let Err(error) = rustix::io::fcntl_setfd(&life, FdFlags::empty()) {
             return Reply::Refused(error.raw_os_error());
         }
         // Its signal mask is empty and SIGPIPE kills it, whatever this process has inherited.
-        let started = Command::new(program)
+        let mut command = Command::new(program);
+        command
             .args(arguments)
             .stdin(Stdio::from(stdin))
             .stdout(Stdio::from(stdout))
             .stderr(Stdio::from(stderr))
-            .process_group(0)
-            .spawn();
+            .process_group(0);
+        let confined = self.fence.as_ref().map_or(Ok(()), |fence| fence.confine(&mut command));
+        let started = confined.and_then(|()| command.spawn());
         drop(life);
         match started.map(|child| i32::try_from(child.id()).ok().and_then(Pid::from_raw)) {
             Ok(Some(leader)) => {

@@ -1,7 +1,8 @@
 //! What goes over the socket between a pod and its supervisor: a request is one byte, of which [`RUN`] brings the
-//! command's three standard streams and what it is to inherit beside them; a reply is one byte and a number.
+//! command's three standard streams and what it is to inherit beside them; a reply is one byte and a number. A supervisor
+//! that lays a fence says first, in a line of JSON, what came of it.
 
-use std::io::{self, IoSlice, IoSliceMut};
+use std::io::{self, BufRead, BufReader, IoSlice, IoSliceMut, Read};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -9,6 +10,8 @@ use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
     SendFlags, recvmsg, sendmsg,
 };
+
+use crate::pod::fence::Held;
 
 /// Runs the command, with these standard streams, and the lock that tells that something the pod has started lives.
 pub const RUN: u8 = b'r';
@@ -54,6 +57,26 @@ impl Reply {
             _ => None,
         }
     }
+}
+
+/// The longest line that says what came of a fence.
+const LONGEST_LINE: u64 = 1 << 20;
+
+/// What came of the fence: what it holds, or why there is none.
+pub fn encode_laid(laid: &Result<Held, String>) -> Vec<u8> {
+    let mut line = serde_json::to_vec(laid).expect("it holds only strings");
+    line.push(b'\n');
+    line
+}
+
+/// Reads that line. What is behind it comes when it is asked for, and not before.
+pub fn decode_laid(socket: impl Read) -> io::Result<Result<Held, String>> {
+    let mut line = Vec::new();
+    BufReader::with_capacity(1 << 16, socket.take(LONGEST_LINE)).read_until(b'\n', &mut line)?;
+    if line.is_empty() {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok(serde_json::from_slice(&line)?)
 }
 
 /// Sends a request, with descriptors where it brings some.
