@@ -359,6 +359,7 @@ fn a_pod_that_is_started_behind_a_fence_reaches_nothing_that_its_parent_does_not
         );
         client.send("shutdown");
         client.until("shutdown");
+        eventually("the inner pod is gone", || !inner.exists());
     }
 }
 
