@@ -78,10 +78,14 @@ impl Rights {
         let device = AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::IoctlDev;
         let start = PROGRAMS.iter().chain(SETTINGS).chain(SYSTEM).map(Path::new);
         let reads = start.chain(plan.reads.iter().map(PathBuf::as_path)).chain([&*plan.program]);
+        // Rights go down into what is mounted beneath: where such a directory is above a flat one, none is made in either.
+        let above_flat = |own: &Path| plan.flat.iter().any(|flat| flat.starts_with(own));
         let own = OWN.iter().filter(|_| has_root).map(Path::new);
+        let own = own.map(|path| (path, if above_flat(path) { flat } else { all }));
         let terminals = [Path::new("/dev/pts")].into_iter().filter(|_| has_root);
         let rules = (reads.map(|path| (path, read)))
-            .chain(plan.writes.iter().map(PathBuf::as_path).chain(own).map(|path| (path, all)))
+            .chain(own)
+            .chain(plan.writes.iter().map(|path| (&**path, all)))
             .chain(plan.flat.iter().map(|path| (&**path, flat)))
             .chain(
                 DEVICES.iter().map(Path::new).chain(terminals).map(|path| (path, device | AccessFs::ReadDir)),
