@@ -3,7 +3,7 @@
 //! --batch` prints, so that clients of either read one format. Each call of the plugin is a session with the gateway.
 //! Nothing is decided here.
 //!
-//! - [`line`]: an answer as JSON
+//! - [`mod@line`]: an answer as JSON
 //! - `component`: the handler of messages
 //!
 //! Read cursors move when the host has taken the answer to publish it, and not before: that is as late as its interface

@@ -73,7 +73,7 @@ fn grants_by_what_is_no_file() {
 #[test]
 fn shows_a_token_by_what_is_no_file() {
     let place = Place::new().unwrap();
-    for (file, why) in no_files(&place, "must hold one line of 16 to 4096 visible ASCII characters") {
+    for (file, why) in no_files(&place, "has more than 8192 bytes; name another") {
         let file = file.to_str().unwrap();
         let said = cli::run(cli::at(&place, ["mcp", "--http", "0", "--token-file", file]));
         assert_eq!((said.code, said.stdout.as_str()), (Some(2), ""), "{file}: {said:?}");
