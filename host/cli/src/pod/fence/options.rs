@@ -123,13 +123,13 @@ impl Plan {
             }
             directories.extend(directory.canonicalize());
         }
-        if let Some(directory) = lock_directory.filter(|directory| !directory.starts_with(hidden.base)) {
-            if self.rules().any(|rule| directory.starts_with(rule)) {
-                bail!(
-                    "the scope lock `{}` lies within what the command may touch; move it, or narrow the scope",
-                    hidden.scope_lock.display()
-                );
-            }
+        if let Some(directory) = lock_directory.filter(|directory| !directory.starts_with(hidden.base))
+            && self.rules().any(|rule| directory.starts_with(rule))
+        {
+            bail!(
+                "the scope lock `{}` lies within what the command may touch; move it, or narrow the scope",
+                hidden.scope_lock.display()
+            );
         }
         for directory in directories {
             for name in names_of_directory(&directory) {

@@ -35,7 +35,7 @@ pub fn make(plan: &Plan) -> Result<Option<File>, String> {
     told("keep mounts beneath", Path::new("/"), mounting::keep_to_oneself())?;
     told("mount", at, mounting::memory(at, c"mode=0755"))?;
     told("make", at, fs::create_dir(at.join("old")).and_then(|()| fs::create_dir(at.join("new"))))?;
-    told("enter", at, pivot_root(at, &at.join("old")).map_err(Into::into))?;
+    told("enter", at, pivot_root(at, at.join("old")).map_err(Into::into))?;
     told("enter", at, std::env::set_current_dir("/"))?;
     let new_root = Path::new(NEW);
     told("mount", new_root, mounting::memory(new_root, c"mode=0755"))?;
