@@ -42,8 +42,10 @@ pub struct Operator(Arc<Vec<Entry>>);
 
 impl Operator {
     pub fn read(file: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-        let configuration: Configuration = toml::from_str(&text).context("the configuration is not as ZeroClaw's")?;
+        let text =
+            std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+        let configuration: Configuration =
+            toml::from_str(&text).context("the configuration is not as ZeroClaw's")?;
         Ok(Self(Arc::new(configuration.plugins.entries)))
     }
 
@@ -65,13 +67,11 @@ impl Operator {
     /// Where plugins may connect.
     pub fn egress(&self) -> EgressHostService {
         let operator = self.clone();
-        EgressHostService::new(EgressPolicyResolver::new(move |request| {
-            match operator.entry(request) {
-                Ok(Some(entry)) => {
-                    EgressPolicy::new(&entry.egress_hosts, &entry.egress_allow_private, &[], CONNECTIONS)
-                }
-                _ => EgressPolicy::deny_all(CONNECTIONS),
+        EgressHostService::new(EgressPolicyResolver::new(move |request| match operator.entry(request) {
+            Ok(Some(entry)) => {
+                EgressPolicy::new(&entry.egress_hosts, &entry.egress_allow_private, &[], CONNECTIONS)
             }
+            _ => EgressPolicy::deny_all(CONNECTIONS),
         }))
     }
 }

@@ -2,9 +2,7 @@
 
 use async_trait::async_trait;
 use zeroclaw_plugins::instance::PluginInstanceScope;
-use zeroclaw_plugins::services::{
-    PluginStateBackend, PluginStateError, PluginStateKey, PluginStateValue,
-};
+use zeroclaw_plugins::services::{PluginStateBackend, PluginStateError, PluginStateKey, PluginStateValue};
 
 pub struct NoState;
 
@@ -28,7 +26,12 @@ impl PluginStateBackend for NoState {
         Err(PluginStateError::Unavailable)
     }
 
-    async fn delete(&self, _: &PluginInstanceScope, _: &PluginStateKey, _: u64) -> Result<(), PluginStateError> {
+    async fn delete(
+        &self,
+        _: &PluginInstanceScope,
+        _: &PluginStateKey,
+        _: u64,
+    ) -> Result<(), PluginStateError> {
         Err(PluginStateError::Unavailable)
     }
 }
