@@ -79,14 +79,18 @@ fn known(sha256: &str) -> Option<String> {
         (parts::ACT, "act: the adapter that exports the tools as ACT knows tools"),
         (parts::PLAIN, "plain: the adapter that exports the tools"),
         (parts::NATS, "nats: the adapter that answers messages of NATS in wasmCloud"),
-        (parts::REMOTE_ZEROCLAW, "remote: the plugin's imports, from a gateway, over connections of ZeroClaw's"),
+        (
+            parts::REMOTE_ZEROCLAW,
+            "remote: the plugin's imports, from a gateway, over connections of ZeroClaw's",
+        ),
         (parts::ZEROCLAW, "zeroclaw: the adapter that exports one tool as ZeroClaw knows tools"),
     ];
     let is_it = |binary: &[u8]| format!("{:x}", Sha256::digest(binary)) == sha256;
     let found = ours.into_iter().find(|(binary, _)| is_it(binary)).map(|(_, what)| what.to_owned());
     found.or_else(|| {
         let tools = ["ListPods", "SendToPod", "ReadPodOutput", "StopPod"];
-        let tool = tools.into_iter().find(|tool| chosen::component(tool).is_ok_and(|made| is_it(&made.binary)));
+        let tool =
+            tools.into_iter().find(|tool| chosen::component(tool).is_ok_and(|made| is_it(&made.binary)));
         Some(format!("chosen: says that the adapter is {}", tool?))
     })
 }

@@ -210,7 +210,9 @@ fn for_zeroclaw_it_is_one_tool_and_asks_for_its_token_and_connections_that_zeroc
 #[test]
 fn in_zeroclaw_each_composition_is_the_tool_that_was_chosen() {
     let engine = wasmtime::Engine::default();
-    for (tool, plugin) in [("ListPods", "pod-tools-list-pods"), ("ReadPodOutput", "pod-tools-read-pod-output")] {
+    for (tool, plugin) in
+        [("ListPods", "pod-tools-list-pods"), ("ReadPodOutput", "pod-tools-read-pod-output")]
+    {
         let component = wasmtime::component::Component::new(&engine, composed_tool(tool).0).unwrap();
         let mut linker = wasmtime::component::Linker::<()>::new(&engine);
         linker.define_unknown_imports_as_traps(&component).unwrap();
@@ -224,7 +226,8 @@ fn in_zeroclaw_each_composition_is_the_tool_that_was_chosen() {
         };
         assert_eq!(told("zeroclaw:plugin/tool@0.1.0", "name"), tool);
         assert_eq!(told("zeroclaw:plugin/plugin-info@0.1.0", "plugin-name"), plugin);
-        let schema: Value = serde_json::from_str(&told("zeroclaw:plugin/tool@0.1.0", "parameters-schema")).unwrap();
+        let schema: Value =
+            serde_json::from_str(&told("zeroclaw:plugin/tool@0.1.0", "parameters-schema")).unwrap();
         assert_eq!(schema["type"], "object");
         assert_ne!(told("zeroclaw:plugin/tool@0.1.0", "description"), "");
     }
@@ -245,7 +248,8 @@ fn the_manifest_and_the_grants_for_zeroclaw_are_shown_as_they_are_read() {
     assert_eq!(manifest["config_schema"]["properties"]["token"]["x-secret"].as_bool(), Some(true));
     let entry = &read(&indented[at("[[plugins.entries]]")..])["plugins"]["entries"][0];
     // `["pod-tools-read-pod-output","tool","pod-tools-read-pod-output"]`, in base64 for addresses.
-    let instance = "zpi1_WyJwb2QtdG9vbHMtcmVhZC1wb2Qtb3V0cHV0IiwidG9vbCIsInBvZC10b29scy1yZWFkLXBvZC1vdXRwdXQiXQ";
+    let instance =
+        "zpi1_WyJwb2QtdG9vbHMtcmVhZC1wb2Qtb3V0cHV0IiwidG9vbCIsInBvZC10b29scy1yZWFkLXBvZC1vdXRwdXQiXQ";
     assert_eq!(entry["name"].as_str(), Some(instance));
     for granted in ["egress_hosts", "egress_allow_private"] {
         assert_eq!(texts(&entry[granted]), ["127.0.0.1"]);

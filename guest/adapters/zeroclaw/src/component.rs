@@ -112,7 +112,8 @@ fn token() -> Result<String, Error> {
 }
 
 fn not_configured(what: &str) -> Error {
-    let message = format!("ZeroClaw's configuration of this plugin (`plugins.entries`) does not give it {what}");
+    let message =
+        format!("ZeroClaw's configuration of this plugin (`plugins.entries`) does not give it {what}");
     Error { kind: ErrorKind::ExecutionFailed, reason: None, message }
 }
 

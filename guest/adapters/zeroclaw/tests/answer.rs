@@ -18,6 +18,9 @@ fn data_on_several_lines_are_the_same_data_on_one() {
 
 #[test]
 fn an_errors_kind_and_reason_are_json() {
-    assert_eq!(answer::of_error("denied", Some("not-granted")), r#"{"kind":"denied","reason":"not-granted"}"#);
+    assert_eq!(
+        answer::of_error("denied", Some("not-granted")),
+        r#"{"kind":"denied","reason":"not-granted"}"#
+    );
     assert_eq!(answer::of_error("internal", None), r#"{"kind":"internal","reason":null}"#);
 }

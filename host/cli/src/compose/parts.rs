@@ -7,7 +7,8 @@ use wac_graph::{CompositionGraph, EncodeOptions, NodeId};
 /// What supplies the plugin's imports from a gateway.
 pub const REMOTE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/pod_tools_remote.wasm"));
 /// The same over the connections that ZeroClaw gives.
-pub const REMOTE_ZEROCLAW: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/pod_tools_remote_zeroclaw.wasm"));
+pub const REMOTE_ZEROCLAW: &[u8] =
+    include_bytes!(concat!(env!("OUT_DIR"), "/pod_tools_remote_zeroclaw.wasm"));
 /// The adapter for ACT.
 pub const ACT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/pod_tools_adapter_act.wasm"));
 /// The adapter for hosts that call the contract's own tools.
