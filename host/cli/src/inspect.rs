@@ -87,6 +87,7 @@ fn known(sha256: &str) -> Option<String> {
     ];
     let is_it = |binary: &[u8]| format!("{:x}", Sha256::digest(binary)) == sha256;
     let found = ours.into_iter().find(|(binary, _)| is_it(binary)).map(|(_, what)| what.to_owned());
+    // Made anew for each composition, of nothing but the tool's name.
     found.or_else(|| {
         let tools = ["ListPods", "SendToPod", "ReadPodOutput", "StopPod"];
         let tool =

@@ -17,8 +17,8 @@ pub fn how_to_run(f: &mut fmt::Formatter<'_>, file: &str, tool: &str) -> fmt::Re
 
     pod-tools gateway --listen 127.0.0.1:8123 --token-file TOKEN-FILE --grants GRANTS-FILE --call-timeout 25s
 
-The plugin is a directory {name}, with the composition and this manifest.toml in it. What stands there is asked for,
-and granted by nobody yet:
+The plugin is a directory with the composition and this manifest.toml in it. What the manifest asks for is not granted
+by that:
 
     mkdir {name} && cp {file} {name}/plugin.wasm
 
