@@ -3,7 +3,7 @@
 # purpose. Ends with status 0 when each does as it should: what a profile declares is not supported, all else
 # passes, and every wrong host is caught by the cases that claim to catch it.
 #
-#     tests/prove.sh [HOST…]      HOST: sandboxed native python node wasmtime wasmcloud act wrong; without any, all of them
+#     tests/prove.sh [HOST…]      HOST: sandboxed native python node wasmtime wasmcloud act zeroclaw wrong; without any, all of them
 set -eu
 
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -22,15 +22,17 @@ prove() {
 }
 kit() { "$built/pod-tools-conformance" run "$@"; }
 
-for host in ${*:-sandboxed native python node wasmtime wasmcloud act wrong}; do
+for host in ${*:-sandboxed native python node wasmtime wasmcloud act zeroclaw wrong}; do
     case $host in
     sandboxed) prove "$host" kit -- "$built/pod-tools" call --batch ;;
     native) prove "$host" kit --host-profile tests/native/profile.json -- "$built/native-host" call --batch ;;
-    python | node | wasmtime | act)
+    python | node | wasmtime | act | zeroclaw)
         command=$(tests/hosts/run.sh "$host")
         # shellcheck disable=SC2086 # The command is several words.
         prove "$host" kit --host-profile "tests/hosts/$host/profile.json" -- $command
         [ "$host" != act ] || prove "act over MCP" tests/hosts/act/over_mcp.sh
+        [ "$host" != zeroclaw ] || prove "zeroclaw: a real pod" python3 -B tests/hosts/zeroclaw/real_pod.py \
+            "${CARGO_TARGET_DIR:-target}/hosts/zeroclaw" "$built/pod-tools"
         ;;
     wasmcloud)
         command=$(tests/hosts/run.sh "$host")

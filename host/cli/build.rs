@@ -17,6 +17,14 @@ fn main() {
         "pod-tools-remote",
         &["guest/remote/src", "guest/remote/Cargo.toml", "guest/src/runtime.rs"],
     );
+    let remote_zeroclaw = [
+        "guest/remote-zeroclaw/src",
+        "guest/remote-zeroclaw/Cargo.toml",
+        "guest/remote/src",
+        "guest/adapters/zeroclaw/wit/deps",
+        "guest/src/runtime.rs",
+    ];
+    component::build(workspace, "pod-tools-remote-zeroclaw", &remote_zeroclaw);
     let act = [
         "guest/adapters/act/src",
         "guest/adapters/act/wit",
@@ -35,6 +43,14 @@ fn main() {
         "guest/src/runtime.rs",
     ];
     component::build(workspace, "pod-tools-adapter-nats", &nats);
+    let zeroclaw = [
+        "guest/adapters/zeroclaw/src",
+        "guest/adapters/zeroclaw/wit",
+        "guest/adapters/zeroclaw/Cargo.toml",
+        "guest/adapters/reason.rs",
+        "guest/src/runtime.rs",
+    ];
+    component::build(workspace, "pod-tools-adapter-zeroclaw", &zeroclaw);
     let contract = encode(&workspace.join("wit")).expect("the contract is a package of WIT");
     let file = Path::new(&component::variable("OUT_DIR")).join("pod_tools_wit.wasm");
     fs::write(&file, contract).unwrap_or_else(|error| panic!("write {}: {error}", file.display()));

@@ -2,7 +2,7 @@
 # Makes a host of another language, or of others, ready, beneath target/hosts, and prints the command that starts
 # it. To be called as often as one likes: what is there already is not made again.
 #
-#     tests/hosts/run.sh python|node|wasmtime|wasmcloud|act [COMPONENT]
+#     tests/hosts/run.sh python|node|wasmtime|wasmcloud|act|zeroclaw [COMPONENT]
 #
 # COMPONENT is the component file; without one it is taken from `pod-tools inspect --save`. The command is complete
 # but for the host options:
@@ -13,7 +13,7 @@ set -eu
 sources=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$sources/../.." && pwd)
 place=${CARGO_TARGET_DIR:-$root/target}/hosts
-host=${1:?python, node, wasmtime, wasmcloud or act}
+host=${1:?python, node, wasmtime, wasmcloud, act or zeroclaw}
 mkdir -p "$place"
 place=$(cd "$place" && pwd)
 
@@ -111,8 +111,20 @@ act)
     echo "python3 -B $sources/act/host.py call --batch --composition $composition --act $place/act/bin/act" \
         "--pod-tools ${POD_TOOLS:-${CARGO_TARGET_DIR:-$root/target}/debug/pod-tools}"
     ;;
+zeroclaw)
+    mkdir -p "$place/zeroclaw"
+    # Long, the first time: it compiles ZeroClaw's crate and a wasmtime for it.
+    CARGO_TARGET_DIR=$place/zeroclaw/target cargo build --quiet --release --locked \
+        --manifest-path "$sources/zeroclaw/Cargo.toml" >&2
+    for tool in ListPods SendToPod ReadPodOutput StopPod; do
+        pod_tools compose --for zeroclaw --tool "$tool" --component "$component" \
+            --output "$place/zeroclaw/$tool.wasm" 2>"$place/zeroclaw/$tool.txt"
+    done
+    echo "python3 -B $sources/zeroclaw/host.py call --batch --place $place/zeroclaw" \
+        "--pod-tools ${POD_TOOLS:-${CARGO_TARGET_DIR:-$root/target}/debug/pod-tools}"
+    ;;
 *)
-    echo "run.sh: there is a host in python, node, wasmtime, wasmcloud and act, none in $host" >&2
+    echo "run.sh: there is a host in python, node, wasmtime, wasmcloud, act and zeroclaw, none in $host" >&2
     exit 2
     ;;
 esac

@@ -9,8 +9,8 @@ use bindings::exports::pod::tools::{content, pods, scope_lock, session, unix_soc
 use bindings::pod::tools::types;
 
 use crate::frame::{self, Answer, EXECUTION_FAILED, INTERNAL, Malformed, Request};
+use crate::host::{self, Tcp};
 use crate::session::{self as protocol, number};
-use crate::wasi::Tcp;
 
 /// A session over what the host has of TCP.
 type Session = protocol::Session<Tcp>;
@@ -173,9 +173,7 @@ const GATEWAY: &str = "POD_TOOLS_GATEWAY";
 
 /// A variable of the environment.
 fn variable(name: &str) -> Result<String, frame::Error> {
-    let variables = wasip2::cli::environment::get_environment();
-    let value = variables.into_iter().find(|(variable, value)| variable == name && !value.is_empty());
-    value.map(|(_, value)| value).ok_or_else(|| {
+    host::variable(name).filter(|value| !value.is_empty()).ok_or_else(|| {
         failed(
             EXECUTION_FAILED,
             format!(

@@ -18,6 +18,8 @@ pub struct Error {
 
 /// `execution-failed`, by its place in `error-kind`.
 pub const EXECUTION_FAILED: u8 = 1;
+/// `limit`, by its place in `error-kind`.
+pub const LIMIT: u8 = 5;
 /// `internal`, by its place in `error-kind`.
 pub const INTERNAL: u8 = 6;
 

@@ -5,10 +5,12 @@
 //! The rooms of the crate. A room uses only rooms that are named before it:
 //!
 //! - [`frame`]: requests as bytes, answers from bytes
-//! - [`link`]: a connection, as a session uses it; `tcp`: the system's; `wasi`: that of `wasi:sockets`, in the component
+//! - [`link`]: a connection, as a session uses it; `tcp`: the system's; `host`: the component's
 //! - [`session`]: one call of a tool: what is asked, what is told, and why it is over
 //! - `component`: the exports over all of these; `error`: their errors; `runtime`: its memory, and its panics, as the
 //!   plugin has them
+//!
+//! `guest/remote-zeroclaw` is the same with another `host`.
 //!
 //! But for what is the component's they are a client of the protocol for any program.
 
@@ -23,6 +25,8 @@ mod component;
 #[cfg(target_family = "wasm")]
 mod error;
 pub mod frame;
+#[cfg(target_family = "wasm")]
+mod host;
 pub mod link;
 #[cfg(target_family = "wasm")]
 #[path = "../../src/runtime.rs"]
@@ -30,5 +34,3 @@ mod runtime;
 pub mod session;
 #[cfg(not(target_family = "wasm"))]
 pub mod tcp;
-#[cfg(target_family = "wasm")]
-mod wasi;

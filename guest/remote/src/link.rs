@@ -12,6 +12,8 @@ pub enum Broken {
     Ended,
     /// Nothing came, or nothing was taken, within the time.
     TimedOut,
+    /// The host lets its component send and receive no more within this call.
+    Spent,
 }
 
 /// A connection.

@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
 
-use crate::frame::{Answer, EXECUTION_FAILED, Error, INTERNAL, Malformed, Request};
+use crate::frame::{Answer, EXECUTION_FAILED, Error, INTERNAL, LIMIT, Malformed, Request};
 use crate::link::{Broken, Link};
 
 /// The version of the protocol.
@@ -196,7 +196,7 @@ impl<L: Link> Session<L> {
         match self.link()?.send(&frames) {
             // A gateway that ends a session says why, and the rest of a request may not find it open.
             Ok(()) | Err(Broken::Ended) => Ok(()),
-            Err(Broken::TimedOut) => Err(self.broken(Broken::TimedOut)),
+            Err(broken) => Err(self.broken(broken)),
         }
     }
 
@@ -280,15 +280,19 @@ impl<L: Link> Session<L> {
         self.is_cut = true;
         let gateway = self.gateway;
         let before = if self.bounds.is_some() { "the call was at its end" } else { "it had answered" };
-        failed(match broken {
-            Broken::Ended => format!(
+        match broken {
+            Broken::Ended => failed(format!(
                 "the gateway at {gateway} closed the connection before {before}; if it is no longer running, start it \
                  again, and call again"
-            ),
-            Broken::TimedOut => format!(
+            )),
+            Broken::TimedOut => failed(format!(
                 "the gateway at {gateway} did not answer in time; see whether it is a gateway, and whether it is stopped"
-            ),
-        })
+            )),
+            Broken::Spent => limit(format!(
+                "this component's host lets one call ask it no more for what the gateway at {gateway} sends; ask for \
+                 less at once (`pod-tools gateway --max-output`, `--op-timeout`)"
+            )),
+        }
     }
 }
 
@@ -301,6 +305,10 @@ fn bounds(answer: &mut Answer) -> Result<Bounds, Malformed> {
 
 fn failed(message: String) -> Error {
     Error { kind: EXECUTION_FAILED, reason: 0, message }
+}
+
+fn limit(message: String) -> Error {
+    Error { kind: LIMIT, reason: 0, message }
 }
 
 fn internal(message: String) -> Error {

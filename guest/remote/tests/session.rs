@@ -5,8 +5,10 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::thread::{JoinHandle, spawn};
+use std::time::Duration;
 
-use pod_tools_remote::frame::{Answer, EXECUTION_FAILED, Error, INTERNAL, Request};
+use pod_tools_remote::frame::{Answer, EXECUTION_FAILED, Error, INTERNAL, LIMIT, Request};
+use pod_tools_remote::link::{Broken, Link};
 use pod_tools_remote::session::{Bounds, Session, number};
 use pod_tools_remote::tcp::Tcp;
 
@@ -212,4 +214,41 @@ fn another_version_is_named_and_nonsense_ends_the_session() {
         assert_eq!(error.kind, INTERNAL, "{error}");
         assert!(error.message.contains("what its protocol does not have"), "{error}");
     }
+}
+
+/// A connection of which a host lets its component receive twice.
+struct Rationed {
+    link: Tcp,
+    left: usize,
+}
+
+impl Link for Rationed {
+    fn connect(gateway: SocketAddr, within: Duration) -> Result<Self, String> {
+        Tcp::connect(gateway, within).map(|link| Self { link, left: 2 })
+    }
+
+    fn wait_at_most(&mut self, within: Duration) {
+        self.link.wait_at_most(within);
+    }
+
+    fn send(&mut self, bytes: &[u8]) -> Result<(), Broken> {
+        self.link.send(bytes)
+    }
+
+    fn receive(&mut self, max: usize) -> Result<Vec<u8>, Broken> {
+        self.left = self.left.checked_sub(1).ok_or(Broken::Spent)?;
+        self.link.receive(max)
+    }
+}
+
+#[test]
+fn a_host_that_lets_no_more_be_received_is_told_from_a_gateway_that_closes() {
+    let half = frame(&[&[0, 2]])[..3].to_vec();
+    let (address, _peer) = peer(vec![(begin(), begun()), (frame(&[&[3, 1, 0, 0, 0]]), half)]);
+    let mut session = Session::<Rationed>::begin(address, "t");
+    session.bounds().unwrap();
+    let error = session.ask(&state_of(1), Answer::u8).unwrap_err();
+    assert_eq!(error.kind, LIMIT, "{error}");
+    assert!(error.message.contains("host") && error.message.contains("--max-output"), "{error}");
+    assert_eq!(session.commit(), Err(error));
 }

@@ -10,7 +10,7 @@ use pod_tools_host::{BUNDLED, Inside, Interface};
 use sha2::{Digest, Sha256};
 
 use crate::artifacts::Source;
-use crate::compose::parts;
+use crate::compose::{chosen, parts};
 use crate::options::Loading;
 use crate::options::remedy::explained;
 use crate::stdout::{print, print_json};
@@ -72,17 +72,28 @@ pub async fn run(args: InspectArgs, loading: &Loading) -> anyhow::Result<ExitCod
 }
 
 /// What a component is, where this program brings it along.
-fn known(sha256: &str) -> Option<&'static str> {
+fn known(sha256: &str) -> Option<String> {
     let ours = [
         (BUNDLED, "the bundled plugin"),
         (parts::REMOTE, "remote: the plugin's imports, from a gateway"),
         (parts::ACT, "act: the adapter that exports the tools as ACT knows tools"),
         (parts::PLAIN, "plain: the adapter that exports the tools"),
         (parts::NATS, "nats: the adapter that answers messages of NATS in wasmCloud"),
+        (
+            parts::REMOTE_ZEROCLAW,
+            "remote: the plugin's imports, from a gateway, over connections of ZeroClaw's",
+        ),
+        (parts::ZEROCLAW, "zeroclaw: the adapter that exports one tool as ZeroClaw knows tools"),
     ];
-    ours.into_iter()
-        .find(|(binary, _)| format!("{:x}", Sha256::digest(binary)) == sha256)
-        .map(|(_, what)| what)
+    let is_it = |binary: &[u8]| format!("{:x}", Sha256::digest(binary)) == sha256;
+    let found = ours.into_iter().find(|(binary, _)| is_it(binary)).map(|(_, what)| what.to_owned());
+    // Made anew for each composition, of nothing but the tool's name.
+    found.or_else(|| {
+        let tools = ["ListPods", "SendToPod", "ReadPodOutput", "StopPod"];
+        let tool =
+            tools.into_iter().find(|tool| chosen::component(tool).is_ok_and(|made| is_it(&made.binary)));
+        Some(format!("chosen: says that the adapter is {}", tool?))
+    })
 }
 
 fn show(out: &mut impl Write, interface: &Interface, unknown: &str) -> std::fmt::Result {

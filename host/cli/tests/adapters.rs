@@ -49,7 +49,7 @@ fn serve(flaw: &str, options: impl Iterator<Item = std::ffi::OsString>) {
     command.arg(host::private_file(&directory.path().join("token"), TOKEN)).args(options);
     let gateway = Gateway::run(command);
     let adapter = Adapter { component: pod_tools_hostile::WRONG_ADAPTER, ..Adapter::PLAIN };
-    let program = Program::compile(&parts::join(pod_tools_host::BUNDLED, adapter).unwrap().binary);
+    let program = Program::compile(&parts::join(pod_tools_host::BUNDLED, adapter, None).unwrap().binary);
     let mut host =
         Host::with(&program, gateway.address, gateway.address, &[("POD_TOOLS_TOKEN", TOKEN), ("FLAW", flaw)]);
     for line in std::io::stdin().lock().lines() {

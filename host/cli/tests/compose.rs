@@ -24,11 +24,20 @@ fn within<S: AsRef<OsStr>>(directory: &Path, arguments: impl IntoIterator<Item =
 
 /// A composition for that host, made in an empty directory, with what was said of it.
 fn composed(host: &str) -> (Vec<u8>, String) {
+    composed_by(&["compose", "--for", host], &format!("pod-tools-for-{host}.wasm"))
+}
+
+/// A composition for ZeroClaw, where it is one tool.
+fn composed_tool(tool: &str) -> (Vec<u8>, String) {
+    let file = format!("pod-tools-for-zeroclaw-{tool}.wasm");
+    composed_by(&["compose", "--for", "zeroclaw", "--tool", tool], &file)
+}
+
+fn composed_by(command: &[&str], file: &str) -> (Vec<u8>, String) {
     let directory = tempfile::tempdir().unwrap();
-    let finished = within(directory.path(), ["compose", "--for", host]);
+    let finished = within(directory.path(), command);
     assert_eq!((finished.code, &*finished.stdout), (Some(0), ""), "{finished:?}");
-    let file = directory.path().join(format!("pod-tools-for-{host}.wasm"));
-    (fs::read(file).unwrap(), finished.stderr)
+    (fs::read(directory.path().join(file)).unwrap(), finished.stderr)
 }
 
 /// What `pod-tools inspect` says of a component.
@@ -107,6 +116,7 @@ fn two_compositions_have_the_same_bytes() {
     for host in ["act", "wasmcloud", "wasmtime"] {
         assert!(composed(host).0 == composed(host).0, "{host}");
     }
+    assert!(composed_tool("StopPod").0 == composed_tool("StopPod").0);
 }
 
 #[test]
@@ -183,6 +193,97 @@ fn for_wasmcloud_it_handles_messages_and_asks_for_no_more_than_to_answer_them() 
     let granted = &workload["workload"]["witWorld"]["components"][0]["localResources"];
     assert_eq!(granted["allowedHostLoopbackPorts"], serde_json::json!(["8123"]));
     assert_eq!(granted["environment"]["POD_TOOLS_GATEWAY"], "127.255.255.254:8123");
+}
+
+#[test]
+fn for_zeroclaw_it_is_one_tool_and_asks_for_its_token_and_connections_that_zeroclaw_checks() {
+    let (component, _) = composed_tool("ListPods");
+    let (inspection, shown) = inspected(&component);
+    assert_eq!(
+        names(&inspection["exports"]),
+        ["zeroclaw:plugin/plugin-info@0.1.0", "zeroclaw:plugin/tool@0.1.0"]
+    );
+    let mut asked: Vec<_> =
+        names(&inspection["imports"]).iter().map(|import| import.split('@').next().unwrap()).collect();
+    asked.sort_unstable();
+    assert_eq!(
+        asked,
+        [
+            "pod:tools/types",
+            "wasi:clocks/monotonic-clock",
+            "wasi:io/poll",
+            "zeroclaw:plugin/secrets",
+            "zeroclaw:plugin/sockets",
+        ]
+    );
+    for what in ["the bundled plugin", "(remote: ", "(zeroclaw: ", "(chosen: "] {
+        assert_eq!(shown.matches(what).count(), 1, "{shown}");
+    }
+}
+
+#[test]
+fn in_zeroclaw_each_composition_is_the_tool_that_was_chosen() {
+    let engine = wasmtime::Engine::default();
+    for (tool, plugin) in
+        [("ListPods", "pod-tools-list-pods"), ("ReadPodOutput", "pod-tools-read-pod-output")]
+    {
+        let component = wasmtime::component::Component::new(&engine, composed_tool(tool).0).unwrap();
+        let mut linker = wasmtime::component::Linker::<()>::new(&engine);
+        linker.define_unknown_imports_as_traps(&component).unwrap();
+        let mut store = wasmtime::Store::new(&engine, ());
+        let instance = linker.instantiate(&mut store, &component).unwrap();
+        let mut told = |interface: &str, function: &str| {
+            let (_, interface) = instance.get_export(&mut store, None, interface).unwrap();
+            let (_, function) = instance.get_export(&mut store, Some(&interface), function).unwrap();
+            let function = instance.get_typed_func::<(), (String,)>(&mut store, function).unwrap();
+            function.call(&mut store, ()).unwrap().0
+        };
+        assert_eq!(told("zeroclaw:plugin/tool@0.1.0", "name"), tool);
+        assert_eq!(told("zeroclaw:plugin/plugin-info@0.1.0", "plugin-name"), plugin);
+        let schema: Value =
+            serde_json::from_str(&told("zeroclaw:plugin/tool@0.1.0", "parameters-schema")).unwrap();
+        assert_eq!(schema["type"], "object");
+        assert_ne!(told("zeroclaw:plugin/tool@0.1.0", "description"), "");
+    }
+}
+
+#[test]
+fn the_manifest_and_the_grants_for_zeroclaw_are_shown_as_they_are_read() {
+    let (_, said) = composed_tool("ReadPodOutput");
+    let indented: Vec<_> = said.lines().filter_map(|line| line.strip_prefix("    ")).collect();
+    let at = |start| indented.iter().position(|line| line.starts_with(start)).unwrap();
+    let texts = |list: &toml::Value| -> Vec<String> {
+        list.as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect()
+    };
+    let read = |lines: &[&str]| toml::from_str::<toml::Table>(&lines.join("\n")).unwrap();
+    let manifest = read(&indented[at("name = ")..at("zeroclaw plugin install")]);
+    assert_eq!(manifest["name"].as_str(), Some("pod-tools-read-pod-output"));
+    assert_eq!(texts(&manifest["permissions"]), ["config_read", "socket_client"]);
+    assert_eq!(manifest["config_schema"]["properties"]["token"]["x-secret"].as_bool(), Some(true));
+    let entry = &read(&indented[at("[[plugins.entries]]")..])["plugins"]["entries"][0];
+    // `["pod-tools-read-pod-output","tool","pod-tools-read-pod-output"]`, in base64 for addresses.
+    let instance =
+        "zpi1_WyJwb2QtdG9vbHMtcmVhZC1wb2Qtb3V0cHV0IiwidG9vbCIsInBvZC10b29scy1yZWFkLXBvZC1vdXRwdXQiXQ";
+    assert_eq!(entry["name"].as_str(), Some(instance));
+    for granted in ["egress_hosts", "egress_allow_private"] {
+        assert_eq!(texts(&entry[granted]), ["127.0.0.1"]);
+    }
+}
+
+#[test]
+fn a_tool_is_to_be_chosen_for_zeroclaw_alone_and_among_those_there_are() {
+    let directory = tempfile::tempdir().unwrap();
+    for (arguments, code, part) in [
+        (&["--for", "zeroclaw"][..], 2, "--tool"),
+        (&["--for", "zeroclaw", "--tool", "Nonsense"], 1, "ListPods, SendToPod"),
+        (&["--for", "zeroclaw", "--tool", ""], 1, "ListPods, SendToPod"),
+        (&["--for", "wasmtime", "--tool", "ListPods"], 1, "leave out `--tool`"),
+    ] {
+        let finished = within(directory.path(), ["compose"].iter().chain(arguments));
+        assert_eq!(finished.code, Some(code), "{finished:?}");
+        assert!(finished.stderr.contains(part), "{finished:?}");
+    }
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0, "nothing was written");
 }
 
 #[test]

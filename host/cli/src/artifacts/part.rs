@@ -20,6 +20,10 @@ pub enum Part {
     AdapterAct,
     /// The adapter for wasmCloud, over NATS
     AdapterNats,
+    /// What supplies the plugin's imports from a gateway, over connections of ZeroClaw's
+    RemoteZeroclaw,
+    /// The adapter for ZeroClaw
+    AdapterZeroclaw,
     /// The contract: the package `pod:tools` of WIT
     Wit,
 }
@@ -32,6 +36,8 @@ impl Part {
             Self::AdapterPlain => parts::PLAIN,
             Self::AdapterAct => parts::ACT,
             Self::AdapterNats => parts::NATS,
+            Self::RemoteZeroclaw => parts::REMOTE_ZEROCLAW,
+            Self::AdapterZeroclaw => parts::ZEROCLAW,
             Self::Wit => WIT,
         }
     }
@@ -44,6 +50,8 @@ impl Part {
             Self::AdapterPlain => "pod-tools-adapter-plain.wasm",
             Self::AdapterAct => "pod-tools-adapter-act.wasm",
             Self::AdapterNats => "pod-tools-adapter-nats.wasm",
+            Self::RemoteZeroclaw => "pod-tools-remote-zeroclaw.wasm",
+            Self::AdapterZeroclaw => "pod-tools-adapter-zeroclaw.wasm",
             Self::Wit => "pod-tools-wit.wasm",
         }
     }

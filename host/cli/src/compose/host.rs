@@ -15,6 +15,8 @@ pub enum Host {
     Wasmtime,
     /// wasmCloud, where the tools answer messages of NATS
     Wasmcloud,
+    /// ZeroClaw, where a plugin is one tool (`--tool`)
+    Zeroclaw,
 }
 
 impl Host {
@@ -24,6 +26,7 @@ impl Host {
             Self::Act => "act",
             Self::Wasmtime => "wasmtime",
             Self::Wasmcloud => "wasmcloud",
+            Self::Zeroclaw => "zeroclaw",
         }
     }
 
@@ -32,12 +35,13 @@ impl Host {
             Self::Act => Adapter::ACT,
             Self::Wasmtime => Adapter::PLAIN,
             Self::Wasmcloud => Adapter::NATS,
+            Self::Zeroclaw => Adapter::ZEROCLAW,
         }
     }
 
-    /// How the composition in `file` is run.
-    pub fn how_to_run(self, file: &Path) -> HowToRun<'_> {
-        HowToRun { host: self, file }
+    /// How the composition in `file` is run; in ZeroClaw it is that tool.
+    pub fn how_to_run<'a>(self, file: &'a Path, tool: Option<&'a str>) -> HowToRun<'a> {
+        HowToRun { host: self, file, tool }
     }
 }
 
@@ -45,6 +49,7 @@ impl Host {
 pub struct HowToRun<'a> {
     host: Host,
     file: &'a Path,
+    tool: Option<&'a str>,
 }
 
 impl fmt::Display for HowToRun<'_> {
@@ -89,6 +94,7 @@ wasmtime's command line grants TCP to every address or to none. A program that e
 port: `allow_tcp` of its WASI context, and a `socket_addr_check` that lets TcpConnect to it, and TcpBind to port 0."
             ),
             Host::Wasmcloud => super::wasmcloud::how_to_run(f, &file),
+            Host::Zeroclaw => super::zeroclaw::how_to_run(f, &file, self.tool.unwrap_or_default()),
         }
     }
 }

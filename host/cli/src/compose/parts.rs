@@ -6,12 +6,17 @@ use wac_graph::{CompositionGraph, EncodeOptions, NodeId};
 
 /// What supplies the plugin's imports from a gateway.
 pub const REMOTE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/pod_tools_remote.wasm"));
+/// The same over the connections that ZeroClaw gives.
+pub const REMOTE_ZEROCLAW: &[u8] =
+    include_bytes!(concat!(env!("OUT_DIR"), "/pod_tools_remote_zeroclaw.wasm"));
 /// The adapter for ACT.
 pub const ACT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/pod_tools_adapter_act.wasm"));
 /// The adapter for hosts that call the contract's own tools.
 pub const PLAIN: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/pod_tools_adapter_plain.wasm"));
 /// The adapter for wasmCloud's messages.
 pub const NATS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/pod_tools_adapter_nats.wasm"));
+/// The adapter for ZeroClaw.
+pub const ZEROCLAW: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/pod_tools_adapter_zeroclaw.wasm"));
 
 const PLUGIN: &str = "pod-tools:plugin";
 
@@ -26,17 +31,33 @@ const TYPES: &str = "pod:tools/types@0.1.0";
 const TOOLS: &str = "pod:tools/tools@0.1.0";
 const SESSION: &str = "pod:tools/session@0.1.0";
 
-/// An adapter, and what it exports.
+/// An adapter, what it exports, and what supplies the plugin's imports beside it.
 #[derive(Debug, Clone, Copy)]
 pub struct Adapter {
     pub component: &'static [u8],
     pub exports: &'static [&'static str],
+    pub remote: &'static [u8],
 }
 
 impl Adapter {
-    pub const ACT: Self = Self { component: ACT, exports: &["act:tools/tool-provider@0.2.0"] };
-    pub const PLAIN: Self = Self { component: PLAIN, exports: &[TOOLS] };
-    pub const NATS: Self = Self { component: NATS, exports: &["wasmcloud:messaging/handler@0.2.0"] };
+    pub const ACT: Self =
+        Self { component: ACT, exports: &["act:tools/tool-provider@0.2.0"], remote: REMOTE };
+    pub const PLAIN: Self = Self { component: PLAIN, exports: &[TOOLS], remote: REMOTE };
+    pub const NATS: Self =
+        Self { component: NATS, exports: &["wasmcloud:messaging/handler@0.2.0"], remote: REMOTE };
+    /// It is one tool, and imports which.
+    pub const ZEROCLAW: Self = Self {
+        component: ZEROCLAW,
+        exports: &["zeroclaw:plugin/plugin-info@0.1.0", "zeroclaw:plugin/tool@0.1.0"],
+        remote: REMOTE_ZEROCLAW,
+    };
+}
+
+/// A component that is made for one composition.
+pub struct Made {
+    pub binary: Vec<u8>,
+    /// What the adapter imports of it.
+    pub interface: &'static str,
 }
 
 /// The parts in one component.
@@ -48,15 +69,15 @@ pub struct Composition {
 
 /// One component of the three: what the adapter exports, and the plugin's bytes in it as they are. The same parts give
 /// the same bytes.
-pub fn put_together(plugin: &[u8], adapter: Adapter) -> anyhow::Result<Composition> {
+pub fn put_together(plugin: &[u8], adapter: Adapter, made: Option<&Made>) -> anyhow::Result<Composition> {
     check_imports(plugin)?;
-    join(plugin, adapter)
+    join(plugin, adapter, made)
 }
 
 /// The same, of a plugin that may import whatever it likes: its host is asked for what is not of the contract.
-pub fn join(plugin: &[u8], adapter: Adapter) -> anyhow::Result<Composition> {
+pub fn join(plugin: &[u8], adapter: Adapter, made: Option<&Made>) -> anyhow::Result<Composition> {
     let mut graph = CompositionGraph::new();
-    let remote = instance(&mut graph, "pod-tools:remote", REMOTE)?;
+    let remote = instance(&mut graph, "pod-tools:remote", adapter.remote)?;
     let plugin = instance(&mut graph, PLUGIN, plugin)?;
     let outside = instance(&mut graph, "pod-tools:adapter", adapter.component)?;
     for import in IMPORTS {
@@ -64,6 +85,10 @@ pub fn join(plugin: &[u8], adapter: Adapter) -> anyhow::Result<Composition> {
     }
     connect(&mut graph, remote, outside, SESSION)?;
     connect(&mut graph, plugin, outside, TOOLS)?;
+    if let Some(Made { binary, interface }) = made {
+        let made = instance(&mut graph, "pod-tools:made", binary)?;
+        connect(&mut graph, made, outside, interface)?;
+    }
     for export in adapter.exports {
         let exported = graph.alias_instance_export(outside, export)?;
         graph.export(exported, *export)?;

@@ -114,7 +114,7 @@ const ATTACKER: &str = "the-token-of-who-attacks";
 const HONEST: &str = "the-token-of-who-does-not";
 
 static HOSTILE: LazyLock<Program> = LazyLock::new(|| {
-    Program::compile(&parts::join(pod_tools_hostile::COMPONENT, Adapter::PLAIN).unwrap().binary)
+    Program::compile(&parts::join(pod_tools_hostile::COMPONENT, Adapter::PLAIN, None).unwrap().binary)
 });
 
 /// An attack as it is tried here.

@@ -1,4 +1,4 @@
-//! TCP of `wasi:sockets`. No more of WASI is imported than this takes.
+//! What the host offers: TCP of `wasi:sockets`, and an environment. No more of WASI is imported than this takes.
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -15,6 +15,12 @@ use wasip2::sockets::tcp::TcpSocket;
 use wasip2::sockets::{instance_network, tcp_create_socket};
 
 use crate::link::{Broken, Link};
+
+/// A variable of the environment.
+pub fn variable(name: &str) -> Option<String> {
+    let variables = wasip2::cli::environment::get_environment();
+    variables.into_iter().find_map(|(variable, value)| (variable == name).then_some(value))
+}
 
 /// A TCP connection. What was made from the socket is dropped before it.
 pub struct Tcp {
