@@ -1,5 +1,5 @@
 //! `guest/remote` for ZeroClaw, which offers a component connections of its own (`zeroclaw:plugin/sockets`) and no
-//! environment. Nothing but [`host`] differs; the rooms are those of `guest/remote`.
+//! environment. Nothing but `host.rs` differs; the rooms are those of `guest/remote`.
 
 #![cfg(target_family = "wasm")]
 #![no_std]
