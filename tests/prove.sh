@@ -15,10 +15,10 @@ export POD_TOOLS="$built/pod-tools"
 
 failed=
 prove() {
-    host=$1
+    what=$1
     shift
-    printf '\n== %s\n' "$host"
-    "$@" || failed="$failed $host"
+    printf '\n== %s\n' "$what"
+    "$@" || failed="$failed; $what"
 }
 kit() { "$built/pod-tools-conformance" run "$@"; }
 
@@ -52,7 +52,7 @@ for host in ${*:-sandboxed native python node wasmtime wasmcloud act zeroclaw wr
     esac
 done
 if [ -n "$failed" ]; then
-    printf '\nnot proven:%s\n' "$failed" >&2
+    printf '\nnot proven: %s\n' "${failed#; }" >&2
     exit 1
 fi
 printf '\nAll is proven.\n'
