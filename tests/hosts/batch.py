@@ -24,3 +24,22 @@ def serve(gateway, call):
             answer = json.dumps({"err": fields})
         sys.stdout.write(answer + "\n")
         sys.stdout.flush()
+
+
+def arguments(text):
+    """The input as the object that it is, for hosts that take nothing else."""
+    if not text.strip():
+        return {}
+    try:
+        given = json.loads(text, parse_constant=lambda name: ValueError(name))
+    except (ValueError, RecursionError) as error:
+        raise invalid(f"the input is not JSON: {error}") from error
+    if given is None:
+        return {}
+    if not isinstance(given, dict):
+        raise invalid("the input must be a JSON object")
+    return given
+
+
+def invalid(message):
+    return ToolError("invalid-argument", None, message)

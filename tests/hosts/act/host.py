@@ -17,7 +17,7 @@ from server import Server, Trapped
 
 hosts = Path(__file__).resolve().parent.parent
 sys.path += [str(hosts), str(hosts / "python")]
-from batch import serve
+from batch import arguments, serve
 from errors import ToolError
 from gateway import Gateway
 
@@ -30,25 +30,6 @@ KINDS = {
     "pod-tools:limit": "limit",
     "std:internal": "internal",
 }
-
-
-def arguments(text):
-    """The input as MCP has it: an object."""
-    if not text.strip():
-        return {}
-    try:
-        given = json.loads(text, parse_constant=lambda name: ValueError(name))
-    except (ValueError, RecursionError) as error:
-        raise invalid(f"the input is not JSON: {error}") from error
-    if given is None:
-        return {}
-    if not isinstance(given, dict):
-        raise invalid("the input must be a JSON object")
-    return given
-
-
-def invalid(message):
-    return ToolError("invalid-argument", None, message)
 
 
 def line(result):

@@ -17,28 +17,9 @@ from agent import TOOLS, Agent
 
 hosts = Path(__file__).resolve().parent.parent
 sys.path += [str(hosts), str(hosts / "python")]
-from batch import serve
+from batch import arguments, serve
 from errors import ToolError
 from gateway import Gateway
-
-
-def arguments(text):
-    """The input as ZeroClaw has it: an object."""
-    if not text.strip():
-        return {}
-    try:
-        given = json.loads(text, parse_constant=lambda name: ValueError(name))
-    except (ValueError, RecursionError) as error:
-        raise invalid(f"the input is not JSON: {error}") from error
-    if given is None:
-        return {}
-    if not isinstance(given, dict):
-        raise invalid("the input must be a JSON object")
-    return given
-
-
-def invalid(message):
-    return ToolError("invalid-argument", None, message)
 
 
 def line(answer):
