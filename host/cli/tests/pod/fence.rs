@@ -1,7 +1,6 @@
 //! The fence around a pod's command. What tries to get out is `tests/hostile/agent`; its attempts are listed, with what
-//! refuses each, in `tests/hostile/README.md`.
+//! refuses each, in `tests/hostile/README.md`, which that crate's own test compares with it.
 
-use std::collections::BTreeSet;
 use std::ffi::CString;
 use std::fs;
 use std::io::Write;
@@ -138,22 +137,12 @@ fn attempt(pod: &Pod, name: &str) -> String {
     deltas(&events).trim().to_owned()
 }
 
-/// The attempts in the table of the README.
-fn written_down() -> BTreeSet<String> {
-    let readme = include_str!("../../../../tests/hostile/README.md");
-    let (_, table) = readme.split_once("\n## From behind the fence\n").unwrap();
-    let (table, _) = table.split_once("\n## ").unwrap();
-    let rows = table.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` | "));
-    rows.map(|(name, _)| name.to_owned()).collect()
-}
-
 #[test]
 fn each_attempt_succeeds_without_the_fence_and_none_behind_it() {
     let outside = Outside::new();
     let free = outside.pod("free", &["--enforce", "off"]);
     let list = attempt(&free, "list");
     let attempts: Vec<&str> = list.lines().collect();
-    assert_eq!(attempts.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>(), written_down());
     let told: Vec<String> = attempts.iter().map(|name| attempt(&free, name)).collect();
     for (name, told) in attempts.iter().zip(&told) {
         assert!(told == "out" || NOT_EVERYWHERE.contains(name), "without the fence, {name}: {told}");
