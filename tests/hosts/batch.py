@@ -28,10 +28,14 @@ def serve(gateway, call):
 
 def arguments(text):
     """The input as the object that it is, for hosts that take nothing else."""
+
+    def not_json(constant):
+        raise ValueError(f"{constant} is no JSON")
+
     if not text.strip():
         return {}
     try:
-        given = json.loads(text, parse_constant=lambda name: ValueError(name))
+        given = json.loads(text, parse_constant=not_json)
     except (ValueError, RecursionError) as error:
         raise invalid(f"the input is not JSON: {error}") from error
     if given is None:
