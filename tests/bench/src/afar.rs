@@ -81,19 +81,20 @@ pub fn measure(afar: &Afar, programs: &Programs, effort: Effort) -> anyhow::Resu
     from_afar.arg("afar").arg(gateway.address.to_string()).arg(composition).arg(place.runtime_dir());
     let (mut from_afar, mut in_process) =
         (Side::run(Which::Sandboxed, &mut from_afar)?, Side::start(Which::Sandboxed, &place, programs)?);
-    let text = |side: &mut Side| side.ask(&afar.request).map(|reply| reply.text);
-    anyhow::ensure!(text(&mut from_afar)? == text(&mut in_process)?, "{}: two texts", afar.name);
-    let times = |times| match &afar.request {
+    let request = |times, must_be_anew| match &afar.request {
         Request::Calls { tool, input, anew, .. } => {
-            Request::Calls { tool: tool.clone(), input: input.clone(), times, anew: *anew }
+            Request::Calls { tool: tool.clone(), input: input.clone(), times, anew: *anew || must_be_anew }
         }
         other => other.clone(),
     };
+    // Both sides move the same cursor: to be compared, each is to be given all of the text.
+    let text = |side: &mut Side| side.ask(&request(1, true)).map(|reply| reply.text);
+    anyhow::ensure!(text(&mut from_afar)? == text(&mut in_process)?, "{}: two texts", afar.name);
     let pairs = Pairs::take(
         effort,
         1000,
-        |calls| from_afar.sample(&times(calls)),
-        |calls| in_process.sample(&times(calls)),
+        |calls| from_afar.sample(&request(calls, false)),
+        |calls| in_process.sample(&request(calls, false)),
     )?;
     Ok(Row::new(&afar.name, Unit::Ratio, pairs.ratio(), Some(afar.goal)).with(&pairs))
 }
