@@ -15,9 +15,9 @@ use crate::units::bytes_in_memory;
 /// in a file (--grants), which may change meanwhile: no tool can change that.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Into an agent's configuration, beside what is there, and out of it again:\n  \
-    pod-tools mcp --install claude                        it may list and read, by ~/.config/pod-tools/grants.toml\n  \
-    pod-tools mcp --install claude --grants FILE          what it may do is said there\n  \
-    pod-tools mcp --install claude --http http://127.0.0.1:8080/mcp            a server that is there already\n  \
+    pod-tools mcp --install claude                      list and read: ~/.config/pod-tools/grants.toml\n  \
+    pod-tools mcp --install claude --grants FILE        what is said there\n  \
+    pod-tools mcp --install claude --http http://127.0.0.1:8080/mcp      a server that is there\n  \
     pod-tools mcp --install claude --remove\n\n\
     Over HTTP (anybody on this machine can connect to a port of it; a token tells who may):\n  \
     pod-tools mcp --http 8080                                   http://127.0.0.1:8080/mcp, this machine only\n  \

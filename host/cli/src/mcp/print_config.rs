@@ -1,5 +1,5 @@
-//! `pod-tools mcp --print-config CLIENT`: what to write into an agent's configuration by hand, so that it starts this
-//! very program with these very options.
+//! `pod-tools mcp --print-config CLIENT`: what to write into an agent's configuration by hand, so that it
+//! starts this very program with these very options.
 
 use std::process::ExitCode;
 

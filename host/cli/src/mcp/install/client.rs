@@ -1,5 +1,5 @@
-//! The agents that can be told of MCP servers: where each has its configuration, in which form, and what it calls
-//! servers there.
+//! The agents that can be told of MCP servers: where each has its configuration, in which form, and what it
+//! calls servers there.
 
 use std::path::{Path, PathBuf};
 
@@ -48,7 +48,8 @@ pub struct Places {
 }
 
 impl Places {
-    /// By the variables that are set, which `var` gives. A relative one counts for nothing. `None`: there is no home.
+    /// By the variables that are set, which `var` gives. A relative one counts for nothing. `None`: there is
+    /// no home.
     pub fn of(var: impl Fn(&str) -> Option<PathBuf>) -> Option<Self> {
         let var = |name| var(name).filter(|path| path.is_absolute());
         let home = var("HOME")?;

@@ -7,8 +7,8 @@ use similar::TextDiff;
 /// Characters of a line that are shown: a whole configuration can be one line.
 const MAX_LINE: usize = 160;
 
-/// The lines that go and those that come, as `diff -U0` has them. Lines around them are not shown: tokens of other
-/// servers stand there.
+/// The lines that go and those that come, as `diff -U0` has them. Lines around them are not shown: tokens of
+/// other servers stand there.
 pub fn diff(file: &Path, before: Option<&str>, after: Option<&str>) -> String {
     let shown = file.display().to_string();
     let name = |text: Option<&str>| if text.is_some() { shown.as_str() } else { "/dev/null" };

@@ -65,7 +65,8 @@ pub fn with(client: Client, text: &str, server: &Server) -> Result<WithEntry, St
     Ok(WithEntry { text, made_servers })
 }
 
-/// The text without the entry, which it has; and without the servers where none is left that were `made` for it.
+/// The text without the entry, which it has; and without the servers where none is left that were `made` for
+/// it.
 ///
 /// # Errors
 ///

@@ -18,10 +18,10 @@ pub enum Server {
 }
 
 impl Server {
-    /// The entry of a client's configuration, and in it what that client needs. Claude Code leaves tools out of what
-    /// its model sees until the model searches for them, where nothing is said. Where nobody can be asked, Codex refuses
-    /// calls of tools that change something, and Gemini CLI does not even show them: both are told not to ask. What the
-    /// calls may do is granted here, and not there.
+    /// The entry of a client's configuration, and in it what that client needs. Claude Code leaves tools out
+    /// of what its model sees until the model searches for them, where nothing is said. Where nobody can be
+    /// asked, Codex refuses calls of tools that change something, and Gemini CLI does not even show them:
+    /// both are told not to ask. What the calls may do is granted here, and not there.
     pub fn entry(&self, client: Client) -> Value {
         let mut entry = match (self, client) {
             (Self::Started { executable, arguments }, Client::Opencode) => {

@@ -1,5 +1,5 @@
-//! A configuration as a file that its client may change at any time: read as a whole, and replaced as a whole where it
-//! still is what was read.
+//! A configuration as a file that its client may change at any time: read as a whole, and replaced as a whole
+//! where it still is what was read.
 
 use std::fs;
 use std::io::{self, Read, Write};
@@ -128,7 +128,8 @@ impl Found {
         if !is_as_before(&self.target) {
             return Err(self.changed());
         }
-        // Exchanged, what was there last can be looked at, and put back where the client has written it since.
+        // Exchanged, what was there last can be looked at, and put back where the client has written it
+        // since.
         match exchange(new.path(), &self.target) {
             Ok(()) if is_as_before(new.path()) => Ok(()),
             Ok(()) => {
@@ -159,7 +160,8 @@ impl Found {
     }
 }
 
-/// Makes what is missing of the way to a directory, for the user alone, and says what that was: the outermost first.
+/// Makes what is missing of the way to a directory, for the user alone, and says what that was: the outermost
+/// first.
 pub fn make_directories(directory: &Path) -> io::Result<Vec<PathBuf>> {
     let missing = directory.ancestors().take_while(|path| fs::symlink_metadata(path).is_err());
     let mut missing: Vec<PathBuf> = missing.map(Path::to_owned).collect();

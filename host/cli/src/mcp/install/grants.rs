@@ -27,7 +27,8 @@ pub enum Grants {
 }
 
 impl Grants {
-    /// Looks where they are, and whether a file that has them can be used. `own` is the operator's own directory.
+    /// Looks where they are, and whether a file that has them can be used. `own` is the operator's own
+    /// directory.
     ///
     /// # Errors
     ///

@@ -1,5 +1,5 @@
-//! A configuration in JSON with comments, changed in place: what is not the entry stays as it is, comments, blanks and
-//! line ends included.
+//! A configuration in JSON with comments, changed in place: what is not the entry stays as it is, comments,
+//! blanks and line ends included.
 
 use jsonc_parser::ParseOptions;
 use jsonc_parser::cst::{CstInputValue, CstObject, CstRootNode};

@@ -1,5 +1,5 @@
-//! The lock that Claude Code takes while it changes its configuration: a directory beside it. While we have it, no
-//! session of Claude Code writes what it read before.
+//! The lock that Claude Code takes while it changes its configuration: a directory beside it. While we have
+//! it, no session of Claude Code writes what it read before.
 
 use std::fs;
 use std::io;

@@ -1,14 +1,15 @@
-//! `pod-tools mcp --install CLIENT`: the server in an agent's own configuration, beside what is there; and `--remove`,
-//! which leaves that to the byte as it was.
+//! `pod-tools mcp --install CLIENT`: the server in an agent's own configuration, beside what is there; and
+//! `--remove`, which leaves that to the byte as it was.
 //!
-//! The files are changed here, in place, and not by the clients' own commands: those write the whole file anew. Codex's
-//! loses the comments in the entries of other servers, Claude Code's leaves an empty list behind, neither can say how
-//! tools are to be called, and without the client on the path there is none. What the clients' commands *list* is how
-//! the tests see that the entry is right.
+//! The files are changed here, in place, and not by the clients' own commands: those write the whole file
+//! anew. Codex's loses the comments in the entries of other servers, Claude Code's leaves an empty list
+//! behind, neither can say how tools are to be called, and without the client on the path there is none. What
+//! the clients' commands *list* is how the tests see that the entry is right.
 //!
-//! [`client`] knows where each client has its configuration, [`entry`] what it is to say; [`document`] changes a text, in
-//! [`json`] or [TOML](toml_text), [`file`] the file, under the client's [`lock`]; [`record`] keeps what it said before,
-//! [`grants`] are what the agent may do, [`diff`] shows what is changed.
+//! [`client`] knows where each client has its configuration, [`entry`] what it is to say; [`document`]
+//! changes a text, in [`json`] or [TOML](toml_text), [`file`] the file, under the client's [`lock`];
+//! [`record`] keeps what it said before, [`grants`] are what the agent may do, [`diff`] shows what is
+//! changed.
 
 mod client;
 mod diff;

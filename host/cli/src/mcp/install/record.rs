@@ -1,5 +1,5 @@
-//! What an installation has done, so that it can be undone to the byte: kept in the operator's own directory, beside what
-//! the configuration said before.
+//! What an installation has done, so that it can be undone to the byte: kept in the operator's own directory,
+//! beside what the configuration said before.
 
 use std::fs;
 use std::io::{self, Write};
@@ -74,8 +74,8 @@ impl Records {
         Ok(Some(record))
     }
 
-    /// What the configuration said before that record, where it is still what the installation has left. `None`: it is
-    /// something else by now. Within: there was none.
+    /// What the configuration said before that record, where it is still what the installation has left.
+    /// `None`: it is something else by now. Within: there was none.
     pub fn before(&self, record: &Record, now: Option<&str>) -> Option<Option<String>> {
         if now.map(digest).as_ref() != Some(&record.written) {
             return None;

@@ -1,5 +1,5 @@
-//! A configuration in TOML, changed in place: what is not the entry stays as it is, comments, blanks and line ends
-//! included.
+//! A configuration in TOML, changed in place: what is not the entry stays as it is, comments, blanks and line
+//! ends included.
 
 use serde_json::Value;
 use toml_edit::{DocumentMut, Item, Table, TableLike};

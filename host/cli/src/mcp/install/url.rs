@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 use std::str::FromStr;
 
-/// An `http://` or `https://` URL without a user's name, a password or anything that a configuration could take for
-/// something else.
+/// An `http://` or `https://` URL without a user's name, a password or anything that a configuration could
+/// take for something else.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerUrl {
     text: String,
