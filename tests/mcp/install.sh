@@ -3,9 +3,9 @@
 # each client lists the server, its agent calls all four tools of a real pod, by a model that is none (fake_model.py), and
 # with the entry removed its files are to the byte what they were.
 #
-#     tests/mcp/install.sh [POD_TOOLS]
+#     tests/mcp/install.sh [POD_TOOLS [CLIENT…]]
 #
-# POD_TOOLS is the binary; without one it is built. It takes npm and Python 3.9 or newer, and brings a Node of its own
+# POD_TOOLS is the binary; without one it is built. Without a CLIENT, all of them. It takes npm and Python 3.9 or newer, and brings a Node of its own
 # where there is none that is new enough. Nothing leaves this machine but for the registry of npm.
 set -eu
 
@@ -18,6 +18,8 @@ if [ -z "$binary" ]; then
     binary=${CARGO_TARGET_DIR:-$root/target}/debug/pod-tools
 fi
 binary=$(realpath "$binary")
+[ $# = 0 ] || shift
+clients=${*:-claude codex gemini opencode}
 
 mkdir -p "$place"
 if ! cmp -s "$sources/clients/package-lock.json" "$place/installed-from"; then
@@ -145,7 +147,7 @@ calls() {
     pod=
 }
 
-for name in claude codex gemini opencode; do
+for name in $clients; do
     if ! command -v "$name" >/dev/null; then
         echo "$name: not run: clients/package-lock.json has none for this machine"
         continue
@@ -153,6 +155,8 @@ for name in claude codex gemini opencode; do
     for kind in empty others; do
         home=$run/$name-$kind
         mkdir -p "$home/project" "$home/base"
+        # The plugin is compiled at its first start: some seconds in a debug build, for which not every client waits.
+        env -i PATH="$PATH" HOME="$home" "$binary" tools >/dev/null
         file=$(file_of "$name")
 
         # At once: to the byte, and nothing made that stays but the grants.

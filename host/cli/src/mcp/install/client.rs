@@ -69,19 +69,6 @@ impl Places {
 }
 
 impl Client {
-    /// As its makers call it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Claude => "Claude Code",
-            Self::Codex => "Codex",
-            Self::Gemini => "Gemini CLI",
-            Self::Opencode => "opencode",
-            Self::Cursor => "Cursor",
-            Self::Vscode => "VS Code",
-            Self::Zed => "Zed",
-        }
-    }
-
     /// Its word on the command line.
     pub fn word(self) -> &'static str {
         match self {

@@ -56,6 +56,16 @@ impl Grants {
         }
     }
 
+    /// What is to be written by hand, if the file is to be made.
+    pub fn by_hand(&self) -> String {
+        match self {
+            Self::ToBeMade(file) => {
+                format!("and this into {}, for you alone to write (chmod 600):\n{TEXT}", file.display())
+            }
+            Self::Given | Self::Found(_) => String::new(),
+        }
+    }
+
     /// Makes the file, if it is to be made.
     ///
     /// # Errors

@@ -64,7 +64,7 @@ struct Work {
     found: Found,
     dry_run: bool,
     /// Held to the end.
-    _lock: Option<ClientLock>,
+    lock: Option<ClientLock>,
 }
 
 /// Exit status 1 where the configuration is left as it was, with the reason and what to write by hand.
@@ -92,11 +92,10 @@ pub async fn run(wanted: Wanted, host: &HostOptions) -> anyhow::Result<ExitCode>
     match install(&wanted, &places, &server, &grants).await {
         Err(error) => refused(&error, || {
             let file = client.configuration(&places);
-            format!(
-                "By hand: this goes into {}, beside what is there:\n{}",
-                file.display(),
-                server.alone(client)
-            )
+            let entry = server.alone(client);
+            let by_hand =
+                format!("By hand: this goes into {}, beside what is there:\n{entry}", file.display());
+            by_hand + &grants.by_hand()
         }),
         Ok(()) => Ok(ExitCode::SUCCESS),
     }
@@ -267,7 +266,7 @@ async fn remove(wanted: &Wanted, places: &Places) -> anyhow::Result<()> {
         Some(text) => found.replace(text)?,
         None => found.delete()?,
     }
-    drop(work._lock);
+    drop(work.lock);
     let made = work.earlier.into_iter().flat_map(|record| record.made_directories);
     // Those in which something else is by now stay.
     made.collect::<Vec<_>>().iter().rev().for_each(|directory| drop(fs::remove_dir(directory)));
@@ -286,7 +285,7 @@ impl Work {
             records,
             found: Found::read(configuration)?,
             dry_run: wanted.dry_run,
-            _lock: lock,
+            lock,
         })
     }
 

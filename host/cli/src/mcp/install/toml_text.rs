@@ -30,7 +30,13 @@ impl Document {
     /// The text with the entry, which stands alone in the text `alone`, among the servers.
     pub fn with(mut self, servers: &str, name: &str, alone: &str) -> Result<String, String> {
         let mut alone: DocumentMut = alone.parse().map_err(|error| format!("{error}"))?;
-        let entry = of(&mut alone, servers)?.remove(name).ok_or("has no entry")?;
+        let mut entry = of(&mut alone, servers)?.remove(name).ok_or("has no entry")?;
+        // A line between it and what is before.
+        if let Some(table) = entry.as_table_mut()
+            && !self.tree.is_empty()
+        {
+            table.decor_mut().set_prefix("\n");
+        }
         let implicit = || {
             let mut table = Table::new();
             table.set_implicit(true);

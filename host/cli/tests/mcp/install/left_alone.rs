@@ -27,6 +27,7 @@ fn what_is_not_a_configuration_is_left_as_it_is_with_the_reason_and_what_to_writ
         let said = user.refused(&["--install", client]);
         assert!(said.contains(why) && said.contains(file.to_str().unwrap()), "{text:?}: {said}");
         assert!(said.contains("It is unchanged. By hand:") && said.contains("--base-dir"), "{said}");
+        assert!(said.contains("grants = [\"list,read\"]"), "{said}");
     }
     let nested = "[".repeat(100_000);
     let user = User::new();

@@ -83,11 +83,11 @@ fn talk(mut command: Command, messages: &[Value]) -> Vec<Value> {
 #[test]
 fn at_a_terminal_it_says_what_it_is_and_waits_for_nobody() {
     use std::os::fd::{FromRawFd, OwnedFd};
+    use std::ptr::null_mut;
     let (mut ours, mut theirs) = (0, 0);
     // SAFETY: both are written before they are read; nothing else is asked for.
     let (_ours, theirs) = unsafe {
-        let null = std::ptr::null_mut;
-        assert_eq!(libc::openpty(&raw mut ours, &raw mut theirs, null(), null(), null()), 0);
+        assert_eq!(libc::openpty(&raw mut ours, &raw mut theirs, null_mut(), null_mut(), null_mut()), 0);
         (OwnedFd::from_raw_fd(ours), OwnedFd::from_raw_fd(theirs))
     };
     let user = User::new();

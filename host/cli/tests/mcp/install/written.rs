@@ -56,13 +56,18 @@ fn beside_other_servers_it_is_added_with_their_comments_and_removed_to_the_byte(
         user.done(&["--install", client]);
         let text = fs::read_to_string(&file).unwrap();
         assert!(entry(client, servers, &text)["command"].is_string() || client == "opencode");
-        for line in before
-            .lines()
-            .filter(|line| line.contains("mine") || line.contains("keep") || line.contains("//"))
-        {
-            let comment = line.trim().rsplit_once("  ").map_or(line.trim(), |(_, last)| last);
-            let comment = comment.rsplit_once("/o\" }").map_or(comment, |(_, last)| last);
-            assert!(text.contains(comment.trim_start_matches('}').trim()), "{client}: {line:?} in {text}");
+        for comment in [
+            "// mine",
+            "# mine",
+            "/* mine */",
+            "// keep",
+            "# keep",
+            "# good",
+            "# first",
+            "# the end",
+            "// dark",
+        ] {
+            assert_eq!(text.matches(comment).count(), before.matches(comment).count(), "{client}: {text}");
         }
         assert_eq!(text.contains("\r\n"), before.contains("\r\n"));
         assert_eq!(mode(&file), 0o640);
