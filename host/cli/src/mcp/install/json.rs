@@ -3,6 +3,7 @@
 
 use jsonc_parser::ParseOptions;
 use jsonc_parser::cst::{CstInputValue, CstObject, CstRootNode};
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 /// The document as a tree with every byte of the text in it.
@@ -19,7 +20,16 @@ pub fn parsed(text: &str, comments: bool, trailing_commas: bool) -> Result<CstRo
         allow_non_finite_numbers: false,
         allow_extended_string_escapes: false,
     };
-    CstRootNode::parse(text, &options).map_err(|error| format!("is not the JSON that it is to be: {error}"))
+    let document = CstRootNode::parse(text, &options).map_err(|error| wrong(&error))?;
+    // The tree takes comments whatever is allowed.
+    if !comments {
+        serde_json::from_str::<IgnoredAny>(text).map_err(|error| wrong(&error))?;
+    }
+    Ok(document)
+}
+
+fn wrong(error: &dyn std::fmt::Display) -> String {
+    format!("is not the JSON that it is to be: {error}")
 }
 
 /// What it says, as a value.
