@@ -1,10 +1,11 @@
 //! The options of `pod-tools mcp`.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use super::http::address::Address;
 use super::http::origin::{Host, Origin};
-use super::print_config::Client;
+use super::install::{Client, ServerUrl};
 use crate::units::bytes_in_memory;
 
 /// Serve the tools to an agent, over the Model Context Protocol
@@ -13,8 +14,11 @@ use crate::units::bytes_in_memory;
 /// started by hand and serves any number of agents. What they may do is what was granted here, with --grant or
 /// in a file (--grants), which may change meanwhile: no tool can change that.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "What an agent's configuration takes:\n  \
-    pod-tools mcp --print-config claude --grants ~/.config/pod-tools/grants.toml\n\n\
+#[command(after_help = "Into an agent's configuration, beside what is there, and out of it again:\n  \
+    pod-tools mcp --install claude                      list and read: ~/.config/pod-tools/grants.toml\n  \
+    pod-tools mcp --install claude --grants FILE        what is said there\n  \
+    pod-tools mcp --install claude --http http://127.0.0.1:8080/mcp      a server that is there\n  \
+    pod-tools mcp --install claude --remove\n\n\
     Over HTTP (anybody on this machine can connect to a port of it; a token tells who may):\n  \
     pod-tools mcp --http 8080                                   http://127.0.0.1:8080/mcp, this machine only\n  \
     pod-tools mcp --http 0.0.0.0:8080 --token-file token \\\n            \
@@ -28,9 +32,10 @@ use crate::units::bytes_in_memory;
     143 SIGTERM came and the server did not end by itself.")]
 pub struct McpArgs {
     /// Serve over Streamable HTTP at this address: PORT (on 127.0.0.1), IP:PORT, or localhost:PORT; port 0
-    /// takes any that is free. The URL is printed on standard error
+    /// takes any that is free. The URL is printed on standard error. With --install: the URL of a server that
+    /// is there, which the client is to use
     #[arg(long, env = "POD_TOOLS_HTTP", value_name = "ADDR", help_heading = "Model Context Protocol")]
-    pub(super) http: Option<Address>,
+    pub(super) http: Option<Http>,
 
     /// Clients must show the token in this file, as `Authorization: Bearer TOKEN`. The file must be yours and
     /// nobody else's to read; one of root's (a mounted secret) may be readable by a group of yours. Required
@@ -56,14 +61,50 @@ pub struct McpArgs {
     #[arg(long, value_name = "ORIGIN", requires = "http", help_heading = "Model Context Protocol")]
     pub(super) allow_origin: Vec<Origin>,
 
-    /// Print what to write into this client's configuration, so that it starts this program with these options,
-    /// and serve nobody
-    #[arg(long, value_name = "CLIENT", conflicts_with = "http", help_heading = "Model Context Protocol")]
+    /// Write into this client's own configuration, beside what is there, that it starts this program with these
+    /// options. Where they grant nothing, the client's agents may list and read pods, by
+    /// ~/.config/pod-tools/grants.toml, which is made where it is missing. What is changed is shown, and what the
+    /// file said before is kept
+    #[arg(long, value_name = "CLIENT", help_heading = "Setting up a client")]
+    pub(super) install: Option<Client>,
+
+    /// Take it out again: as long as nobody else has changed the file, it is to the byte what it was before
+    #[arg(long, requires = "install", help_heading = "Setting up a client")]
+    pub(super) remove: bool,
+
+    /// Show what would be changed, and change nothing
+    #[arg(long, requires = "install", help_heading = "Setting up a client")]
+    pub(super) dry_run: bool,
+
+    /// Print what to write into a configuration of this client's by hand, as into a project's
+    #[arg(
+        long,
+        value_name = "CLIENT",
+        conflicts_with_all = ["http", "install"],
+        help_heading = "Setting up a client"
+    )]
     pub(super) print_config: Option<Client>,
 
     /// Bytes of one message from a client
     #[arg(long, env = "POD_TOOLS_MAX_FRAME", value_name = "BYTES", default_value = "4MiB", value_parser = bytes_in_memory, help_heading = "Model Context Protocol")]
     pub(super) max_frame: usize,
+}
+
+/// Where a server is to be, or is.
+#[derive(Debug, Clone)]
+pub enum Http {
+    /// Here.
+    Listen(Address),
+    /// Somebody serves there.
+    At(ServerUrl),
+}
+
+impl FromStr for Http {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.contains("://") { text.parse().map(Self::At) } else { text.parse().map(Self::Listen) }
+    }
 }
 
 impl McpArgs {

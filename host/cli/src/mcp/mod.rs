@@ -7,7 +7,7 @@
 //! [`catalogue`] shows the component's tools in the protocol's terms, [`answer`] their outcomes, both in the
 //! [`client`]'s form, [`reader`] whose read cursors it moves, [`transcripts`] the pods' conversations as
 //! resources, [`watcher`] and [`attendant`] tell subscribers when one has changed, [`client_log`] takes log
-//! lines to clients.
+//! lines to clients. [`install`] sets a client up, and serves nobody.
 
 mod answer;
 mod answer_room;
@@ -23,6 +23,7 @@ mod frame;
 mod frame_properties;
 mod http;
 mod ids;
+mod install;
 mod print_config;
 mod reader;
 mod server;
@@ -31,13 +32,17 @@ mod stdio;
 mod transcripts;
 mod watcher;
 
+use std::fmt;
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use tokio::signal::unix::SignalKind;
 use tokio_util::sync::CancellationToken;
 
+use self::args::Http;
 pub use self::args::McpArgs;
 pub use self::client_log::ClientLog;
+use self::http::address::Address;
 use self::reader::{InUse, Readers};
 use self::server::McpServer;
 use crate::exit::{INTERRUPTED, TERMINATED};
@@ -50,13 +55,49 @@ use crate::streams::tell;
 /// Bytes of a pod's text in one answer to a model, where the operator says nothing else: some 16,000 tokens.
 const MODEL_OUTPUT: u64 = 64 << 10;
 
+/// What a person is told who starts it as if it were a program for people.
+const FOR_PEOPLE: &str = "\
+this is a server for agents, which start it and talk to it over a pipe (Model Context Protocol); standard input is a \
+terminal.
+  pod-tools mcp --install claude    sets an agent up: claude, codex, gemini, opencode, cursor, vscode or zed
+  pod-tools mcp --http 8080         serves any number of agents
+  pod-tools mcp --help              has the rest";
+
 pub async fn run(args: McpArgs, host: &HostOptions) -> anyhow::Result<ExitCode> {
     if let Some(client) = args.print_config {
         return print_config::run(client, host).await;
     }
+    let address = match (args.install, args.http.clone()) {
+        (Some(client), http) => {
+            let url = match http {
+                None => None,
+                Some(Http::At(url)) => Some(url),
+                Some(Http::Listen(Address(address))) => {
+                    return Ok(used_wrongly(format_args!(
+                        "--install with --http (POD_TOOLS_HTTP) takes the URL of a server: http://{address}/mcp. Without \
+                     it, the client starts a server of its own"
+                    )));
+                }
+            };
+            let wanted = install::Wanted { client, url, remove: args.remove, dry_run: args.dry_run };
+            return install::run(wanted, host).await;
+        }
+        (None, Some(Http::At(url))) => {
+            return Ok(used_wrongly(format_args!(
+                "--http {} is the URL of a server that is there: it goes with --install CLIENT. To serve, name an \
+             address: --http 8080",
+                url.as_str()
+            )));
+        }
+        (None, Some(Http::Listen(address))) => Some(address),
+        (None, None) if std::io::stdin().is_terminal() => {
+            return Ok(used_wrongly(format_args!("{FOR_PEOPLE}")));
+        }
+        (None, None) => None,
+    };
     // A client on a pipe has started this process where it works itself; one over HTTP is anywhere.
-    let directory = args.http.is_none().then(|| std::env::current_dir().ok()).flatten();
-    let readers = match args.http {
+    let directory = address.is_none().then(|| std::env::current_dir().ok()).flatten();
+    let readers = match address {
         _ if host.reader.is_some() => Readers::Given,
         Some(_) => Readers::OverHttp(InUse::default()),
         None => Readers::In(directory.clone().unwrap_or_default()),
@@ -66,7 +107,7 @@ pub async fn run(args: McpArgs, host: &HostOptions) -> anyhow::Result<ExitCode> 
     let host = &host;
     // Kept to the end: it follows the grants file.
     let in_force = watched(host)?;
-    let listener = match args.http {
+    let listener = match address {
         None => None,
         Some(address) => match http::Listener::bind(address, &args).await {
             Ok(listener) => Some(listener),
@@ -100,4 +141,9 @@ pub async fn run(args: McpArgs, host: &HostOptions) -> anyhow::Result<ExitCode> 
         None => serving.await?,
     }
     Ok(code)
+}
+
+fn used_wrongly(why: fmt::Arguments<'_>) -> ExitCode {
+    tell(format_args!("pod-tools: {why}"));
+    ExitCode::from(2)
 }

@@ -278,6 +278,11 @@ impl HostOptions {
         Self { audience: Audience::Model { directory }, ..self.clone() }
     }
 
+    /// The same, granted what this file says, an absolute path.
+    pub fn granted_by(&self, file: &Path) -> Self {
+        Self { granted: Granted::InFile(file.to_owned()), ..self.clone() }
+    }
+
     /// The spawner's directory. The operator's own is made when it is missing; any other must exist.
     pub fn spawner_dir(&self) -> Result<&Path, ToolError> {
         if self.operators {

@@ -10,6 +10,7 @@ mod connections;
 mod grants;
 mod http;
 mod ids;
+mod install;
 mod readers;
 mod resources;
 mod revisions;
