@@ -8,6 +8,7 @@ mod cursor;
 mod cursor_log;
 mod cursors;
 mod error;
+mod fence;
 mod file;
 mod interface;
 mod memory;
@@ -16,6 +17,7 @@ mod record;
 
 pub use cursor::StoredCursor;
 pub use error::RegistryError;
+pub use fence::{Enforcement, Fence};
 pub(crate) use error::unknown_pod;
 pub use file::FileRegistry;
 pub use interface::Registry;

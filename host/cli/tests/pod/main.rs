@@ -10,4 +10,5 @@ mod life;
 mod names;
 mod namespaces;
 mod scope;
+mod spawned;
 mod turns;
