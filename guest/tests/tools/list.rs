@@ -48,7 +48,8 @@ fn what_a_pod_says_of_its_fence_is_data_and_no_line_changes_by_it() {
         pod("d"),
     ]);
     let output = host.call("ListPods", "{}").unwrap();
-    let lines = "a [alive] scope=(none)\nb [alive] scope=(none)\nc [alive] scope=(none)\nd [alive] scope=(none)";
+    let lines =
+        "a [alive] scope=(none)\nb [alive] scope=(none)\nc [alive] scope=(none)\nd [alive] scope=(none)";
     assert_eq!(output.content.as_deref(), Some(lines));
     let pods = data(&output)["pods"].clone();
     assert_eq!(pods[0]["fence"], json!({"held": "whole"}));

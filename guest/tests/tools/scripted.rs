@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use pod_tools_guest::host::{
-    Bounds, Cursor, Description, Error, ErrorKind, Fence, Held, Host, Listed, Listing, Permission, Reachability, Reason,
-    Request, ScopeRule, State, Verb,
+    Bounds, Cursor, Description, Error, ErrorKind, Fence, Held, Host, Listed, Listing, Permission,
+    Reachability, Reason, Request, ScopeRule, State, Verb,
 };
 use pod_tools_guest::{Output, call};
 

@@ -110,7 +110,9 @@ async fn play(stage: &mut Stage) -> anyhow::Result<()> {
             answer.contains("the last turn failed") && !answer.contains("A secret"),
             "what is outside of its scope should not be there"
         ),
-        false => say("This machine cannot hold a command to its scope; `pod-tools ls` says what is missing.\n")?,
+        false => {
+            say("This machine cannot hold a command to its scope; `pod-tools ls` says what is missing.\n")?
+        }
     }
 
     step("Stop all of them; the answer comes when a pod is really gone.")?;

@@ -41,7 +41,8 @@ async fn list(args: &LsArgs, host: &HostOptions) -> anyhow::Result<ExitCode> {
     // What may not be read is shown as far as it is listed.
     let authority = caller.authority().ok();
     for pod in listing.pods.iter_mut().filter(|pod| pod.state == "alive") {
-        let directory = authority.as_ref().and_then(|authority| authority.pod_directory(&pod.name).ok()).flatten();
+        let directory =
+            authority.as_ref().and_then(|authority| authority.pod_directory(&pod.name).ok()).flatten();
         if let Some(state) = directory.as_ref().and_then(pod_files::state) {
             pod.state = state.to_owned();
         }

@@ -135,7 +135,9 @@ fn main() -> ExitCode {
 /// woken for nothing. What waits for a lock or a disk has threads of its own in either case.
 fn runtime(command: &Command) -> tokio::runtime::Builder {
     match command {
-        Command::Call(_) | Command::Spawn(_) | Command::Ls(_) | Command::Logs(_) | Command::Stop(_) => tokio::runtime::Builder::new_current_thread(),
+        Command::Call(_) | Command::Spawn(_) | Command::Ls(_) | Command::Logs(_) | Command::Stop(_) => {
+            tokio::runtime::Builder::new_current_thread()
+        }
         Command::Mcp(args) if args.is_on_pipes() => tokio::runtime::Builder::new_current_thread(),
         _ => tokio::runtime::Builder::new_multi_thread(),
     }

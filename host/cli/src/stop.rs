@@ -87,7 +87,8 @@ async fn agreed(names: &[String]) -> anyhow::Result<bool> {
     // Ctrl-C does not wait for this thread.
     std::thread::Builder::new().spawn(move || {
         let mut line = String::new();
-        let read = streams::input().and_then(|input| io::BufRead::read_line(&mut io::BufReader::new(input), &mut line));
+        let read = streams::input()
+            .and_then(|input| io::BufRead::read_line(&mut io::BufReader::new(input), &mut line));
         let _ = sender.send(read.map(|_| line));
     })?;
     let answer = answer.await.unwrap_or_else(|_| Err(io::ErrorKind::BrokenPipe.into()))?;

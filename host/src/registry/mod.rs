@@ -17,8 +17,8 @@ mod record;
 
 pub use cursor::StoredCursor;
 pub use error::RegistryError;
-pub use fence::{Enforcement, Fence};
 pub(crate) use error::unknown_pod;
+pub use fence::{Enforcement, Fence};
 pub use file::FileRegistry;
 pub use interface::Registry;
 pub use memory::MemoryRegistry;

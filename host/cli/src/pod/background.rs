@@ -38,7 +38,9 @@ impl Background {
         io::stdout().write_all(format!("{line}\n").as_bytes()).context("who started the pod is gone")?;
         io::stdout().flush().context("who started the pod is gone")?;
         let nowhere = OpenOptions::new().read(true).write(true).open("/dev/null");
-        nowhere.and_then(|nowhere: File| log::replace(&nowhere, 1)).context("cannot let go of standard output")
+        nowhere
+            .and_then(|nowhere: File| log::replace(&nowhere, 1))
+            .context("cannot let go of standard output")
     }
 }
 

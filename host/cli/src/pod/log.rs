@@ -61,7 +61,9 @@ pub fn note(bytes: &[u8]) {
     let missed = LEFT_OUT.swap(0, Ordering::Relaxed);
     let mut piece = match missed {
         0 => Vec::new(),
-        missed => format!("\n[{missed} bytes were left out: they came faster than they could be written]\n").into(),
+        missed => {
+            format!("\n[{missed} bytes were left out: they came faster than they could be written]\n").into()
+        }
     };
     piece.extend_from_slice(bytes);
     if log.try_send(piece).is_err() {

@@ -55,7 +55,8 @@ mod tests {
     fn what_was_said_is_handed_on_and_what_was_not_is_not() {
         let spawn = SpawnArgs::augment_args(Command::new("spawn"));
         let mut all = HostArgs::augment_args(Command::new("pod-tools")).subcommand(spawn);
-        let line = "pod-tools --base-dir /b spawn --env A,B x --grant list --message hello --unit --env=-C -- sh -c";
+        let line =
+            "pod-tools --base-dir /b spawn --env A,B x --grant list --message hello --unit --env=-C -- sh -c";
         let words = line.split(' ').map(OsString::from).chain(["--env D -- \n".into()]);
         let given = all.try_get_matches_from_mut(words).unwrap();
         let (_, given) = given.subcommand().unwrap();

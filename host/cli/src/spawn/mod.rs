@@ -33,7 +33,7 @@ use crate::streams::tell;
 ///
 /// It has no terminal, and outlives the one that it was started from; SIGHUP does not end it. What it says, and what its
 /// command writes to standard error, is in its log: `pod-tools logs NAME`. A pod's command that starts pods starts children
-/// of its own pod: their scopes must lie within that pod's scope. From behind a fence nobody can.
+/// of its own pod, which end with it: their scopes must lie within that pod's scope. From behind a fence nobody can.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     pod-tools spawn reviewer --scope read:. --connect-port 443 --env MY_AGENT_API_KEY -- my-agent --print\n  \

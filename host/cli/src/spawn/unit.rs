@@ -19,11 +19,7 @@ use crate::streams::tell;
 const SYSTEMD_RUN: &str = "systemd-run";
 
 /// Starts it, and waits until it is ready or has failed.
-pub async fn start(
-    name: &str,
-    arguments: &[OsString],
-    interrupt: &mut Interrupt,
-) -> anyhow::Result<Started> {
+pub async fn start(name: &str, arguments: &[OsString], interrupt: &mut Interrupt) -> anyhow::Result<Started> {
     program::check(SYSTEMD_RUN.as_ref()).context(
         "--unit has the pod started by your systemd; without it the pod outlives the terminal all the same",
     )?;

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // A fault of the harness is a failed test.
 
+mod background;
 mod clients;
 #[cfg(target_os = "linux")]
 mod fence;
@@ -12,3 +13,5 @@ mod namespaces;
 mod scope;
 mod spawned;
 mod turns;
+mod units;
+mod withstands;

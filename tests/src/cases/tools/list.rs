@@ -63,7 +63,8 @@ pub const CASES: &[Case] = &[
                 .with_data("/pods/1/fence", json!({ "held": "part", "missing": ["signals reach out"] }))?
                 .with_data("/pods/2/fence", json!({ "held": "off" }))?
                 .output()?;
-            let of_others: Vec<_> = (3..7).filter_map(|pod| listed.data.pointer(&format!("/pods/{pod}/fence"))).collect();
+            let of_others: Vec<_> =
+                (3..7).filter_map(|pod| listed.data.pointer(&format!("/pods/{pod}/fence"))).collect();
             same("the fences of the others", of_others, Vec::<&serde_json::Value>::new())
         },
     ),
