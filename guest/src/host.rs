@@ -192,7 +192,6 @@ pub struct Fence {
     /// How far the command is held.
     pub held: Held,
     /// What is not held back, a sentence each.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<String>,
 }
 

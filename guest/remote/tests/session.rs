@@ -191,7 +191,7 @@ fn what_is_no_gateway_is_said_to_be_none() {
         &b"HTTP/1.1 400 Bad Request\r\n\r\n"[..],
         b"SSH-2.0-OpenSSH_9.2\r\n",
         &[0, 0, 0, 0],
-        &frame(&[&[0, 1, 0, 1]]),
+        &frame(&[&[0, 2, 0, 1]]),
         &frame(&[&[1]]),
         &frame(&[&[2, 99]]),
     ] {

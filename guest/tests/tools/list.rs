@@ -52,9 +52,9 @@ fn what_a_pod_says_of_its_fence_is_data_and_no_line_changes_by_it() {
         "a [alive] scope=(none)\nb [alive] scope=(none)\nc [alive] scope=(none)\nd [alive] scope=(none)";
     assert_eq!(output.content.as_deref(), Some(lines));
     let pods = data(&output)["pods"].clone();
-    assert_eq!(pods[0]["fence"], json!({"held": "whole"}));
+    assert_eq!(pods[0]["fence"], json!({"held": "whole", "missing": []}));
     assert_eq!(pods[1]["fence"], json!({"held": "part", "missing": ["signals reach out"]}));
-    assert_eq!(pods[2]["fence"], json!({"held": "off"}));
+    assert_eq!(pods[2]["fence"], json!({"held": "off", "missing": []}));
     assert_eq!(pods[3].get("fence"), None);
 }
 

@@ -27,7 +27,6 @@ pub struct ListedPod {
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ListedFence {
     pub held: String,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<String>,
 }
 

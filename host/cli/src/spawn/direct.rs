@@ -7,7 +7,7 @@ use anyhow::Context;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
 
-use super::Started;
+use super::started::Started;
 use crate::exit::TERMINATED;
 use crate::interrupt::Interrupt;
 use crate::pod::{SERVICE_MANAGER, Tail};

@@ -6,6 +6,7 @@
 
 mod command_line;
 mod direct;
+mod started;
 mod unit;
 
 use std::ffi::OsString;
@@ -15,6 +16,7 @@ use anyhow::Context;
 use serde_json::json;
 
 pub use self::command_line::pod_arguments;
+use self::started::Started;
 use crate::caller::{Caller, ToolCall, admitted};
 use crate::exit::INTERRUPTED;
 use crate::inherited::keep_descriptors;
@@ -52,16 +54,6 @@ pub struct SpawnArgs {
     /// session where you may linger, and the system may bound it
     #[arg(long)]
     unit: bool,
-}
-
-/// What has come of a start.
-enum Started {
-    /// The pod is ready, and says so in this line.
-    Ready(String),
-    /// It is not, and has exited with this status. Why, has been said.
-    Failed(u8),
-    /// Ctrl-C came first, and the pod has been ended.
-    Interrupted,
 }
 
 /// `arguments` are those of the pod's own process.

@@ -11,7 +11,7 @@ use std::path::Path;
 use anyhow::{Context, bail};
 use tokio::process::Command;
 
-use super::Started;
+use super::started::Started;
 use crate::interrupt::Interrupt;
 use crate::pod::{SERVICE_MANAGER, program};
 use crate::streams::tell;

@@ -59,9 +59,9 @@ pub const CASES: &[Case] = &[
             let listed = t
                 .list()?
                 .with_content(&[line; 7].join("\n"))?
-                .with_data("/pods/0/fence", json!({ "held": "whole" }))?
+                .with_data("/pods/0/fence", json!({ "held": "whole", "missing": [] }))?
                 .with_data("/pods/1/fence", json!({ "held": "part", "missing": ["signals reach out"] }))?
-                .with_data("/pods/2/fence", json!({ "held": "off" }))?
+                .with_data("/pods/2/fence", json!({ "held": "off", "missing": [] }))?
                 .output()?;
             let of_others: Vec<_> =
                 (3..7).filter_map(|pod| listed.data.pointer(&format!("/pods/{pod}/fence"))).collect();
