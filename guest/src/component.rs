@@ -158,7 +158,15 @@ impl From<pods::Description> for host::Description {
             target: rule.target,
             recursive: rule.recursive,
         });
-        Self { name: description.name, scope: scope.collect() }
+        let fence = description.fence.map(|fence| host::Fence {
+            held: match fence.held {
+                pods::Held::Whole => host::Held::Whole,
+                pods::Held::Part => host::Held::Part,
+                pods::Held::Off => host::Held::Off,
+            },
+            missing: fence.missing,
+        });
+        Self { name: description.name, scope: scope.collect(), fence }
     }
 }
 

@@ -172,6 +172,29 @@ pub struct Cursor {
     pub digest: String,
 }
 
+/// How far a pod's command is held to the pod's scope.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Held {
+    /// As the scope says.
+    Whole,
+    /// As far as the machine could.
+    Part,
+    /// Not at all.
+    Off,
+}
+
+/// A pod's own word on the fence around its command.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Fence {
+    /// How far the command is held.
+    pub held: Held,
+    /// What is not held back, a sentence each.
+    pub missing: Vec<String>,
+}
+
 /// What the registry says of a pod.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Description {
@@ -179,6 +202,8 @@ pub struct Description {
     pub name: String,
     /// What was delegated to the pod.
     pub scope: Vec<ScopeRule>,
+    /// What the pod has said of its fence; `None`: nothing.
+    pub fence: Option<Fence>,
 }
 
 /// One pod of a listing.

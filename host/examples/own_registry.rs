@@ -73,6 +73,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         socket_path: Path::new(base).join(pod).join("sock"),
         scope_delegated: Vec::new(),
         callback_address: None,
+        fence: None,
     };
     let children = Arc::new(Children::default());
     children.pods().insert(pod.clone(), (Arc::new(record), BTreeMap::new()));

@@ -55,6 +55,7 @@ fn record() -> Record {
         socket_path: "/run/x/sock".into(),
         scope_delegated: Vec::new(),
         callback_address: None,
+        fence: None,
     }
 }
 

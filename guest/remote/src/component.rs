@@ -283,7 +283,13 @@ fn description(answer: &mut Answer) -> Result<pods::Description, Malformed> {
                 recursive: answer.bool()?,
             })
         })?,
+        fence: answer.option(fence)?,
     })
+}
+
+fn fence(answer: &mut Answer) -> Result<pods::Fence, Malformed> {
+    const ALL: [pods::Held; 3] = [pods::Held::Whole, pods::Held::Part, pods::Held::Off];
+    Ok(pods::Fence { held: ALL[usize::from(answer.place(3)?)], missing: answer.list(Answer::text)? })
 }
 
 fn state(answer: &mut Answer) -> Result<u8, Malformed> {

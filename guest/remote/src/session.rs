@@ -13,7 +13,7 @@ use crate::frame::{Answer, EXECUTION_FAILED, Error, INTERNAL, LIMIT, Malformed, 
 use crate::link::{Broken, Link};
 
 /// The version of the protocol.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 
 /// The numbers of requests, as the protocol has them.
 #[expect(missing_docs)]

@@ -12,7 +12,7 @@ use core::fmt::Write;
 use serde::Serialize;
 
 use crate::escape::Shown;
-use crate::host::{Error, ErrorKind, Host, Reachability, Reason, ScopeRule};
+use crate::host::{Error, ErrorKind, Fence, Host, Reachability, Reason, ScopeRule};
 use crate::tools::output::Output;
 use crate::tools::text::scope_summary;
 
@@ -41,6 +41,9 @@ pub(crate) struct ListedPod<'a> {
     state: PodReachability,
     /// What was delegated to it.
     scope: &'a [ScopeRule],
+    /// Whether its command is held to that, by the Pod's own word; absent where it has said nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fence: Option<&'a Fence>,
 }
 
 /// Whether a Pod can be reached.
@@ -75,10 +78,11 @@ pub(crate) fn call<H: Host>(host: &H) -> Result<Output, Error> {
         };
         let name = &listed.description.name;
         let scope = &listed.description.scope;
+        let fence = listed.description.fence.as_ref();
         let line_break = if pods.is_empty() { "" } else { "\n" };
         // Writing to a string cannot fail.
         let _ = write!(content, "{line_break}{} [{word}] scope={}", Shown(name), scope_summary(scope));
-        pods.push(ListedPod { name, state, scope });
+        pods.push(ListedPod { name, state, scope, fence });
     }
 
     let mut summary = match pods.len() {

@@ -1,6 +1,6 @@
 //! ListPods.
 
-use pod_tools_guest::host::{ErrorKind, Permission, Reachability, Reason};
+use pod_tools_guest::host::{ErrorKind, Held, Permission, Reachability, Reason};
 use serde_json::json;
 
 use crate::scripted::{data, denied, fails, host, pod};
@@ -37,6 +37,25 @@ fn every_pod_is_a_line_with_its_reachability_and_its_scope() {
             "stale_reclaimed": 0,
         })
     );
+}
+
+#[test]
+fn what_a_pod_says_of_its_fence_is_data_and_no_line_changes_by_it() {
+    let host = host([
+        pod("a").fenced(Held::Whole, &[]),
+        pod("b").fenced(Held::Part, &["signals reach out"]),
+        pod("c").fenced(Held::Off, &[]),
+        pod("d"),
+    ]);
+    let output = host.call("ListPods", "{}").unwrap();
+    let lines =
+        "a [alive] scope=(none)\nb [alive] scope=(none)\nc [alive] scope=(none)\nd [alive] scope=(none)";
+    assert_eq!(output.content.as_deref(), Some(lines));
+    let pods = data(&output)["pods"].clone();
+    assert_eq!(pods[0]["fence"], json!({"held": "whole", "missing": []}));
+    assert_eq!(pods[1]["fence"], json!({"held": "part", "missing": ["signals reach out"]}));
+    assert_eq!(pods[2]["fence"], json!({"held": "off", "missing": []}));
+    assert_eq!(pods[3].get("fence"), None);
 }
 
 #[test]

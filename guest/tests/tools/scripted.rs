@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use pod_tools_guest::host::{
-    Bounds, Cursor, Description, Error, ErrorKind, Host, Listed, Listing, Permission, Reachability, Reason,
-    Request, ScopeRule, State, Verb,
+    Bounds, Cursor, Description, Error, ErrorKind, Fence, Held, Host, Listed, Listing, Permission,
+    Reachability, Reason, Request, ScopeRule, State, Verb,
 };
 use pod_tools_guest::{Output, call};
 
@@ -39,6 +39,7 @@ pub fn denied(message: &str) -> Error {
 pub struct Pod {
     pub name: String,
     pub scope: Vec<ScopeRule>,
+    pub fence: Option<Fence>,
     pub found: Result<(), Error>,
     pub state: Result<State, Error>,
     pub cursor: RefCell<Option<Cursor>>,
@@ -54,6 +55,7 @@ pub fn pod(name: &str) -> Pod {
     Pod {
         name: name.into(),
         scope: Vec::new(),
+        fence: None,
         found: Ok(()),
         state: Ok(State::Unknown),
         cursor: RefCell::new(None),
@@ -68,6 +70,12 @@ pub fn pod(name: &str) -> Pod {
 impl Pod {
     pub fn scope(mut self, permission: Permission, target: &str, recursive: bool) -> Self {
         self.scope.push(ScopeRule { permission, target: target.into(), recursive });
+        self
+    }
+
+    pub fn fenced(mut self, held: Held, missing: &[&str]) -> Self {
+        let missing = missing.iter().map(|one| (*one).to_owned()).collect();
+        self.fence = Some(Fence { held, missing });
         self
     }
 
@@ -189,7 +197,8 @@ impl Host for Script {
     }
 
     fn describe(&self, &pod: &usize) -> Description {
-        Description { name: self.pods[pod].name.clone(), scope: self.pods[pod].scope.clone() }
+        let Pod { name, scope, fence, .. } = &self.pods[pod];
+        Description { name: name.clone(), scope: scope.clone(), fence: fence.clone() }
     }
 
     fn state(&self, &pod: &usize) -> Result<State, Error> {

@@ -177,6 +177,15 @@ impl Caller {
         self.ready.is_ok()
     }
 
+    /// The authority that is in force now.
+    ///
+    /// # Errors
+    ///
+    /// Why there is none.
+    pub fn authority(&self) -> Result<Authority, ToolError> {
+        self.ready.as_ref().map(|(_, in_force)| in_force.borrow().clone()).map_err(Clone::clone)
+    }
+
     /// Makes a call once it is admitted, with the authority that is in force then.
     pub async fn call<C: PluginCall, P>(
         &self,

@@ -1,4 +1,4 @@
-//! `pod-tools demo`: three real pods, and the four tools on them, every call through the component.
+//! `pod-tools demo`: real pods, one of them behind a fence, and the four tools on them, every call through the component.
 //!
 //! Everything happens in a temporary directory. What the demo expects it checks: it exits 0 only if every
 //! answer was the right one.
@@ -18,7 +18,7 @@ use crate::options::Loading;
 use crate::options::remedy::{explained, remedy};
 use crate::streams::{Form, write_out};
 
-/// See the four tools at work on three pods, in a temporary directory
+/// See the four tools at work on real pods, in a temporary directory
 #[derive(Debug, clap::Args)]
 pub struct DemoArgs {}
 
@@ -94,8 +94,29 @@ async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     show_answer(&format!("scope.lock: {}", stage.allocated()?.join(", ")))?;
     ensure!(stage.allocated()? == ["echo", "thinker"], "its scope should have been reclaimed");
 
-    step("Stop all three; the answer comes when a pod is really gone.")?;
-    for name in ["echo", "thinker", "victim"] {
+    step(
+        "A fourth pod prints the files that it is asked for (its command: xargs cat). It is held to its scope: what is in it \
+         is given, and nothing else is there for it.",
+    )?;
+    let is_fenced = stage.start("reader", &["xargs", "cat"])?;
+    let (within, outside) = (stage.work("reader").join("notes"), stage.base.path().join("secret"));
+    std::fs::write(&within, "Notes, in the scope.\n")?;
+    std::fs::write(&outside, "A secret, outside of it.\n")?;
+    let answer = stage.ask_for_file(&within).await?;
+    ensure!(answer.contains("Notes, in the scope."), "it should have what is in its scope");
+    let answer = stage.ask_for_file(&outside).await?;
+    match is_fenced {
+        true => ensure!(
+            answer.contains("the last turn failed") && !answer.contains("A secret"),
+            "what is outside of its scope should not be there"
+        ),
+        false => {
+            say("This machine cannot hold a command to its scope; `pod-tools ls` says what is missing.\n")?
+        }
+    }
+
+    step("Stop all of them; the answer comes when a pod is really gone.")?;
+    for name in ["echo", "thinker", "victim", "reader"] {
         let answer = stage.call("StopPod", json!({"name": name})).await?;
         ensure!(answer.contains("reclaimed scope: write:"), "`{name}` should have been stopped");
         stage.wait_for(name)?;
@@ -163,8 +184,8 @@ impl Stage {
         self.pods_dir().join("scope.lock")
     }
 
-    /// Starts a pod in a process of its own, and waits until it says that it is ready.
-    fn start(&mut self, name: &'static str, command: &[&str]) -> anyhow::Result<()> {
+    /// Starts a pod in a process of its own, and waits until it says that it is ready. Whether it is held to its scope.
+    fn start(&mut self, name: &'static str, command: &[&str]) -> anyhow::Result<bool> {
         let work = self.work(name);
         std::fs::create_dir_all(&work)?;
         let program = std::env::current_exe().context("cannot find this program's own file")?;
@@ -190,7 +211,15 @@ impl Stage {
         let mut ready = String::new();
         BufReader::new(said).read_line(&mut ready)?;
         ensure!(ready.contains("ready"), "the pod `{name}` did not start: {ready}");
-        Ok(())
+        Ok(ready.trim_end().ends_with(", fenced"))
+    }
+
+    /// What the reader answers when it is sent the path of a file.
+    async fn ask_for_file(&self, file: &Path) -> anyhow::Result<String> {
+        let turn = self.await_turn_of("reader")?;
+        self.call("SendToPod", json!({"name": "reader", "message": file})).await?;
+        turn.over()?;
+        self.call("ReadPodOutput", json!({"name": "reader"})).await
     }
 
     fn authority(&self, grants: &[&str]) -> anyhow::Result<Authority> {
@@ -249,7 +278,7 @@ impl Stage {
         // What was answered proves that this client is among those to whom events are sent from now on.
         (&stream).write_all(b"{\"method\":\"get_history\"}\n")?;
         let mut turn = Turn(BufReader::new(stream));
-        turn.next_event("history")?;
+        turn.next_event(&["history"])?;
         Ok(turn)
     }
 
@@ -306,17 +335,19 @@ impl Drop for Stage {
 struct Turn(BufReader<UnixStream>);
 
 impl Turn {
+    /// However it ends.
     fn over(mut self) -> anyhow::Result<()> {
-        self.next_event("run_end")
+        self.next_event(&["run_end", "error"])
     }
 
-    /// Reads until an event of that kind comes.
-    fn next_event(&mut self, kind: &str) -> anyhow::Result<()> {
+    /// Reads until an event of one of those kinds comes.
+    fn next_event(&mut self, kinds: &[&str]) -> anyhow::Result<()> {
         let mut line = String::new();
         loop {
             line.clear();
             ensure!(self.0.read_line(&mut line)? > 0, "the pod has closed the connection");
-            if serde_json::from_str::<serde_json::Value>(&line)?["event"] == kind {
+            let event: serde_json::Value = serde_json::from_str(&line)?;
+            if kinds.iter().any(|kind| event["event"] == *kind) {
                 return Ok(());
             }
         }

@@ -24,19 +24,26 @@ mod input_lines;
 mod inspect;
 mod interrupt;
 mod limit_options;
+mod listing;
+mod logs;
+mod ls;
 mod mcp;
 mod newcomers;
 mod operator_log;
 mod options;
 mod pod;
+mod pod_files;
 mod secret_file;
+mod spawn;
 mod stdin;
 mod stdout;
+mod stop;
 mod streams;
 mod token;
 mod tools;
 mod units;
 
+use std::ffi::OsString;
 use std::io;
 use std::process::ExitCode;
 
@@ -81,6 +88,10 @@ enum Command {
     Mcp(mcp::McpArgs),
     Gateway(gateway::GatewayArgs),
     Pod(pod::PodArgs),
+    Spawn(spawn::SpawnArgs),
+    Ls(ls::LsArgs),
+    Logs(logs::LogsArgs),
+    Stop(stop::StopArgs),
     Demo(demo::DemoArgs),
     Grants(grants::GrantsArgs),
 }
@@ -93,18 +104,24 @@ fn main() -> ExitCode {
     if std::env::args_os().nth(1).is_some_and(|word| word == options::COMPILER) {
         return pod_tools_host::run_compiler(std::env::args_os().skip(2));
     }
-    let parsed = without_empty_variables(Cli::command().styles(Styles::plain())).try_get_matches();
-    let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
-        Ok(cli) => cli,
+    let mut command = without_empty_variables(Cli::command().styles(Styles::plain()));
+    let parsed = command.try_get_matches_from_mut(std::env::args_os());
+    let parsed = parsed.and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
+    let (cli, matches) = match parsed {
+        Ok(parsed) => parsed,
         Err(error) => return shown(&error),
     };
     log(&cli);
+    let of_pod = match (command.find_subcommand("spawn"), matches.subcommand_matches("spawn")) {
+        (Some(spawn), Some(given)) => spawn::pod_arguments(spawn, given),
+        _ => Vec::new(),
+    };
     let done = runtime(&cli.command)
         .enable_all()
         .build()
         .map_err(anyhow::Error::from)
         // Dropping the runtime waits for what was begun and may not be cut off: changes of state.
-        .and_then(|runtime| runtime.block_on(run(cli)));
+        .and_then(|runtime| runtime.block_on(run(cli, of_pod)));
     done.unwrap_or_else(|error| {
         // A reader that has gone away needs no message about it.
         if !is_broken_pipe(&error) {
@@ -118,7 +135,9 @@ fn main() -> ExitCode {
 /// woken for nothing. What waits for a lock or a disk has threads of its own in either case.
 fn runtime(command: &Command) -> tokio::runtime::Builder {
     match command {
-        Command::Call(_) => tokio::runtime::Builder::new_current_thread(),
+        Command::Call(_) | Command::Spawn(_) | Command::Ls(_) | Command::Logs(_) | Command::Stop(_) => {
+            tokio::runtime::Builder::new_current_thread()
+        }
         Command::Mcp(args) if args.is_on_pipes() => tokio::runtime::Builder::new_current_thread(),
         _ => tokio::runtime::Builder::new_multi_thread(),
     }
@@ -167,13 +186,17 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
     })
 }
 
-async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+async fn run(cli: Cli, of_pod: Vec<OsString>) -> anyhow::Result<ExitCode> {
     let loading = cli.host.loading().clone();
     match cli.command {
         Command::Call(args) => at(cli.host, async |host| call::run(args, host).await).await,
         Command::Mcp(args) => at(cli.host, async |host| mcp::run(args, host).await).await,
         Command::Gateway(args) => at(cli.host, async |host| gateway::run(args, host).await).await,
         Command::Pod(args) => at(cli.host, async |host| pod::run(args, host).await).await,
+        Command::Spawn(args) => at(cli.host, async |host| spawn::run(args, host, of_pod).await).await,
+        Command::Ls(args) => at(cli.host, async |host| ls::run(args, host).await).await,
+        Command::Logs(args) => at(cli.host, async |host| logs::run(args, host).await).await,
+        Command::Stop(args) => at(cli.host, async |host| stop::run(args, host).await).await,
         Command::Tools(args) => tools::run(args, &loading).await,
         Command::Inspect(args) => inspect::run(args, &loading).await,
         Command::Compose(args) => compose::run(args, &loading).await,

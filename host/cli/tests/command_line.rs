@@ -111,6 +111,9 @@ fn a_command_line_that_is_wrong_exits_with_2_says_why_and_does_nothing() {
         (&["call", "ListPods", "--host-calls=-1"], "--host-calls"),
         (&["pod", "../outside", "--", "cat"], "../outside"),
         (&["pod", "child"], "COMMAND"),
+        (&["spawn", "child"], "COMMAND"),
+        (&["stop"], "NAME"),
+        (&["stop", "--all", "child"], "--all"),
     ] {
         let outcome = run(at(&place, arguments));
         assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(2), ""), "{arguments:?}: {outcome:?}");
@@ -138,7 +141,7 @@ fn help_teaches_the_tools_the_formats_and_the_exit_status() {
     top.arg("--help");
     let top = run(top);
     assert_eq!(top.code, Some(0));
-    for taught in ["call", "tools", "inspect", "pod", "demo"] {
+    for taught in ["call", "tools", "inspect", "pod", "spawn", "ls", "logs", "stop", "demo"] {
         assert!(top.stdout.contains(&format!("\n  {taught} ")), "{taught} is missing:\n{}", top.stdout);
         let mut help = bare();
         help.args([taught, "--help"]);

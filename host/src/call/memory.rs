@@ -62,6 +62,7 @@ mod tests {
                 socket_path: "/sock".into(),
                 scope_delegated: Vec::new(),
                 callback_address: Some("x".repeat(callback).into()),
+                fence: None,
             })
         };
         let (one, two) = (record(1000), record(1001));

@@ -6,7 +6,7 @@ use crate::imports::bindings::pod::tools::types::Error;
 use crate::imports::bindings::pod::tools::unix_socket::{Reachability, Request as PodRequest};
 
 /// The version of the protocol.
-pub(super) const VERSION: u16 = 1;
+pub(super) const VERSION: u16 = 2;
 /// With what a session begins, so that whoever listens at another kind of port does not take it for something else.
 const MAGIC: &[u8; 8] = b"podtools";
 /// The number of the request that begins a session.
@@ -310,12 +310,16 @@ impl Answer {
 
     pub(super) fn description(self, description: &Description) -> Self {
         let start = self.bytes(description.name.as_bytes()).count(description.scope.len());
-        description.scope.iter().fold(start, |answer, rule| {
+        let written = description.scope.iter().fold(start, |answer, rule| {
             let permission = match rule.permission {
                 Permission::Read => 0,
                 Permission::Write => 1,
             };
             answer.bytes(rule.target.as_bytes()).u8(permission).bool(rule.recursive)
+        });
+        written.option(description.fence.as_ref(), |answer, fence| {
+            let start = answer.u8(fence.held as u8).count(fence.missing.len());
+            fence.missing.iter().fold(start, |answer, missing| answer.bytes(missing.as_bytes()))
         })
     }
 

@@ -14,7 +14,7 @@ use crate::call::wait::patiently;
 use crate::error::{ErrorKind, Reason, ToolError};
 use crate::escape::Escaped;
 use crate::files::state_file;
-use crate::registry::{Record, StoredCursor, unknown_pod};
+use crate::registry::{Enforcement, Fence, Record, StoredCursor, unknown_pod};
 use crate::scope::Permission;
 use crate::sockets::directory::Lookup;
 use crate::sockets::refusal::descriptors_exhausted;
@@ -118,7 +118,15 @@ fn describe(record: &Record) -> wit::Description {
         },
         recursive: rule.recursive,
     });
-    wit::Description { name: record.pod_name.clone(), scope: scope.collect() }
+    let fence = record.fence.as_ref().map(|Fence { enforce, missing }| wit::Fence {
+        held: match (enforce, &**missing) {
+            (Enforcement::Off, _) => wit::Held::Off,
+            (_, []) => wit::Held::Whole,
+            _ => wit::Held::Part,
+        },
+        missing: missing.clone(),
+    });
+    wit::Description { name: record.pod_name.clone(), scope: scope.collect(), fence }
 }
 
 /// The pod's state by its status file of that size; `None` for anything that is not one.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::fence::Fence;
 use crate::files::place;
 use crate::scope::ScopeRule;
 
@@ -25,6 +26,10 @@ pub struct Record {
     /// no text.
     #[serde(default, deserialize_with = "text_or_none")]
     pub callback_address: Option<PathBuf>,
+    /// What the pod says of the fence around its command; `None` where it says nothing that is understood, as pods of other
+    /// makes do.
+    #[serde(default, deserialize_with = "fence_or_none", skip_serializing_if = "Option::is_none")]
+    pub fence: Option<Fence>,
 }
 
 impl Record {
@@ -45,6 +50,7 @@ impl Record {
             + length(&self.socket_path)
             + self.callback_address.as_deref().map_or(0, length)
             + rules.sum::<usize>()
+            + self.fence.iter().flat_map(|fence| &fence.missing).map(String::len).sum::<usize>()
     }
 }
 
@@ -54,6 +60,11 @@ fn text_or_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Pat
         serde_json::Value::String(path) => Some(path.into()),
         _ => None,
     })
+}
+
+/// Nor for one that it reads, and does not understand.
+fn fence_or_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Fence>, D::Error> {
+    Ok(serde_json::from_value(serde_json::Value::deserialize(deserializer)?).ok())
 }
 
 /// A record that cannot be read.

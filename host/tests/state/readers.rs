@@ -20,6 +20,7 @@ fn record(name: &str) -> Record {
         socket_path: format!("/run/{name}/sock").into(),
         scope_delegated: Vec::new(),
         callback_address: None,
+        fence: None,
     }
 }
 

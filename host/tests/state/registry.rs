@@ -26,6 +26,7 @@ fn record(name: &str) -> Record {
             recursive: true,
         }],
         callback_address: Some("/run/spawner/sock".into()),
+        fence: None,
     }
 }
 

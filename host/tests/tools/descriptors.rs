@@ -133,6 +133,7 @@ async fn a_registry_that_needs_no_descriptor_makes_no_difference() {
         socket_path: caller.root.join("base/child/sock"),
         scope_delegated: Vec::new(),
         callback_address: None,
+        fence: None,
     };
     caller.authority = Authority::builder()
         .allow_sockets(caller.root.join("base"))

@@ -157,6 +157,7 @@ async fn a_registry_in_memory_keeps_cursors_by_the_same_rules() {
             recursive: false,
         }],
         callback_address: None,
+        fence: None,
     };
     let authority: Authority = over(&spawner.place, &["list,read"])
         .registry([record].into_iter().collect::<MemoryRegistry>())

@@ -29,6 +29,7 @@ fn record(pod: &str) -> Record {
         socket_path: "/run/sock".into(),
         scope_delegated: Vec::new(),
         callback_address: None,
+        fence: None,
     }
 }
 

@@ -42,6 +42,7 @@ pub fn check(bytes: &[u8]) {
         socket_path: "/run/new/sock".into(),
         scope_delegated: Vec::new(),
         callback_address: None,
+        fence: None,
     };
     if serde_json::from_slice::<Vec<&RawValue>>(bytes).is_err() {
         registry.load().unwrap_err();

@@ -88,6 +88,17 @@ mod imports {
                     pub struct Description {
                         pub name: String,
                         pub scope: Vec<ScopeRule>,
+                        pub fence: Option<Fence>,
+                    }
+
+                    #[derive(Clone, Copy)]
+                    pub enum Held {
+                        Whole,
+                    }
+
+                    pub struct Fence {
+                        pub held: Held,
+                        pub missing: Vec<String>,
                     }
                 }
 

@@ -55,6 +55,7 @@ export function describe(call, pod) {
 const description = ({ record }) => ({
   name: record.name,
   scope: record.scope.map(({ target, permission, recursive }) => ({ target, permission, recursive })),
+  fence: record.fence,
 });
 
 export function state(call, pod) {

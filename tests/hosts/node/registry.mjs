@@ -39,12 +39,23 @@ export const areRules = (value) =>
       typeof rule.recursive === 'boolean',
   );
 
+/** What a pod says of its fence, as the contract has it; nothing where it is not understood. */
+function readFence(value) {
+  const { enforce, missing = [] } = value ?? {};
+  const isFence =
+    ['strict', 'best-effort', 'off'].includes(enforce) && Array.isArray(missing) && missing.every(isText);
+  if (!isFence) return undefined;
+  return { held: enforce === 'off' ? 'off' : missing.length > 0 ? 'part' : 'whole', missing };
+}
+
 /** What stands in one element: a record, or none that can be read; and its name, where it has one all the same. */
 function readRecord(text) {
   const value = json.parse(text);
   const name = isText(value?.pod_name) ? value.pod_name : null;
   const whole = name !== null && isText(value.socket_path) && areRules(value.scope_delegated);
-  return { name, record: whole ? { name, socket: value.socket_path, scope: value.scope_delegated } : null };
+  if (!whole) return { name, record: null };
+  const { socket_path: socket, scope_delegated: scope, fence } = value;
+  return { name, record: { name, socket, scope, fence: readFence(fence) } };
 }
 
 export class Registry {

@@ -55,7 +55,7 @@ def describe(call, pod):
 
 
 def _description(record):
-    return {"name": record.name, "scope": [vars(rule) for rule in record.scope]}
+    return {"name": record.name, "scope": [vars(rule) for rule in record.scope], "fence": record.fence}
 
 
 def state(call, pod):

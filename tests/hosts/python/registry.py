@@ -31,6 +31,7 @@ class Record:
     name: str
     socket: str
     scope: tuple
+    fence: dict | None = None
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,16 @@ def _rule(value):
     raise ValueError("a scope rule cannot be read")
 
 
+def _fence(value):
+    """What a pod says of its fence, as the contract has it; None where it is not understood."""
+    match value:
+        case {"enforce": "strict" | "best-effort" | "off" as enforce}:
+            missing = value.get("missing", [])
+            if isinstance(missing, list) and all(isinstance(one, str) for one in missing):
+                return {"held": "off" if enforce == "off" else "part" if missing else "whole", "missing": missing}
+    return None
+
+
 def _record(text):
     """The record, or None where it cannot be read; and its name, where it has one all the same."""
     try:
@@ -68,7 +79,7 @@ def _record(text):
     match value:
         case {"pod_name": str(), "socket_path": str(socket), "scope_delegated": scope}:
             try:
-                return Record(name, socket, rules(scope)), name
+                return Record(name, socket, rules(scope), _fence(value.get("fence"))), name
             except ValueError:
                 pass
     return None, name

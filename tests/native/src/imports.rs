@@ -127,7 +127,7 @@ impl Host for Native {
         let described = self.run(|view| pods::HostPod::describe(view, pod(handle)).map_err(HostError::Trap));
         match described {
             Ok(described) => description(described),
-            Err(_) => host::Description { name: String::new(), scope: Vec::new() },
+            Err(_) => host::Description { name: String::new(), scope: Vec::new(), fence: None },
         }
     }
 
@@ -196,7 +196,7 @@ impl Host for Native {
     }
 }
 
-fn description(pods::Description { name, scope }: pods::Description) -> host::Description {
+fn description(pods::Description { name, scope, fence }: pods::Description) -> host::Description {
     let scope = scope.into_iter().map(|rule| host::ScopeRule {
         permission: match rule.permission {
             pods::Permission::Read => host::Permission::Read,
@@ -205,7 +205,15 @@ fn description(pods::Description { name, scope }: pods::Description) -> host::De
         target: rule.target,
         recursive: rule.recursive,
     });
-    host::Description { name, scope: scope.collect() }
+    let fence = fence.map(|pods::Fence { held, missing }| host::Fence {
+        held: match held {
+            pods::Held::Whole => host::Held::Whole,
+            pods::Held::Part => host::Held::Part,
+            pods::Held::Off => host::Held::Off,
+        },
+        missing,
+    });
+    host::Description { name, scope: scope.collect(), fence }
 }
 
 /// Two functions between two enums of the same names. The host's may grow, and what is new there the tools

@@ -91,6 +91,7 @@ mod tests {
             socket_path: "/run/p/sock".into(),
             scope_delegated: vec![ScopeRule { target: target.to_owned(), permission, recursive: true }],
             callback_address: None,
+            fence: None,
         }
     }
 

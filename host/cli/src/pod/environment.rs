@@ -5,6 +5,8 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::str::FromStr;
 
+use super::background::SERVICE_MANAGER;
+
 /// What is always handed over. The scope table is named so that pods within the pod agree with all others.
 const BASE: [&str; 11] = [
     "PATH",
@@ -67,7 +69,7 @@ fn is_handed(handed: &[Handed], name: &OsStr) -> bool {
     let by_base = BASE.iter().any(|base| name == *base) || BASE_PREFIXES.iter().any(|prefix| begins(prefix));
     by_base
         || handed.iter().any(|word| match word {
-            Handed::Pass => !begins(OWN_PREFIX),
+            Handed::Pass => !begins(OWN_PREFIX) && name != SERVICE_MANAGER,
             Handed::Clean => false,
             Handed::Named(named) => name == named.as_str(),
         })
@@ -88,6 +90,8 @@ mod tests {
         }
         assert!(!given("clean", "GITHUB_TOKEN") && !given("X_KEY", "X_KEY2"));
         assert!(given("A,X_KEY", "X_KEY") && given("pass", "GITHUB_TOKEN"));
+        // Or a command could speak for the pod.
+        assert!(!given("pass", "NOTIFY_SOCKET"));
         assert!(!given("pass", "POD_TOOLS_TOKEN") && given("pass,POD_TOOLS_TOKEN", "POD_TOOLS_TOKEN"));
     }
 

@@ -9,6 +9,8 @@
 //! Not taken back after SIGKILL: what is left is stale, and the next pod of that name cleans it up. The commands
 //! of a pod do not outlive it, however it ends ([`supervisor`]).
 
+mod around;
+mod background;
 mod client;
 mod directory;
 mod ending;
@@ -16,10 +18,11 @@ mod environment;
 mod fence;
 mod history;
 mod limits;
+pub mod log;
 mod name;
 mod notifications;
 mod outbox;
-mod program;
+pub mod program;
 mod protocol;
 mod registration;
 mod scope_option;
@@ -44,13 +47,16 @@ use pod_tools_host::registry::{FileRegistry, Record};
 use pod_tools_host::scope::{Holder, LifeCheck, ScopeLock, ScopeRule};
 use tokio::net::UnixListener;
 
+use self::around::Around;
+use self::background::Background;
+pub use self::background::SERVICE_MANAGER;
 use self::directory::OwnDirectory;
 use self::ending::Ending;
 use self::environment::Handed;
 use self::fence::{FenceOptions, Hidden};
 use self::history::History;
 use self::limits::PodLimits;
-use self::name::PodName;
+pub use self::name::PodName;
 use self::program::CommandLine;
 pub use self::program::NoProgram;
 use self::protocol::Greeting;
@@ -59,6 +65,7 @@ use self::server::PodServer;
 use self::signals::Signals;
 use self::supervisor::Supervisor;
 pub use self::supervisor::{WORD as SUPERVISOR, run as run_supervisor};
+pub use self::text::Tail;
 use crate::exit::INTERRUPTED;
 use crate::options::HostOptions;
 use crate::options::remedy::explained;
@@ -111,9 +118,20 @@ pub struct PodArgs {
     #[arg(long, env = "POD_TOOLS_MAX_HISTORY", value_name = "BYTES", value_parser = limits::bound, default_value = "128MiB")]
     max_history: usize,
 
+    /// Be the pod that another process waits for, without a terminal: `spawn` starts it so
+    #[arg(long, hide = true)]
+    background: bool,
+
     /// The command, found by PATH, and its arguments
     #[arg(last = true, required = true, value_name = "COMMAND")]
     command: Vec<OsString>,
+}
+
+impl PodArgs {
+    /// What the pod is to be called.
+    pub fn name(&self) -> &PodName {
+        &self.name
+    }
 }
 
 /// Runs the pod until it is shut down.
@@ -122,16 +140,28 @@ pub struct PodArgs {
 /// Whatever keeps it from starting, the name being taken and a conflict of scopes included; and what could
 /// not be taken back in the end.
 pub async fn run(args: PodArgs, host: &HostOptions) -> anyhow::Result<ExitCode> {
+    let background = args.background.then(Background::enter);
     // From here on a signal waits until the pod is up, and then ends it in good order.
-    let mut signals = Signals::catch().context("cannot catch signals")?;
+    let mut signals = match background {
+        None => Signals::catch(),
+        Some(_) => Signals::catch_without_terminal(),
+    }
+    .context("cannot catch signals")?;
     let limits = PodLimits { turn_output: args.max_turn_output, history: args.max_history };
     let mut pod = Pod::start(args, host)?;
-    tell(format_args!(
+    let ready = format!(
         "pod `{}` ready at {}, {}",
         pod.name,
         pod.directory.socket_path().display(),
         pod.directory.held()
-    ));
+    );
+    match background {
+        None => tell(format_args!("{ready}")),
+        Some(background) => background.ready(&pod.directory, &ready)?,
+    }
+    if let Err(error) = background::tell_service_manager() {
+        tracing::warn!("the service manager cannot be told that the pod is ready: {error}");
+    }
     let server = PodServer::new(&pod.directory, pod.supervisor, pod.history, limits);
     let ending = server.serve(pod.listener, &mut signals).await;
 
@@ -177,6 +207,8 @@ impl Pod {
             .base_dir
             .canonicalize()
             .with_context(|| format!("cannot resolve the base directory `{}`", host.base_dir.display()))?;
+        let around = Around::find(&base);
+        around.as_ref().map_or(Ok(()), Around::may_start_pods)?;
         let spawner_dir = host.spawner_dir()?;
         let registry = FileRegistry::open(spawner_dir).map_err(explained)?;
         if is_same_directory(&base.join(name.as_str()), spawner_dir) {
@@ -199,7 +231,7 @@ impl Pod {
         let socket = directory.socket_path();
         let allocated = Allocated::enter(
             lock.by_newcomer(Some(directory.handle())),
-            host.spawner.as_deref(),
+            host.spawner.as_deref().or(around.as_ref().map(|around| around.name.as_str())),
             &name,
             &socket,
             &scope,
@@ -233,6 +265,7 @@ impl Pod {
             socket_path: socket,
             scope_delegated: scope,
             callback_address: Some(std::path::absolute(spawner_dir)?.join("sock")),
+            fence: Some(directory.held().recorded()),
         };
         let recorded = Recorded::add(registry, record)?;
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::signal::unix::{Signal, SignalKind};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::ending::Ending;
 use crate::exit::{HUNG_UP, INTERRUPTED, TERMINATED};
@@ -25,10 +25,24 @@ pub struct Signals {
 impl Signals {
     /// Fails where the system refuses to deliver signals.
     pub fn catch() -> std::io::Result<Signals> {
+        let hangup = ending(SignalKind::hangup(), HUNG_UP, ORDERLY_END)?;
+        Ok(Signals { hangup, ..Signals::catch_but_hangup()? })
+    }
+
+    /// Those of a pod that has no terminal, and whose end is not to be that of somebody else's: SIGHUP ends it no more than
+    /// it ends a program under `nohup`. The pod's commands have it as it was.
+    pub fn catch_without_terminal() -> std::io::Result<Signals> {
+        let signals = Signals::catch_but_hangup()?;
+        // Caught, and nobody asks for it.
+        let _ = signal(SignalKind::hangup())?;
+        Ok(signals)
+    }
+
+    fn catch_but_hangup() -> std::io::Result<Signals> {
         Ok(Signals {
             interrupt: ending(SignalKind::interrupt(), INTERRUPTED, ORDERLY_END)?,
             terminate: ending(SignalKind::terminate(), TERMINATED, ORDERLY_END)?,
-            hangup: ending(SignalKind::hangup(), HUNG_UP, ORDERLY_END)?,
+            hangup: None,
         })
     }
 

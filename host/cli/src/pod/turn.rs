@@ -15,6 +15,7 @@ use tokio::net::unix::pipe;
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
+use super::log;
 use super::supervisor::Supervisor;
 use super::text::{Tail, Utf8Stream};
 
@@ -203,6 +204,7 @@ async fn run(
                 let bytes = &err[..read.unwrap_or(0)];
                 stderr_open = !bytes.is_empty();
                 errors.push(bytes);
+                log::note(bytes);
                 answer.count(bytes.len())
             }
             wrote = write_some(&mut stdin, &message[written..]), if stdin.is_some() => {
@@ -248,6 +250,7 @@ async fn run(
     if stderr_open && let Ok((bytes, is_open)) = drain(&stderr) {
         stderr_open = is_open;
         errors.push(&bytes);
+        log::note(&bytes);
     }
     // Something in the background holds them: it is to go on writing, and not to be killed for it.
     if stdout_open {

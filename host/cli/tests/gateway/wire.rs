@@ -122,8 +122,12 @@ impl Fields {
     pub fn description(&mut self) -> (String, Vec<(String, bool, bool)>) {
         let name = self.text();
         let rules = self.u32();
-        let scope = (0..rules).map(|_| (self.text(), self.u8() == 1, self.u8() == 1));
-        (name, scope.collect())
+        let scope = (0..rules).map(|_| (self.text(), self.u8() == 1, self.u8() == 1)).collect();
+        if self.u8() == 1 {
+            let (_held, missing) = (self.u8(), self.u32());
+            (0..missing).for_each(|_| drop(self.text()));
+        }
+        (name, scope)
     }
 
     /// Nothing may be left.

@@ -54,7 +54,7 @@ fn a_ready_pod_has_its_files_its_allocation_and_its_record() {
         world.records("pod-tools"),
         [json!({
             "pod_name": "x", "socket_path": pod.dir.join("sock"), "scope_delegated": rules,
-            "callback_address": world.base().join("pod-tools/sock"),
+            "callback_address": world.base().join("pod-tools/sock"), "fence": status["fence"],
         })]
     );
 }

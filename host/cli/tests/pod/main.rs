@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // A fault of the harness is a failed test.
 
+mod background;
 mod clients;
 #[cfg(target_os = "linux")]
 mod fence;
@@ -10,4 +11,7 @@ mod life;
 mod names;
 mod namespaces;
 mod scope;
+mod spawned;
 mod turns;
+mod units;
+mod withstands;

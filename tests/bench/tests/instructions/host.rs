@@ -82,7 +82,7 @@ impl Scripted {
             permission: pods::Permission::Write,
             recursive: true,
         };
-        pods::Description { name: format!("pod-{pod}"), scope: vec![rule] }
+        pods::Description { name: format!("pod-{pod}"), scope: vec![rule], fence: None }
     }
 }
 

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::case::Case;
+use crate::failure::same;
 use crate::flaw::Flaw;
 use crate::need::Need;
 use crate::script::Script;
@@ -36,6 +37,37 @@ pub const CASES: &[Case] = &[
         t.list()?.with_content(lines)?;
         Ok(())
     }),
+    Case::new(
+        "tools/list-fence",
+        "what a record says of its pod's fence is in the data, what is not understood is not, and no line tells of it",
+        |t| {
+            let said = [
+                json!({ "enforce": "strict" }),
+                json!({ "enforce": "best-effort", "missing": ["signals reach out"], "later": 1 }),
+                json!({ "enforce": "off", "missing": [] }),
+                json!({ "enforce": "very" }),
+                json!({ "enforce": "strict", "missing": [7] }),
+                json!("strict"),
+            ];
+            for fence in &said {
+                let mut record = t.place().native_record("one");
+                record["fence"] = fence.clone();
+                t.place().record(record)?;
+            }
+            t.place().record(t.place().native_record("one"))?;
+            let line = "one [stopped] scope=write:/work/one";
+            let listed = t
+                .list()?
+                .with_content(&[line; 7].join("\n"))?
+                .with_data("/pods/0/fence", json!({ "held": "whole", "missing": [] }))?
+                .with_data("/pods/1/fence", json!({ "held": "part", "missing": ["signals reach out"] }))?
+                .with_data("/pods/2/fence", json!({ "held": "off", "missing": [] }))?
+                .output()?;
+            let of_others: Vec<_> =
+                (3..7).filter_map(|pod| listed.data.pointer(&format!("/pods/{pod}/fence"))).collect();
+            same("the fences of the others", of_others, Vec::<&serde_json::Value>::new())
+        },
+    ),
     Case::new("tools/list-ignores-input", "ListPods ignores its input, whatever it is", |t| {
         for input in [json!(null), json!({}), json!([1]), json!({ "name": 7 })] {
             t.call("ListPods", input)?.says("no spawned pods")?;
@@ -52,7 +84,7 @@ pub const CASES: &[Case] = &[
     Case::new("tools/list-sends-nothing", "a pod is asked for no more than a connection", |t| {
         let pod = t.pod("one", Script::new())?;
         t.list()?.says("1 pod(s) known")?;
-        crate::failure::same("what the pod received", pod.received(), Vec::<String>::new())
+        same("what the pod received", pod.received(), Vec::<String>::new())
     })
     .catches(&[Flaw::WrongWording]),
 ];

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use pod_tools_host::registry::{Enforcement, Fence};
 use pod_tools_host::scope::LifeByte;
 use serde::{Deserialize, Serialize};
 
@@ -76,6 +77,16 @@ pub struct Held {
 impl Held {
     /// No fence.
     pub const NONE: Held = Held { enforce: Enforce::Off, missing: Vec::new() };
+
+    /// As it stands in the pod's record.
+    pub fn recorded(&self) -> Fence {
+        let enforce = match self.enforce {
+            Enforce::Strict => Enforcement::Strict,
+            Enforce::BestEffort => Enforcement::BestEffort,
+            Enforce::Off => Enforcement::Off,
+        };
+        Fence { enforce, missing: self.missing.clone() }
+    }
 }
 
 /// As the ready line says it.
