@@ -24,6 +24,7 @@ mod protocol;
 mod registration;
 mod scope_option;
 mod server;
+mod session;
 mod signals;
 mod supervisor;
 mod text;
@@ -56,6 +57,7 @@ pub use self::program::NoProgram;
 use self::protocol::Greeting;
 use self::registration::{Allocated, Recorded};
 use self::server::PodServer;
+use self::session::Session;
 use self::signals::Signals;
 use self::supervisor::Supervisor;
 pub use self::supervisor::{WORD as SUPERVISOR, run as run_supervisor};
@@ -68,8 +70,9 @@ use crate::streams::tell;
 ///
 /// Each message to the pod runs COMMAND once, with the message on its standard input, as lines; what it writes to
 /// its standard output until it ends is the answer. Where it fails, readers are told its exit status and the end of
-/// its standard error. It finds POD_NAME and POD_SOCKET in its environment, and has no terminal. What it leaves in
-/// the background goes on, and ends with the pod, also where the pod is killed; only what runs as another user does
+/// its standard error. It finds POD_NAME and POD_SOCKET in its environment, POD_SESSION, a UUID for
+/// the pod's conversation, and POD_TURN, the number of the message from 1; it has no terminal. What it leaves in the
+/// background goes on, and ends with the pod, also where the pod is killed; only what runs as another user does
 /// not.
 ///
 /// A line on standard error says when the pod is ready. It ends when a client shuts it down (exit status 0),
@@ -221,7 +224,11 @@ impl Pod {
             arguments: arguments.to_vec(),
             environment: environment::of_command(
                 &env,
-                [("POD_NAME", name.as_str().into()), ("POD_SOCKET", socket.clone().into())],
+                [
+                    ("POD_NAME", name.as_str().into()),
+                    ("POD_SOCKET", socket.clone().into()),
+                    Session::new().variable(),
+                ],
             ),
         };
         // What the command starts may live on when the pod is killed: as long as it does, the pod counts as living.

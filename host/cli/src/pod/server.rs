@@ -71,6 +71,8 @@ pub struct PodServer<'a> {
     clients: BTreeMap<ClientId, Client>,
     connections: JoinSet<()>,
     run: Option<Run>,
+    /// How many messages there were.
+    turns: u64,
     ending: Option<Ending>,
 }
 
@@ -91,6 +93,7 @@ impl<'a> PodServer<'a> {
             clients: BTreeMap::new(),
             connections: JoinSet::new(),
             run: None,
+            turns: 0,
             ending: None,
         }
     }
@@ -219,7 +222,8 @@ impl<'a> PodServer<'a> {
         }
         self.directory.write_status(State::Running);
         self.stream(&Event::TurnStart { turn: 0 });
-        let turn = Turn::start(self.supervisor.clone(), input.clone(), self.limits.turn_output);
+        self.turns += 1;
+        let turn = Turn::start(self.supervisor.clone(), self.turns, input.clone(), self.limits.turn_output);
         self.run = Some(Run { turn, input, answer: String::new() });
     }
 

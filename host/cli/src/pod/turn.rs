@@ -65,14 +65,14 @@ pub struct Turn {
 }
 
 impl Turn {
-    /// Starts the command in a task of its own. It may write `most` bytes, to both streams together.
-    pub fn start(supervisor: Arc<Mutex<Supervisor>>, message: String, most: usize) -> Turn {
+    /// Starts the command for the message of this number, in a task of its own. It may write `most` bytes, to both streams together.
+    pub fn start(supervisor: Arc<Mutex<Supervisor>>, number: u64, message: String, most: usize) -> Turn {
         // Few enough that a command does not run far ahead of what clients are told.
         let (sender, progress) = mpsc::channel(16);
         let (cancel, cancelled) = oneshot::channel();
         tokio::spawn(async move {
             let mut supervisor = supervisor.lock().await;
-            let outcome = run(&mut supervisor, message.into_bytes(), most, &sender, cancelled).await;
+            let outcome = run(&mut supervisor, number, message.into_bytes(), most, &sender, cancelled).await;
             drop(supervisor);
             let _ = sender.send(Progress::Ended(outcome)).await;
         });
@@ -104,7 +104,7 @@ struct Streams {
 
 impl Streams {
     /// Has the command run with the other ends.
-    async fn of_command(supervisor: &mut Supervisor) -> io::Result<Streams> {
+    async fn of_command(supervisor: &mut Supervisor, turn: u64) -> io::Result<Streams> {
         let (stdin, to_stdin) = io::pipe()?;
         let (from_stdout, stdout) = io::pipe()?;
         let (from_stderr, stderr) = io::pipe()?;
@@ -113,7 +113,7 @@ impl Streams {
             stdout: pipe::Receiver::from_owned_fd(from_stdout.into())?,
             stderr: pipe::Receiver::from_owned_fd(from_stderr.into())?,
         };
-        supervisor.run([stdin.into(), OwnedFd::from(stdout), stderr.into()]).await?;
+        supervisor.run(turn, [stdin.into(), OwnedFd::from(stdout), stderr.into()]).await?;
         Ok(streams)
     }
 }
@@ -164,6 +164,7 @@ impl Answer<'_> {
 
 async fn run(
     supervisor: &mut Supervisor,
+    number: u64,
     mut message: Vec<u8>,
     most: usize,
     progress: &mpsc::Sender<Progress>,
@@ -174,7 +175,7 @@ async fn run(
         message.push(b'\n');
     }
     let name = supervisor.program();
-    let Streams { stdin, mut stdout, mut stderr } = match Streams::of_command(supervisor).await {
+    let Streams { stdin, mut stdout, mut stderr } = match Streams::of_command(supervisor, number).await {
         Ok(streams) => streams,
         Err(error) => return TurnEnd::Failed(Failure::of(format!("cannot start `{name}`: {error}"))),
     };
