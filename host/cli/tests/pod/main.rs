@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)] // A fault of the harness is a failed test.
 
+mod acp;
+mod acp_faults;
 mod clients;
 #[cfg(target_os = "linux")]
 mod fence;
@@ -9,5 +11,6 @@ mod harness;
 mod life;
 mod names;
 mod namespaces;
+mod permit;
 mod scope;
 mod turns;
