@@ -150,18 +150,16 @@ impl Driver {
     async fn between_turns(&mut self, idle: Idle) {
         let reason = match idle {
             Idle::Ended(status) => return self.has_ended(status),
+            Idle::Happening(_) if self.has_written_too_much() => {
+                format!("it wrote more than {} bytes", self.most)
+            }
+            Idle::Happening(Happening::Written) => return,
             Idle::Happening(Happening::Line(line)) if line.trim_ascii().is_empty() => return,
             Idle::Happening(Happening::Line(line)) => match Incoming::decode(&line) {
                 Ok(Incoming::Request { id, .. }) => return self.refuse(&id, "no turn runs"),
                 Ok(Incoming::Notification { .. } | Incoming::Response { .. }) => return,
                 Err(why) => format!("it wrote what is no message: {why}"),
             },
-            Idle::Happening(Happening::Written) => {
-                if self.process.as_ref().is_none_or(|process| process.written() <= self.most) {
-                    return;
-                }
-                format!("it wrote more than {} bytes", self.most)
-            }
             Idle::Happening(Happening::TooLong) => format!("it wrote a line of more than {MAX_LINE} bytes"),
             Idle::Happening(Happening::Closed) => "it closed its standard output".to_owned(),
         };
@@ -191,6 +189,10 @@ impl Driver {
             self.supervisor.kill().await;
             let _ = self.supervisor.ended().await;
         }
+    }
+
+    pub(super) fn has_written_too_much(&self) -> bool {
+        self.process.as_ref().is_some_and(|process| process.written() > self.most)
     }
 
     pub(super) fn next_id(&mut self) -> i64 {

@@ -120,22 +120,21 @@ impl Driver {
                     });
                 }
             };
+            if process.written() > self.most {
+                return Err(format!(
+                    "it wrote more than {} bytes before it had answered `{method}`",
+                    self.most
+                ));
+            }
             let line = match happening {
                 Happening::Line(line) => line,
-                Happening::Written if process.written() <= self.most => continue,
-                Happening::Written => {
-                    return Err(format!(
-                        "it wrote more than {} bytes before it had answered `{method}`",
-                        self.most
-                    ));
-                }
+                // How it ends is told by its end.
+                Happening::Written | Happening::Closed => continue,
                 Happening::TooLong => {
                     return Err(format!(
                         "it wrote a line of more than {MAX_LINE} bytes where `{method}` is to be answered"
                     ));
                 }
-                // How it ends is told by its end.
-                Happening::Closed => continue,
             };
             if line.trim_ascii().is_empty() {
                 continue;

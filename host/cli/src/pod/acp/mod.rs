@@ -16,6 +16,7 @@
 //! directories, and what it calls a harmless action is harmless where the fence makes it so.
 
 mod agent;
+mod asking;
 mod begun;
 mod driver;
 mod files;

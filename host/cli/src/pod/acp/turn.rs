@@ -5,9 +5,8 @@ use std::process::ExitStatus;
 
 use agent_client_protocol_schema::v1::{
     CancelNotification, ContentBlock, Error, ErrorCode, PermissionOption, PromptRequest, PromptResponse,
-    ReadTextFileRequest, ReadTextFileResponse, RequestId, RequestPermissionOutcome, RequestPermissionRequest,
-    RequestPermissionResponse, SessionId, SessionNotification, StopReason, TextContent, WriteTextFileRequest,
-    WriteTextFileResponse,
+    ReadTextFileRequest, ReadTextFileResponse, RequestId, SessionId, SessionNotification, StopReason,
+    TextContent, WriteTextFileRequest, WriteTextFileResponse,
 };
 use serde::Deserialize;
 use tokio::sync::mpsc;
@@ -17,36 +16,32 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::driver::Driver;
 use super::files::FileRefused;
 use super::message::{Incoming, notification, request, response};
-use super::permit::{Verdict, can_be_allowed, outcome};
 use super::process::{Happening, MAX_LINE};
 use super::transcript::Transcript;
 use crate::pod::protocol::Choice;
-use crate::pod::turn::{Failure, GRACE, MAX_QUESTIONS, Progress, Question, TurnEnd, Work, failure};
+use crate::pod::turn::{Failure, GRACE, Progress, Question, TurnEnd, Work, failure};
 use crate::pod::turn_item::TurnItem;
 
-/// How often an agent may ask for permission in one turn.
-const MAX_PERMISSIONS: usize = 256;
-
 /// A turn that runs.
-struct InTurn {
+pub(super) struct InTurn {
     session: SessionId,
     /// The id of the prompt.
     prompt: i64,
     progress: mpsc::Sender<Progress>,
-    transcript: Transcript,
+    pub(super) transcript: Transcript,
     /// How often permission was asked for.
-    permissions: usize,
+    pub(super) permissions: usize,
     /// What waits for a person.
-    waiting: Vec<Waiting>,
+    pub(super) waiting: Vec<Waiting>,
     /// It was asked to end, and has so long.
-    cancelled: Option<Instant>,
+    pub(super) cancelled: Option<Instant>,
 }
 
 /// A question that a person is asked.
-struct Waiting {
-    question: Question,
-    request: RequestId,
-    options: Vec<PermissionOption>,
+pub(super) struct Waiting {
+    pub question: Question,
+    pub request: RequestId,
+    pub options: Vec<PermissionOption>,
 }
 
 /// What happens in it.
@@ -59,7 +54,7 @@ enum Event {
 }
 
 /// What a line of the agent's leads to.
-type Led = Result<Option<TurnEnd>, Failure>;
+pub(super) type Led = Result<Option<TurnEnd>, Failure>;
 
 impl Driver {
     /// Has the agent answer a message.
@@ -146,21 +141,19 @@ impl Driver {
     /// What the turn ends with, where it does.
     async fn advance(&mut self, turn: &mut InTurn, event: Event) -> Option<TurnEnd> {
         let failed = match event {
-            Event::Agent(Happening::Line(line)) if line.trim_ascii().is_empty() => return None,
-            Event::Agent(Happening::Line(line)) => match self.hear(turn, &line).await {
-                Ok(end) => return end,
-                Err(failure) => failure,
-            },
-            Event::Agent(Happening::Written) => {
-                if self.process.as_ref().is_none_or(|process| process.written() <= self.most) {
-                    return None;
-                }
+            Event::Agent(_) if self.has_written_too_much() => {
                 let reason = format!("wrote more than {} bytes, the most that one turn may", self.most);
                 Failure {
                     message: format!("`{}` {reason}", self.name),
                     reason: format!("too long: it {reason}"),
                 }
             }
+            Event::Agent(Happening::Line(line)) if line.trim_ascii().is_empty() => return None,
+            Event::Agent(Happening::Written) => return None,
+            Event::Agent(Happening::Line(line)) => match self.hear(turn, &line).await {
+                Ok(end) => return end,
+                Err(failure) => failure,
+            },
             Event::Agent(Happening::TooLong) => {
                 let reason = format!("wrote a line of more than {MAX_LINE} bytes");
                 Failure {
@@ -222,7 +215,7 @@ impl Driver {
 
     /// Does what a line asks for. A line that is no message is the agent's fault, and ends the turn.
     async fn hear(&mut self, turn: &mut InTurn, line: &[u8]) -> Led {
-        let garbage = |why| {
+        let garbage = |why: String| {
             let reason = format!("wrote what is no message: {why}");
             Failure { message: format!("`{}` {reason}", self.name), reason: format!("it {reason}") }
         };
@@ -288,76 +281,6 @@ impl Driver {
         }
     }
 
-    async fn permission(&mut self, turn: &mut InTurn, id: RequestId, params: &str) -> Led {
-        turn.permissions += 1;
-        if turn.permissions > MAX_PERMISSIONS {
-            let reason = format!("asked for permission more than {MAX_PERMISSIONS} times in one turn");
-            return Err(Failure {
-                message: format!("`{}` {reason}", self.name),
-                reason: format!("it {reason}"),
-            });
-        }
-        let asked = match of_params::<RequestPermissionRequest>(params) {
-            Ok(asked) => asked,
-            Err(error) => {
-                self.send(&response(&id, Err::<(), Error>(error)));
-                return Ok(None);
-            }
-        };
-        let action = turn.transcript.action(&asked.tool_call.tool_call_id.0, asked.tool_call.fields);
-        let verdict = match self.permit.judge(action.kind, &action.files, &self.place, self.is_fenced) {
-            _ if turn.cancelled.is_some() => Verdict::Refused,
-            Verdict::Asked if turn.waiting.len() >= MAX_QUESTIONS => Verdict::Refused,
-            // Nobody need be asked for what cannot be allowed once.
-            Verdict::Asked | Verdict::Allowed if !can_be_allowed(&asked.options) => Verdict::Refused,
-            verdict => verdict,
-        };
-        if verdict == Verdict::Asked {
-            self.questions += 1;
-            let question = Question { id: self.questions.to_string(), text: action.text };
-            turn.waiting.push(Waiting { question, request: id, options: asked.options });
-            turn.tell_waiting().await;
-            return Ok(None);
-        }
-        let is_allowed = verdict == Verdict::Allowed;
-        self.decide(&id, outcome(is_allowed, &asked.options));
-        let answer = if is_allowed { "allowed" } else { "refused" };
-        if !is_allowed {
-            let policy = self.permit.word();
-            turn.tell(Progress::Warning(format!("refused by --permit {policy}: {}", action.text))).await;
-        }
-        let item = TurnItem::Permission { question: action.text, answer, by: self.permit.word() };
-        turn.tell(Progress::Item(item)).await;
-        Ok(None)
-    }
-
-    /// A person's answer.
-    async fn answer(&mut self, turn: &mut InTurn, id: &str, choice: Choice) {
-        let Some(at) = turn.waiting.iter().position(|waiting| waiting.question.id == id) else { return };
-        let Waiting { question, request, options } = turn.waiting.remove(at);
-        let is_allowed = choice == Choice::Allow;
-        self.decide(&request, outcome(is_allowed, &options));
-        let answer = if is_allowed { "allowed" } else { "refused" };
-        turn.tell(Progress::Item(TurnItem::Permission { question: question.text, answer, by: "answer" }))
-            .await;
-        turn.tell_waiting().await;
-    }
-
-    /// Answers what waits for a person: nothing was chosen.
-    async fn let_go(&mut self, turn: &mut InTurn) {
-        if turn.waiting.is_empty() {
-            return;
-        }
-        for waiting in std::mem::take(&mut turn.waiting) {
-            self.decide(&waiting.request, RequestPermissionOutcome::Cancelled);
-        }
-        turn.tell_waiting().await;
-    }
-
-    fn decide(&mut self, id: &RequestId, outcome: RequestPermissionOutcome) {
-        self.send(&response(id, Ok(RequestPermissionResponse::new(outcome))));
-    }
-
     /// The turn is over: nothing of it stays.
     async fn leave(&mut self, turn: &mut InTurn) {
         self.let_go(turn).await;
@@ -372,11 +295,11 @@ impl Driver {
 
 impl InTurn {
     /// Tells the pod. Where that is gone, the turn is being cancelled.
-    async fn tell(&self, progress: Progress) {
+    pub(super) async fn tell(&self, progress: Progress) {
         let _ = self.progress.send(progress).await;
     }
 
-    async fn tell_waiting(&self) {
+    pub(super) async fn tell_waiting(&self) {
         let questions = self.waiting.iter().map(|waiting| waiting.question.clone()).collect();
         self.tell(Progress::Asks(questions)).await;
     }
@@ -395,7 +318,7 @@ struct Tokens {
     output_tokens: u64,
 }
 
-fn of_params<'a, T: Deserialize<'a>>(params: &'a str) -> Result<T, Error> {
+pub(super) fn of_params<'a, T: Deserialize<'a>>(params: &'a str) -> Result<T, Error> {
     serde_json::from_str(params)
         .map_err(|error| Error::new(ErrorCode::InvalidParams.into(), error.to_string()))
 }
