@@ -3,6 +3,7 @@
 //! Exit status: 0 done, 1 the tool failed, 2 used wrongly, 130 interrupted. Results go to standard output,
 //! everything else to standard error.
 
+mod answer;
 mod artifacts;
 mod audit;
 mod call;
@@ -92,6 +93,7 @@ enum Command {
     Ls(ls::LsArgs),
     Logs(logs::LogsArgs),
     Stop(stop::StopArgs),
+    Answer(answer::AnswerArgs),
     Demo(demo::DemoArgs),
     Grants(grants::GrantsArgs),
 }
@@ -197,6 +199,7 @@ async fn run(cli: Cli, of_pod: Vec<OsString>) -> anyhow::Result<ExitCode> {
         Command::Ls(args) => at(cli.host, async |host| ls::run(args, host).await).await,
         Command::Logs(args) => at(cli.host, async |host| logs::run(args, host).await).await,
         Command::Stop(args) => at(cli.host, async |host| stop::run(args, host).await).await,
+        Command::Answer(args) => at(cli.host, async |host| answer::run(args, host).await).await,
         Command::Tools(args) => tools::run(args, &loading).await,
         Command::Inspect(args) => inspect::run(args, &loading).await,
         Command::Compose(args) => compose::run(args, &loading).await,

@@ -9,6 +9,7 @@
 //! Not taken back after SIGKILL: what is left is stale, and the next pod of that name cleans it up. The commands
 //! of a pod do not outlive it, however it ends ([`supervisor`]).
 
+mod acp;
 mod around;
 mod background;
 mod client;
@@ -27,10 +28,13 @@ mod protocol;
 mod registration;
 mod scope_option;
 mod server;
+mod session;
 mod signals;
 mod supervisor;
 mod text;
 mod turn;
+mod turn_item;
+mod worker;
 
 use std::ffi::OsString;
 use std::fs::DirBuilder;
@@ -46,26 +50,31 @@ use pod_tools_host::GrantedDirectories;
 use pod_tools_host::registry::{FileRegistry, Record};
 use pod_tools_host::scope::{Holder, LifeCheck, ScopeLock, ScopeRule};
 use tokio::net::UnixListener;
+use tokio::sync::Mutex;
 
+use self::acp::{AcpOptions, Agent, Files, Place, Setting};
 use self::around::Around;
 use self::background::Background;
 pub use self::background::SERVICE_MANAGER;
 use self::directory::OwnDirectory;
 use self::ending::Ending;
 use self::environment::Handed;
-use self::fence::{FenceOptions, Hidden};
+use self::fence::{Enforce, FenceOptions, Hidden};
 use self::history::History;
 use self::limits::PodLimits;
 pub use self::name::PodName;
 use self::program::CommandLine;
 pub use self::program::NoProgram;
+pub use self::protocol::Choice;
 use self::protocol::Greeting;
 use self::registration::{Allocated, Recorded};
 use self::server::PodServer;
+use self::session::Session;
 use self::signals::Signals;
 use self::supervisor::Supervisor;
 pub use self::supervisor::{WORD as SUPERVISOR, run as run_supervisor};
 pub use self::text::Tail;
+use self::worker::Worker;
 use crate::exit::INTERRUPTED;
 use crate::options::HostOptions;
 use crate::options::remedy::explained;
@@ -75,8 +84,9 @@ use crate::streams::tell;
 ///
 /// Each message to the pod runs COMMAND once, with the message on its standard input, as lines; what it writes to
 /// its standard output until it ends is the answer. Where it fails, readers are told its exit status and the end of
-/// its standard error. It finds POD_NAME and POD_SOCKET in its environment, and has no terminal. What it leaves in
-/// the background goes on, and ends with the pod, also where the pod is killed; only what runs as another user does
+/// its standard error. It finds POD_NAME and POD_SOCKET in its environment, POD_SESSION, a UUID for
+/// the pod's conversation, and POD_TURN, the number of the message from 1; it has no terminal. What it leaves in the
+/// background goes on, and ends with the pod, also where the pod is killed; only what runs as another user does
 /// not.
 ///
 /// A line on standard error says when the pod is ready. It ends when a client shuts it down (exit status 0),
@@ -94,6 +104,15 @@ pub struct PodArgs {
 
     #[command(flatten)]
     fence: FenceOptions,
+
+    #[command(flatten)]
+    acp: AcpOptions,
+
+    /// Keep the conversation, and go on with the one that the last pod of this name kept: POD_SESSION and POD_TURN go on,
+    /// and an agent of --acp with its session, which one that can go on with none refuses. It is kept in
+    /// `$XDG_STATE_HOME/pod-tools/sessions` (`~/.local/state/pod-tools/sessions`)
+    #[arg(long)]
+    resume: bool,
 
     /// The environment of the command: `clean`, a base set (PATH, HOME, USER, LOGNAME, SHELL, LANG, LANGUAGE, LC_*, TZ,
     /// TERM, TMPDIR, XDG_*, INSOMNIA_SCOPE_LOCK); names of variables (`NAME[,NAME…]`, repeatable), those beside the base
@@ -148,7 +167,7 @@ pub async fn run(args: PodArgs, host: &HostOptions) -> anyhow::Result<ExitCode> 
     }
     .context("cannot catch signals")?;
     let limits = PodLimits { turn_output: args.max_turn_output, history: args.max_history };
-    let mut pod = Pod::start(args, host)?;
+    let mut pod = Pod::start(args, host, &mut signals).await?;
     let ready = format!(
         "pod `{}` ready at {}, {}",
         pod.name,
@@ -162,7 +181,7 @@ pub async fn run(args: PodArgs, host: &HostOptions) -> anyhow::Result<ExitCode> 
     if let Err(error) = background::tell_service_manager() {
         tracing::warn!("the service manager cannot be told that the pod is ready: {error}");
     }
-    let server = PodServer::new(&pod.directory, pod.supervisor, pod.history, limits);
+    let server = PodServer::new(&pod.directory, pod.worker, pod.session, pod.history, limits);
     let ending = server.serve(pod.listener, &mut signals).await;
 
     if ending == Ending::Lost {
@@ -187,7 +206,8 @@ pub async fn run(args: PodArgs, host: &HostOptions) -> anyhow::Result<ExitCode> 
 /// fields.
 struct Pod {
     name: PodName,
-    supervisor: Supervisor,
+    worker: Worker,
+    session: Session,
     history: History,
     recorded: Recorded,
     listener: UnixListener,
@@ -196,8 +216,8 @@ struct Pod {
 }
 
 impl Pod {
-    fn start(args: PodArgs, host: &HostOptions) -> anyhow::Result<Pod> {
-        let PodArgs { name, scope, fence, env, max_history, command, .. } = args;
+    async fn start(args: PodArgs, host: &HostOptions, signals: &mut Signals) -> anyhow::Result<Pod> {
+        let PodArgs { name, scope, fence, acp, resume, env, max_history, max_turn_output, command } = args;
         let (program, arguments) = command.split_first().context("no command was given")?;
         program::check(program)?;
         let make_base = DirBuilder::new().recursive(true).mode(0o700).create(&host.base_dir);
@@ -247,19 +267,63 @@ impl Pod {
         };
         let own = base.join(name.as_str());
         let plan = fence.plan(&scope, &hidden, &own, program)?;
-        let history = History::new(greeting(&name, &scope, &command)?, max_history);
+        let mut greeting = greeting(&name, &scope, &command)?;
+        let mut session = if resume {
+            let state =
+                host.state_directory().context("there is no directory to keep conversations in; set HOME")?;
+            Session::kept(&state, &base, &name)?
+        } else {
+            Session::new()
+        };
         let command_line = CommandLine {
             program: program.clone(),
             arguments: arguments.to_vec(),
             environment: environment::of_command(
                 &env,
-                [("POD_NAME", name.as_str().into()), ("POD_SOCKET", socket.clone().into())],
+                [
+                    ("POD_NAME", name.as_str().into()),
+                    ("POD_SOCKET", socket.clone().into()),
+                    session.variable(),
+                ],
             ),
         };
         // What the command starts may live on when the pod is killed: as long as it does, the pod counts as living.
+        let hidden = plan.as_ref().map_or_else(Vec::new, |plan| plan.hidden.clone());
         let (supervisor, held) = Supervisor::start(command_line, plan, of_started)?;
+        let mut recalled = Vec::new();
+        let worker = if acp.acp {
+            let is_fenced = held.enforce != Enforce::Off && held.missing.is_empty();
+            let place = Place::new(&scope, greeting.cwd.clone().into(), held.enforce != Enforce::Off);
+            let setting = Setting {
+                files: Files::open(place.clone(), hidden)?,
+                place,
+                permit: acp.permit,
+                is_fenced,
+                most: max_turn_output,
+                start_timeout: acp.start_timeout,
+            };
+            let wanted = (session.agent_session().map(str::to_owned), session.is_kept());
+            let started = Agent::start(supervisor, setting, session.turns() + 1, wanted, signals).await;
+            let started = started.map_err(|fault| match (session.agent_session(), session.file()) {
+                (Some(_), Some(file)) => fault.context(format!(
+                    "pod `{name}` cannot go on with its conversation (remove `{}` to begin anew)",
+                    file.display()
+                )),
+                _ => fault,
+            })?;
+            session.held_with(started.session)?;
+            greeting.provider = "acp";
+            greeting.model = started.name.unwrap_or(greeting.model);
+            recalled = started.recalled;
+            Worker::Agent(started.agent)
+        } else {
+            Worker::Command(Arc::new(Mutex::new(supervisor)))
+        };
+        let mut history = History::new(greeting, max_history);
+        history.recall(&recalled);
         let listener = UnixListener::from_std(directory.listen()?).context("cannot listen")?;
         directory.write_first_files(held)?;
+        directory.write_history(&history.file());
         let record = Record {
             pod_name: name.as_str().to_owned(),
             socket_path: socket,
@@ -269,7 +333,7 @@ impl Pod {
         };
         let recorded = Recorded::add(registry, record)?;
 
-        Ok(Pod { name, supervisor, history, recorded, listener, allocated, directory })
+        Ok(Pod { name, worker, session, history, recorded, listener, allocated, directory })
     }
 }
 

@@ -333,3 +333,23 @@ fn a_command_that_never_stops_writing_is_ended() {
     let length = items[1]["content"][0]["text"].as_str().unwrap().len();
     assert!(length > 63 << 20 && length <= 64 << 20, "{length} bytes");
 }
+
+#[test]
+fn the_command_finds_one_conversation_and_the_number_of_each_message_in_its_environment() {
+    let world = World::new();
+    let pod = world.pod("x", &[], &["sh", "-c", "echo $POD_SESSION $POD_TURN"]);
+    let other = world.pod("y", &[], &["sh", "-c", "echo $POD_SESSION $POD_TURN"]);
+    let mut client = pod.connect();
+    let told = |client: &mut Client| {
+        client.run("");
+        let text = client.data("text_done")["text"].as_str().unwrap().to_owned();
+        client.until("run_end");
+        let (session, turn) = text.trim().split_once(' ').unwrap();
+        (session.to_owned(), turn.to_owned())
+    };
+    let (session, first) = told(&mut client);
+    let shape: Vec<usize> = session.split('-').map(str::len).collect();
+    assert_eq!((shape.as_slice(), &session[14..15]), ([8, 4, 4, 4, 12].as_slice(), "4"), "{session}");
+    assert_eq!((first.as_str(), told(&mut client)), ("1", (session.clone(), "2".to_owned())));
+    assert_ne!(told(&mut other.connect()).0, session);
+}

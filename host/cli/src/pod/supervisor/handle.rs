@@ -81,19 +81,19 @@ impl Supervisor {
         self.command.program.to_string_lossy().into_owned()
     }
 
-    /// Runs the command, with these as its standard input, output and error.
-    pub async fn run(&mut self, streams: [OwnedFd; 3]) -> io::Result<()> {
+    /// Runs the command for the message of this number, with these as its standard input, output and error.
+    pub async fn run(&mut self, turn: u64, streams: [OwnedFd; 3]) -> io::Result<()> {
         let [stdin, stdout, stderr] = streams.each_ref().map(AsFd::as_fd);
         let handed_on = [stdin, stdout, stderr, self.life.as_fd()];
         let asked = match &self.link {
-            Some(link) => link.send(RUN, &handed_on).await,
+            Some(link) => link.send(RUN, turn, &handed_on).await,
             None => Err(io::ErrorKind::BrokenPipe.into()),
         };
         if asked.is_err() {
             abandon(&mut self.link);
             let started = Link::start(&self.command, self.fence.as_ref())?;
             let (link, _) = started.map_err(io::Error::other)?;
-            self.link.insert(link).send(RUN, &handed_on).await?;
+            self.link.insert(link).send(RUN, turn, &handed_on).await?;
         }
         drop(streams);
         match self.reply().await? {
@@ -141,7 +141,7 @@ impl Supervisor {
     async fn ask(&self, request: u8) {
         if let Some(link) = &self.link {
             // A supervisor that is gone is noticed where its reply is waited for.
-            let _ = link.send(request, &[]).await;
+            let _ = link.send(request, 0, &[]).await;
         }
     }
 
@@ -211,7 +211,7 @@ impl Link {
         Ok(Ok((Link { socket, leader: None, reply: [0; REPLY], filled: 0 }, held)))
     }
 
-    async fn send(&self, request: u8, streams: &[BorrowedFd<'_>]) -> io::Result<()> {
-        self.socket.async_io(Interest::WRITABLE, || send(&self.socket, request, streams)).await
+    async fn send(&self, request: u8, number: u64, streams: &[BorrowedFd<'_>]) -> io::Result<()> {
+        self.socket.async_io(Interest::WRITABLE, || send(&self.socket, request, number, streams)).await
     }
 }

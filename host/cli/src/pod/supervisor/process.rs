@@ -23,6 +23,7 @@ use super::descendants::{descendants, groups_beneath};
 use super::wire::{END, KILL, RUN, Reply, TERMINATE, encode_laid, receive};
 use crate::inherited::keep_descriptors;
 use crate::pod::fence::{Fence, Plan};
+use crate::pod::session::TURN;
 
 /// How long what is left has between SIGTERM and SIGKILL when the pod ends in good order.
 const GRACE: Duration = Duration::from_secs(1);
@@ -100,13 +101,13 @@ async fn serve_pod(command: Vec<OsString>, fence: Option<Fence>) -> io::Result<(
     loop {
         tokio::select! {
             request = pod.async_io(Interest::READABLE, || receive(&pod)) => match request {
-                Ok(Some((RUN, streams))) => {
-                    let reply = commands.start(streams);
+                Ok(Some((RUN, turn, streams))) => {
+                    let reply = commands.start(turn, streams);
                     let _ = pod.write_all(&reply.encode()).await;
                 }
-                Ok(Some((TERMINATE, _))) => commands.terminate(),
-                Ok(Some((KILL, _))) => commands.kill(),
-                Ok(Some((END, _))) => {
+                Ok(Some((TERMINATE, ..))) => commands.terminate(),
+                Ok(Some((KILL, ..))) => commands.kill(),
+                Ok(Some((END, ..))) => {
                     commands.end_all(GRACE);
                     return Ok(());
                 }
@@ -158,7 +159,7 @@ struct Running {
 }
 
 impl Commands {
-    fn start(&mut self, streams: Vec<OwnedFd>) -> Reply {
+    fn start(&mut self, turn: u64, streams: Vec<OwnedFd>) -> Reply {
         let (Some((program, arguments)), Ok([stdin, stdout, stderr, life])) =
             (self.command.split_first(), <[OwnedFd; 4]>::try_from(streams))
         else {
@@ -180,6 +181,7 @@ impl Commands {
         let mut command = Command::new(program);
         command
             .args(arguments)
+            .env(TURN, turn.to_string())
             .stdin(Stdio::from(stdin))
             .stdout(Stdio::from(stdout))
             .stderr(Stdio::from(stderr))

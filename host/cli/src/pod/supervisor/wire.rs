@@ -1,5 +1,5 @@
-//! What goes over the socket between a pod and its supervisor: a request is one byte, of which [`RUN`] brings the
-//! command's three standard streams and what it is to inherit beside them; a reply is one byte and a number. A supervisor
+//! What goes over the socket between a pod and its supervisor: a request is one byte and a number, of which [`RUN`]
+//! brings the command's three standard streams and what it is to inherit beside them; a reply is one byte and a number. A supervisor
 //! that lays a fence says first, in a line of JSON, what came of it.
 
 use std::io::{self, BufRead, BufReader, IoSlice, IoSliceMut, Read};
@@ -13,7 +13,8 @@ use rustix::net::{
 
 use crate::pod::fence::Held;
 
-/// Runs the command, with these standard streams, and the lock that tells that something the pod has started lives.
+/// Runs the command, with these standard streams, and the lock that tells that something the pod has started lives. Its
+/// number is the turn's.
 pub const RUN: u8 = b'r';
 /// Asks what the running command has started, and it, to end.
 pub const TERMINATE: u8 = b't';
@@ -22,6 +23,8 @@ pub const KILL: u8 = b'k';
 /// Ends everything, and the supervisor.
 pub const END: u8 = b'e';
 
+/// How many bytes a request has.
+const REQUEST: usize = 9;
 /// How many bytes a reply has.
 pub const REPLY: usize = 5;
 
@@ -79,8 +82,8 @@ pub fn decode_laid(socket: impl Read) -> io::Result<Result<Held, String>> {
     Ok(serde_json::from_slice(&line)?)
 }
 
-/// Sends a request, with descriptors where it brings some.
-pub fn send(socket: impl AsFd, request: u8, streams: &[BorrowedFd<'_>]) -> io::Result<()> {
+/// Sends a request with its number, and with descriptors where it brings some.
+pub fn send(socket: impl AsFd, request: u8, number: u64, streams: &[BorrowedFd<'_>]) -> io::Result<()> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
     let mut control = SendAncillaryBuffer::new(&mut space);
     if !streams.is_empty() && !control.push(SendAncillaryMessage::ScmRights(streams)) {
@@ -89,15 +92,20 @@ pub fn send(socket: impl AsFd, request: u8, streams: &[BorrowedFd<'_>]) -> io::R
     let flags = SendFlags::empty();
     #[cfg(not(target_vendor = "apple"))]
     let flags = flags | SendFlags::NOSIGNAL;
-    sendmsg(socket, &[IoSlice::new(&[request])], &mut control, flags)?;
-    Ok(())
+    let mut line = [request; REQUEST];
+    line[1..].copy_from_slice(&number.to_ne_bytes());
+    match sendmsg(socket, &[IoSlice::new(&line)], &mut control, flags)? {
+        REQUEST => Ok(()),
+        // The kernel takes so few bytes whole, or none.
+        _ => Err(io::ErrorKind::WriteZero.into()),
+    }
 }
 
-/// Receives one request, and the descriptors that it brings; `None`: the pod is gone.
-pub fn receive(socket: impl AsFd) -> io::Result<Option<(u8, Vec<OwnedFd>)>> {
+/// Receives one request, its number, and the descriptors that it brings; `None`: the pod is gone.
+pub fn receive(socket: impl AsFd) -> io::Result<Option<(u8, u64, Vec<OwnedFd>)>> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
-    let mut request = [0];
+    let mut request = [0; REQUEST];
     let flags = RecvFlags::empty();
     #[cfg(not(target_vendor = "apple"))]
     let flags = flags | RecvFlags::CMSG_CLOEXEC;
@@ -107,7 +115,14 @@ pub fn receive(socket: impl AsFd) -> io::Result<Option<(u8, Vec<OwnedFd>)>> {
         _ => Vec::new(),
     });
     let streams = streams.collect();
-    Ok((received.bytes > 0).then_some((request[0], streams)))
+    match received.bytes {
+        0 => Ok(None),
+        REQUEST => {
+            let [kind, number @ ..] = request;
+            Ok(Some((kind, u64::from_ne_bytes(number), streams)))
+        }
+        _ => Err(io::ErrorKind::InvalidData.into()),
+    }
 }
 
 #[cfg(test)]
@@ -129,17 +144,17 @@ mod tests {
     fn a_request_brings_its_streams_and_the_end_is_told() {
         let (pod, supervisor) = UnixStream::pair().unwrap();
         let (mut reader, writer) = UnixStream::pair().unwrap();
-        send(&pod, RUN, &[writer.as_fd()]).unwrap();
-        send(&pod, KILL, &[]).unwrap();
+        send(&pod, RUN, 7, &[writer.as_fd()]).unwrap();
+        send(&pod, KILL, 0, &[]).unwrap();
         drop((pod, writer));
-        let (request, streams) = receive(&supervisor).unwrap().unwrap();
-        assert_eq!((request, streams.len()), (RUN, 1));
+        let (request, turn, streams) = receive(&supervisor).unwrap().unwrap();
+        assert_eq!((request, turn, streams.len()), (RUN, 7, 1));
         let received = UnixStream::from(streams.into_iter().next().unwrap());
         (&received).write_all(b"x").unwrap();
         drop(received);
         assert_eq!(io::read_to_string(&mut reader).unwrap(), "x");
         assert_eq!(
-            receive(&supervisor).unwrap().map(|(request, streams)| (request, streams.len())),
+            receive(&supervisor).unwrap().map(|(request, _, streams)| (request, streams.len())),
             Some((KILL, 0))
         );
         assert!(receive(&supervisor).unwrap().is_none());
