@@ -9,12 +9,14 @@
 //! Not taken back after SIGKILL: what is left is stale, and the next pod of that name cleans it up. The commands
 //! of a pod do not outlive it, however it ends ([`supervisor`]).
 
+mod agents;
 mod client;
 mod directory;
 mod ending;
 mod environment;
 mod fence;
 mod history;
+mod later;
 mod limits;
 mod name;
 mod notifications;
@@ -45,10 +47,12 @@ use pod_tools_host::registry::{FileRegistry, Record};
 use pod_tools_host::scope::{Holder, LifeCheck, ScopeLock, ScopeRule};
 use tokio::net::UnixListener;
 
+use self::agents::{Agent, AgentOptions, DryRun, SESSION};
+pub use self::agents::{AgentFault, NoTable};
 use self::directory::OwnDirectory;
 use self::ending::Ending;
 use self::environment::Handed;
-use self::fence::{FenceOptions, Hidden};
+use self::fence::{Enforce, FenceOptions, Hidden};
 use self::history::History;
 use self::limits::PodLimits;
 use self::name::PodName;
@@ -64,7 +68,7 @@ pub use self::supervisor::{WORD as SUPERVISOR, run as run_supervisor};
 use crate::exit::INTERRUPTED;
 use crate::options::HostOptions;
 use crate::options::remedy::explained;
-use crate::streams::tell;
+use crate::streams::{Form, tell, write_out};
 
 /// Run a pod in the foreground, with a command as its model
 ///
@@ -81,7 +85,11 @@ use crate::streams::tell;
 #[derive(Debug, clap::Args)]
 pub struct PodArgs {
     /// The pod's name: a directory of that name beneath the base directory is made for it
+    #[arg(required = false, required_unless_present = "agent", default_value_if("agent", "list", "list"))]
     name: PodName,
+
+    #[command(flatten)]
+    agents: AgentOptions,
 
     /// What the pod may touch: `read:DIR`, `write:DIR`, or `write-flat:DIR` for a directory without what is
     /// below its children. Entered in the scope lock, and enforced as --enforce says
@@ -114,9 +122,35 @@ pub struct PodArgs {
     #[arg(long, env = "POD_TOOLS_MAX_HISTORY", value_name = "BYTES", value_parser = limits::bound, default_value = "128MiB")]
     max_history: usize,
 
-    /// The command, found by PATH, and its arguments
-    #[arg(last = true, required = true, value_name = "COMMAND")]
+    /// The command, found by PATH, and its arguments; those that an agent has beside its own
+    #[arg(last = true, required = false, required_unless_present = "agent", value_name = "COMMAND")]
     command: Vec<OsString>,
+}
+
+impl PodArgs {
+    /// What is to be shown, where no pod is to be run: the table of agents, or what a pod would run.
+    fn instead(&self) -> anyhow::Result<Option<String>> {
+        if let Some(table) = self.agents.list() {
+            return Ok(Some(table?.to_string()));
+        }
+        if !self.agents.dry_run {
+            return Ok(None);
+        }
+        let agent = self.agents.chosen(self.command.clone(), &format!("${{{SESSION}}}"))?;
+        agent.may_be(self.fence.enforced(&self.scope))?;
+        let (also, ports) = self.fence.holes();
+        let env = [&*self.env, &*agent.env].concat();
+        let shown = DryRun {
+            name: self.name.as_str(),
+            agent: &agent,
+            scope: &self.scope,
+            enforce: self.fence.enforced(&self.scope),
+            also,
+            ports,
+            variables: environment::names(&env),
+        };
+        Ok(Some(shown.to_string()))
+    }
 }
 
 /// Runs the pod until it is shut down.
@@ -125,6 +159,10 @@ pub struct PodArgs {
 /// Whatever keeps it from starting, the name being taken and a conflict of scopes included; and what could
 /// not be taken back in the end.
 pub async fn run(args: PodArgs, host: &HostOptions) -> anyhow::Result<ExitCode> {
+    if let Some(shown) = args.instead()? {
+        write_out(&shown, Form::Text, 0)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     // From here on a signal waits until the pod is up, and then ends it in good order.
     let mut signals = Signals::catch().context("cannot catch signals")?;
     let limits = PodLimits { turn_output: args.max_turn_output, history: args.max_history };
@@ -170,9 +208,10 @@ struct Pod {
 
 impl Pod {
     fn start(args: PodArgs, host: &HostOptions) -> anyhow::Result<Pod> {
-        let PodArgs { name, scope, fence, env, max_history, command, .. } = args;
-        let (program, arguments) = command.split_first().context("no command was given")?;
-        program::check(program)?;
+        let PodArgs { name, agents, scope, mut fence, mut env, max_history, command, .. } = args;
+        let session = Session::new();
+        let agent = agents.chosen(command, &session.id())?;
+        agent.may_be(fence.enforced(&scope))?;
         let make_base = DirBuilder::new().recursive(true).mode(0o700).create(&host.base_dir);
         make_base.with_context(|| format!("cannot make the base directory `{}`", host.base_dir.display()))?;
         // What others are told is one path, however the directory was given.
@@ -213,24 +252,30 @@ impl Pod {
             base: &base,
             scope_lock: &host.scope_lock,
             directories: host.operators_directories(),
-            files: host.operators_files(),
+            files: host.operators_files().into_iter().chain(agents.file().map(Path::to_owned)).collect(),
             life: life_byte,
         };
         let own = base.join(name.as_str());
-        let plan = fence.plan(&scope, &hidden, &own, program)?;
-        let history = History::new(greeting(&name, &scope, &command)?, max_history);
-        let command_line = CommandLine {
-            program: program.clone(),
-            arguments: arguments.to_vec(),
-            environment: environment::of_command(
-                &env,
-                [
-                    ("POD_NAME", name.as_str().into()),
-                    ("POD_SOCKET", socket.clone().into()),
-                    Session::new().variable(),
-                ],
-            ),
+        let told = [
+            ("POD_NAME", name.as_str().into()),
+            ("POD_SOCKET", socket.clone().into()),
+            session.variable(),
+        ];
+        let history = History::new(greeting(&name, &scope, &agent)?, max_history);
+        env.extend(agent.env);
+        let mut command_line = CommandLine {
+            program: agent.program,
+            arguments: agent.arguments,
+            later: agent.later,
+            environment: environment::of_command(&env, told),
         };
+        if fence.enforced(&scope) != Enforce::Off {
+            fence.open(agent.fenced.rules()?, &agent.fenced.ports);
+            let set = agent.fenced.set.into_iter().map(|(name, value)| (name.into(), value));
+            command_line.environment.extend(set);
+            command_line.program = agent.fenced.file.map_or(command_line.program, Into::into);
+        }
+        let plan = fence.plan(&scope, &hidden, &own, &command_line.program)?;
         // What the command starts may live on when the pod is killed: as long as it does, the pod counts as living.
         let (supervisor, held) = Supervisor::start(command_line, plan, of_started)?;
         let listener = UnixListener::from_std(directory.listen()?).context("cannot listen")?;
@@ -252,10 +297,11 @@ fn is_same_directory(one: &Path, other: &Path) -> bool {
     matches!((identity(one), identity(other)), (Ok(one), Ok(other)) if one == other)
 }
 
-fn greeting(name: &PodName, scope: &[ScopeRule], command: &[OsString]) -> anyhow::Result<Greeting> {
+fn greeting(name: &PodName, scope: &[ScopeRule], agent: &Agent) -> anyhow::Result<Greeting> {
     let cwd =
         std::env::current_dir().context("cannot tell the current directory; change to one that exists")?;
-    let words: Vec<_> = command.iter().map(|word| word.to_string_lossy()).collect();
+    let words = [&agent.program].into_iter().chain(&agent.arguments);
+    let words: Vec<_> = words.map(|word| word.to_string_lossy()).collect();
     Ok(Greeting {
         pod_name: name.as_str().to_owned(),
         cwd: cwd.to_string_lossy().into_owned(),

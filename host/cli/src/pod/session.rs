@@ -22,6 +22,11 @@ impl Session {
         Session { id: Uuid::new_v4() }
     }
 
+    /// Its id, as text.
+    pub fn id(&self) -> String {
+        self.id.to_string()
+    }
+
     /// What the command finds in its environment, the same each time that it is run.
     pub fn variable(&self) -> (&'static str, OsString) {
         (SESSION, self.id.to_string().into())

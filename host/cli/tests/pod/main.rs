@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // A fault of the harness is a failed test.
 
+mod agents;
 mod clients;
 #[cfg(target_os = "linux")]
 mod fence;
