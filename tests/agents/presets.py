@@ -63,7 +63,10 @@ class Pod:
 
     def __init__(self, world, name, *words, scope="write", variables=None):
         self.world, self.name = world, name
-        command = [POD_TOOLS, "pod", name, "--connect-port", str(world.port), "--scope", f"{scope}:{world.work}", *words]
+        command = [POD_TOOLS, "pod", name, "--scope", f"{scope}:{world.work}"]
+        if "off" not in words:
+            command += ["--connect-port", str(world.port)]
+        command += words
         self.process = subprocess.Popen(
             command, env=world.environment(**(variables or {})), cwd=world.work, stdin=subprocess.DEVNULL,
             stderr=subprocess.PIPE, text=True,

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use crate::pod::fence::has_programs;
 use crate::pod::program;
 
 /// The longest first line of a script that the system reads.
@@ -24,9 +25,10 @@ impl Installation {
     pub fn of(file: &Path) -> Installation {
         let mut installation = Installation::default();
         // The outermost one: what a package imports is beside it as often as in it.
-        let modules = file.ancestors().filter(|above| above.ends_with("node_modules"));
-        installation.reads.extend(modules.last().map(Path::to_owned));
-        if let Some(interpreter) = Interpreter::of(file).and_then(|interpreter| interpreter.file()) {
+        let modules = file.ancestors().filter(|above| above.ends_with("node_modules")).last();
+        installation.reads.extend(modules.filter(|modules| !has_programs(modules)).map(Path::to_owned));
+        let interpreter = Interpreter::of(file).and_then(|interpreter| interpreter.file());
+        if let Some(interpreter) = interpreter.filter(|interpreter| !has_programs(interpreter)) {
             installation.path = interpreter.parent().map(Path::to_owned);
             installation.reads.push(interpreter);
         }
@@ -59,6 +61,8 @@ impl Interpreter {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     #[test]
@@ -85,9 +89,15 @@ mod tests {
         std::fs::create_dir_all(&package).unwrap();
         let file = package.join("cli.js");
         std::fs::write(&file, "#!/bin/sh\n").unwrap();
-        let shell = Path::new("/bin/sh").canonicalize().unwrap();
-        let path = shell.parent().map(Path::to_owned);
-        assert_eq!(Installation::of(&file), Installation { reads: vec![modules, shell], path });
+        // What runs it is where all programs are, which can be read anyway.
+        assert_eq!(Installation::of(&file), Installation { reads: vec![modules], path: None });
+        let runs = dir.path().canonicalize().unwrap().join("node");
+        std::fs::write(&runs, "").unwrap();
+        std::fs::set_permissions(&runs, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let script = dir.path().join("script");
+        std::fs::write(&script, format!("#!{}\n", runs.display())).unwrap();
+        let path = runs.parent().map(Path::to_owned);
+        assert_eq!(Installation::of(&script), Installation { reads: vec![runs], path });
         assert_eq!(Installation::of(Path::new("/bin/cat")), Installation::default());
     }
 }
