@@ -62,7 +62,7 @@ const DEFINITIONS: [Definition; 4] = [
              (`idle`, `running` or `paused`, where it is known). A cursor per Pod remembers what was read, so each \
              call gives new text only; if the Pod's history was rewritten meanwhile, all of it is given again and \
              the summary says so. It also says when the last message has no answer, why the last turn failed if \
-             it did, when more is left to read (a long text comes in parts), and `stopped` when the Pod can no \
+             it did, what a person is asked while the Pod is paused, when more is left to read (a long text comes in parts), and `stopped` when the Pod can no \
              longer be reached.",
         input_schema: include_str!("../schemas/read-pod-output.input.json"),
         data_schema: include_str!("../schemas/read-pod-output.data.json"),

@@ -114,9 +114,9 @@ def told(answer, text):
     need(text in answer, f"no `{text}` in the answer", answer)
 
 
-def goes_on(world, pod):
+def goes_on(world, pod, fence="fenced"):
     """It is listed, remembers what it was told, and is stopped."""
-    need("fenced" in pod.ready and "not fenced" not in pod.ready, "it is not fenced", pod.ready)
+    need(pod.ready.endswith(f", {fence}\n"), f"it is not {fence}", pod.ready)
     listed = world.call("ListPods")["data"]["pods"]
     need([one["name"] for one in listed] == [pod.name], "it is not listed", listed)
     told(pod.ask("hello"), "message 1: hello")
@@ -178,7 +178,24 @@ def gemini(world):
     yield "a conversation that goes on over the Agent Client Protocol, behind the fence"
 
 
-SCENES = {"claude": claude, "codex": codex, "gemini": gemini}
+def opencode(world):
+    config = world.home / ".config" / "opencode" / "opencode.json"
+    config.parent.mkdir(parents=True)
+    address = {"baseURL": f"http://127.0.0.1:{world.port}/v1", "apiKey": "any"}
+    provider = {"npm": "@ai-sdk/openai-compatible", "options": address, "models": {"any": {}}}
+    config.write_text(json.dumps({"model": "any/any", "provider": {"any": provider}}))
+    variables = {f"OPENCODE_DISABLE_{what}": "1" for what in ("AUTOUPDATE", "LSP_DOWNLOAD", "MODELS_FETCH")}
+    try:
+        with Pod(world, "one", "--agent", "opencode", variables=variables):
+            raise Wrong("it starts behind a fence")
+    except Wrong as fault:
+        told(str(fault), "cannot be held to a scope")
+    with Pod(world, "one", "--agent", "opencode", "--enforce", "off", variables=variables) as one:
+        goes_on(world, one, "not fenced")
+    yield "a conversation that goes on over the Agent Client Protocol; behind a fence it is refused"
+
+
+SCENES = {"claude": claude, "codex": codex, "gemini": gemini, "opencode": opencode}
 NOT_RUN = {"goose": "no registry that is used here has it"}
 
 

@@ -19,7 +19,7 @@ use crate::protocol::malformed::Malformed;
 /// How much of a malformed line its error shows, in bytes.
 const EXCERPT_BYTES: usize = 48;
 
-/// How much of the message of a pod's error is kept, in bytes.
+/// How much of the message of a pod's error, and of what it asks, is kept, in bytes.
 const MESSAGE_BYTES: usize = 1024;
 
 const EVENT: Word = Word::of("event");
@@ -35,6 +35,7 @@ const ALREADY_RUNNING: Word = Word::of("already_running");
 const PROVIDER_ERROR: Word = Word::of("provider_error");
 const INTERNAL: Word = Word::of("internal");
 const MESSAGE: Word = Word::of("message");
+const ASKED: Word = Word::of("asked");
 const RESULT: Word = Word::of("result");
 const LIMIT_REACHED: Word = Word::of("limit_reached");
 
@@ -76,6 +77,8 @@ struct Members {
     items: Items,
     code: Option<ErrorCode>,
     message: String,
+    /// What the pod asks a person.
+    asked: String,
     /// The result is that a limit was reached.
     limit_reached: bool,
     /// The keys that were decoded, one bit each.
@@ -122,6 +125,7 @@ enum DataKey {
     Code = 4,
     Message = 5,
     Result = 6,
+    Asked = 7,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -276,10 +280,14 @@ impl Decoder {
                 }
             }
             let Self { tokenizer, members, .. } = self;
-            let is_message = members.key == Key::Data && members.data_key == DataKey::Message;
-            let is_message = is_message && tokenizer.nesting().depth() == 2;
-            let mut message = TextSink { text: &mut members.message, most: MESSAGE_BYTES };
-            let token = tokenizer.next(bytes, is_message.then_some(&mut message)).map_err(Fault::not_json)?;
+            let is_of_data = members.key == Key::Data && tokenizer.nesting().depth() == 2;
+            let kept = match members.data_key {
+                DataKey::Message if is_of_data => Some(&mut members.message),
+                DataKey::Asked if is_of_data => Some(&mut members.asked),
+                _ => None,
+            };
+            let mut kept = kept.map(|text| TextSink { text, most: MESSAGE_BYTES });
+            let token = tokenizer.next(bytes, kept.as_mut()).map_err(Fault::not_json)?;
             match token {
                 None => return Ok(Step::NeedsMore),
                 Some(Token::LineEnd) => {
@@ -331,6 +339,7 @@ impl Decoder {
                     CODE => DataKey::Code,
                     MESSAGE => DataKey::Message,
                     RESULT => DataKey::Result,
+                    ASKED => DataKey::Asked,
                     _ => DataKey::Other,
                 };
                 let matters = !matches!(members.data_key, DataKey::Other | DataKey::Result);
@@ -348,7 +357,7 @@ impl Decoder {
                     });
                 }
                 DataKey::Result => members.limit_reached = tokenizer.word() == LIMIT_REACHED,
-                DataKey::Message | DataKey::Items | DataKey::Other => {}
+                DataKey::Message | DataKey::Asked | DataKey::Items | DataKey::Other => {}
             },
             (3, Token::ArrayBegins) if members.key == Key::Data && members.data_key == DataKey::Items => {
                 members.items = Items::Open;
@@ -384,7 +393,9 @@ impl Decoder {
             Kind::History if members.items != Items::Complete => {
                 return Err(Fault::not_history("its `data` has no `items` that are an array"));
             }
-            Kind::History => Event::History,
+            Kind::History => {
+                Event::History(Some(core::mem::take(&mut members.asked)).filter(|asked| !asked.is_empty()))
+            }
         })
     }
 }

@@ -14,8 +14,9 @@ pub(crate) enum Event {
     TurnStart,
     /// The pod answers one of its clients with an error.
     Error(PodError),
-    /// A history; its items have been given to the `ItemSink`.
-    History,
+    /// A history; its items have been given to the `ItemSink`. With what the pod asks a person, where it does: its first
+    /// kilobyte.
+    History(Option<String>),
     /// A run has ended because it reached a limit.
     LimitReached,
     /// The pod shuts down.

@@ -12,6 +12,8 @@ pub(super) struct Told {
     pub(super) state: State,
     /// Why a turn failed that has ended just now: the pod says it to all clients.
     pub(super) failure: Option<String>,
+    /// What the pod asks a person.
+    pub(super) asked: Option<String>,
 }
 
 /// Gives the items of the pod's history to `items`, and tells the pod's state. Fails with `unreachable` where
@@ -22,11 +24,16 @@ pub(super) struct Told {
 pub(super) fn get_history<H: Host>(host: &H, pod: &H::Pod, items: &mut dyn ItemSink) -> Result<Told, Error> {
     let exchange = host.open(pod, Request::GetHistory, None)?;
     // A state that cannot be had is unknown.
-    let mut told = Told { state: host.state(pod).unwrap_or(State::Unknown), failure: None };
+    let mut told = Told { state: host.state(pod).unwrap_or(State::Unknown), failure: None, asked: None };
     let mut events = Events::of(host, exchange, Some(items));
     loop {
         match events.next()? {
-            Next::Event(Event::History) | Next::LastEvent(Event::History) => return Ok(told),
+            Next::Event(Event::History(asked)) | Next::LastEvent(Event::History(asked)) => {
+                // Whoever asks is neither idle nor at work, whatever was said a moment before.
+                told.state = if asked.is_some() { State::Paused } else { told.state };
+                told.asked = asked;
+                return Ok(told);
+            }
             // Errors go to all clients: any other error may be the answer to another client.
             Next::Event(Event::Error(error)) if error.is_invalid_method() => {
                 let message = format!("the pod does not give its history: {}", error.quoted());

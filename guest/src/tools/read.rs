@@ -41,6 +41,9 @@ pub(crate) struct ReadData<'a> {
     /// The turn that failed, if one did: the last one, or one before it that is read now.
     #[serde(skip_serializing_if = "Option::is_none")]
     failed: Option<Failed>,
+    /// What a person is asked, while the Pod is paused: `ID: QUESTION`, several one behind the other.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    asked: Option<&'a str>,
 }
 
 /// A turn that failed.
@@ -87,7 +90,7 @@ fn read<H: Host>(host: &H, name: &str) -> Result<Output, Error> {
     }
     // Here, where it is: moving what is unread costs more than all else that an answer takes.
     let failed = failed(told.state, told.failure, unread.failure());
-    answer(name, told.state, failed, unread)
+    answer(name, told.state, failed, told.asked.as_deref(), unread)
 }
 
 /// Reads the pod's history: again where it was rewritten, and where it ended among items that were skipped.
@@ -116,7 +119,13 @@ fn failed(state: State, told: Option<String>, read: Option<Failure>) -> Option<F
     })
 }
 
-fn answer(name: &str, state: State, failed: Option<Failed>, unread: Unread<'_>) -> Result<Output, Error> {
+fn answer(
+    name: &str,
+    state: State,
+    failed: Option<Failed>,
+    asked: Option<&str>,
+    unread: Unread<'_>,
+) -> Result<Output, Error> {
     let (word, pod_state) = match state {
         State::Idle => ("idle", PodState::Idle),
         State::Running => ("running", PodState::Running),
@@ -133,6 +142,7 @@ fn answer(name: &str, state: State, failed: Option<Failed>, unread: Unread<'_>) 
         rewritten: unread.is_rewritten(),
         unanswered: state == State::Idle && unread.ends_with_user(),
         failed,
+        asked,
     };
     let (text, lines) = unread.into_text();
 
@@ -143,6 +153,10 @@ fn answer(name: &str, state: State, failed: Option<Failed>, unread: Unread<'_>) 
         let now = if state == State::Unknown { String::new() } else { format!("; now {word}") };
         format!("pod `{shown}`: {lines} new line(s) of assistant text{now}")
     };
+    if let Some(asked) = data.asked {
+        // Writing to a string cannot fail.
+        let _ = write!(summary, "; needs an answer: {}", excerpt(asked, REASON_CHARACTERS));
+    }
     if data.unanswered {
         summary.push_str("; the last message has no answer");
     }
@@ -175,6 +189,7 @@ fn stopped(name: &str) -> Result<Output, Error> {
         rewritten: false,
         unanswered: false,
         failed: None,
+        asked: None,
     };
     Output::new(format!("pod `{}` is stopped (unreachable)", Shown(name)), None, &data)
 }

@@ -4,6 +4,7 @@
 //! everything else to standard error.
 
 mod alike;
+mod answer;
 mod artifacts;
 mod audit;
 mod call;
@@ -83,6 +84,7 @@ enum Command {
     Mcp(mcp::McpArgs),
     Gateway(gateway::GatewayArgs),
     Pod(pod::PodArgs),
+    Answer(answer::AnswerArgs),
     Demo(demo::DemoArgs),
     Grants(grants::GrantsArgs),
 }
@@ -178,6 +180,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Mcp(args) => at(cli.host, async |host| mcp::run(args, host).await).await,
         Command::Gateway(args) => at(cli.host, async |host| gateway::run(args, host).await).await,
         Command::Pod(args) => at(cli.host, async |host| pod::run(args, host).await).await,
+        Command::Answer(args) => at(cli.host, async |host| answer::run(args, host).await).await,
         Command::Tools(args) => tools::run(args, &loading).await,
         Command::Inspect(args) => inspect::run(args, &loading).await,
         Command::Compose(args) => compose::run(args, &loading).await,

@@ -132,7 +132,7 @@ fn items_pass_as_they_were_written() {
                 found.push(event);
             }
         }
-        assert_eq!(found, [Event::History]);
+        assert_eq!(found, [Event::History(None)]);
         assert_eq!(sink.whole, items, "in pieces of {size}");
     }
 }
@@ -145,7 +145,7 @@ fn items_of_what_is_no_history_are_forgotten() {
     let (mut decoder, mut sink) = (Decoder::new(), Items::default());
     let mut piece = stream.as_slice();
     assert_eq!(decoder.next(&mut piece, Some(&mut sink)), Ok(Some(Event::Other)));
-    assert_eq!(decoder.next(&mut piece, Some(&mut sink)), Ok(Some(Event::History)));
+    assert_eq!(decoder.next(&mut piece, Some(&mut sink)), Ok(Some(Event::History(None))));
     assert_eq!(sink.whole, ["3"]);
 }
 

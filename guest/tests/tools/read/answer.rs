@@ -55,6 +55,31 @@ fn the_state_is_told_where_it_is_known() {
 }
 
 #[test]
+fn what_a_person_is_asked_is_told_and_such_a_pod_is_paused() {
+    let asks = |asked: &str| {
+        let event = format!(
+            "{{\"event\":\"history\",\"data\":{{\"asked\":{asked},\"items\":[],\"greeting\":{{\"asked\":\"no\"}}}}}}\n"
+        );
+        pod("x").answering([says(event)])
+    };
+    for state in [State::Idle, State::Running, State::Paused, State::Unknown] {
+        let output = read(&host([asks("\"1: edit: /w/x\"").in_state(state)])).unwrap();
+        gives(&output, "pod `x` paused; no new assistant text; needs an answer: 1: edit: /w/x", None);
+        assert_eq!(
+            (&data(&output)["state"], &data(&output)["asked"]),
+            (&json!("paused"), &json!("1: edit: /w/x"))
+        );
+    }
+    let output = read(&host([asks("\"a\\u001b[2Jb\"")])).unwrap();
+    assert!(output.summary.ends_with("a\\u{1b}[2Jb"), "{}", output.summary);
+    for none in ["null", "\"\"", "7", "[\"x\"]"] {
+        let output = read(&host([asks(none).in_state(State::Idle)])).unwrap();
+        gives(&output, "pod `x` idle; no new assistant text", None);
+        assert_eq!(data(&output)["asked"], Value::Null);
+    }
+}
+
+#[test]
 fn an_idle_pod_whose_newest_item_is_a_user_message_has_not_answered() {
     let (question, answer) = (user("well?"), assistant("yes"));
     let host = host([giving(&[&answer, &question]).in_state(State::Idle)]);

@@ -264,6 +264,13 @@ impl Granted {
 
 impl HostOptions {
     /// Of a command line with these arguments.
+    /// The directory of this program's among those of a kind that the user has.
+    fn of_user(variable: &str, beneath_home: &str) -> Option<PathBuf> {
+        let named = std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
+        let home = || Some(PathBuf::from(std::env::var_os("HOME")?).join(beneath_home));
+        named.or_else(home).map(|directory| directory.join("pod-tools"))
+    }
+
     #[cfg(test)]
     pub fn parsed(arguments: &[&str]) -> Self {
         use clap::{Args, FromArgMatches};
@@ -297,19 +304,18 @@ impl HostOptions {
         &self.spawner_dir
     }
 
-    /// Directories that are the operator's own, beside those of pods: his registry, his configuration, and the cache of
-    /// compiled code, which is run as it is. They need not exist.
+    /// Directories that are the operator's own, beside those of pods: his registry, his configuration, what he keeps of
+    /// pods, and the cache of compiled code, which is run as it is. They need not exist.
     pub fn operators_directories(&self) -> Vec<PathBuf> {
-        let home = std::env::var_os("HOME").map(PathBuf::from);
-        let of_user = |variable: &str, beneath_home: &str| {
-            let named = std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
-            named
-                .or_else(|| Some(home.clone()?.join(beneath_home)))
-                .map(|directory| directory.join("pod-tools"))
-        };
-        let own =
-            of_user("XDG_CONFIG_HOME", ".config").into_iter().chain(of_user("XDG_CACHE_HOME", ".cache"));
+        let config = of_user("XDG_CONFIG_HOME", ".config");
+        let cache = of_user("XDG_CACHE_HOME", ".cache");
+        let own = [config, cache, self.state_directory()].into_iter().flatten();
         own.chain([self.spawner_dir.clone()]).filter(|path| path.is_absolute()).collect()
+    }
+
+    /// Where the conversations of pods are kept that are to be gone on with. It need not exist.
+    pub fn state_directory(&self) -> Option<PathBuf> {
+        of_user("XDG_STATE_HOME", ".local/state")
     }
 
     /// Files that are the operator's own, where these options name some.

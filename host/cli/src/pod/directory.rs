@@ -52,6 +52,8 @@ pub enum Loss {
 pub enum State {
     Idle,
     Running,
+    /// Within a run, somebody is asked.
+    Paused,
 }
 
 /// A directory that this process holds. It is removed, with all files in it, when this is dropped, unless what it was

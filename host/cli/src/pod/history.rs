@@ -11,6 +11,7 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use super::outbox::OutLine;
 use super::protocol::{Event, Greeting};
+use super::turn_item::TurnItem;
 
 /// How far a message got.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -37,6 +38,37 @@ struct TurnFailed<'a> {
     reason: &'a str,
 }
 
+/// What an agent asked to be permitted, and what it was answered: an item of a type of ours, too.
+#[derive(Serialize)]
+struct Permission<'a> {
+    r#type: &'static str,
+    question: &'a str,
+    answer: &'static str,
+    by: &'static str,
+}
+
+#[derive(Serialize)]
+struct Reasoning<'a> {
+    r#type: &'static str,
+    text: &'a str,
+}
+
+#[derive(Serialize)]
+struct ToolCall<'a> {
+    r#type: &'static str,
+    call_id: &'a str,
+    name: &'a str,
+    arguments: &'a str,
+}
+
+#[derive(Serialize)]
+struct ToolResult<'a> {
+    r#type: &'static str,
+    call_id: &'a str,
+    summary: &'a str,
+    content: &'a str,
+}
+
 #[derive(Serialize)]
 struct TextPart<'a> {
     r#type: &'static str,
@@ -56,6 +88,8 @@ pub struct History {
     most: usize,
     /// How many runs were dropped; an item in front says so where there are any.
     dropped: u64,
+    /// What is asked of a person now.
+    asked: Option<String>,
     line: Option<OutLine>,
 }
 
@@ -63,18 +97,22 @@ impl History {
     /// An empty one, which keeps so many bytes, and the last run in any case.
     pub fn new(greeting: Greeting, most: usize) -> History {
         let (items, runs) = (VecDeque::new(), VecDeque::new());
-        History { greeting, items, runs, bytes: 0, most, dropped: 0, line: None }
+        History { greeting, items, runs, bytes: 0, most, dropped: 0, asked: None, line: None }
     }
 
     /// Adds what a run was asked, what it answered, and why it failed if it did. One that failed without an answer
     /// has none.
-    pub fn add_run(&mut self, input: &str, answer: &str, failure: Option<&str>) {
+    pub fn add_run(&mut self, input: &str, answer: &[TurnItem], failure: Option<&str>) {
         let before = self.items.len();
         self.push("user", input, None);
-        match failure {
-            None => self.push("assistant", answer, Some(MessageStatus::Completed)),
-            Some(_) if answer.is_empty() => {}
-            Some(_) => self.push("assistant", answer, Some(MessageStatus::Incomplete)),
+        let is_text = |item: &TurnItem| matches!(item, TurnItem::Text(_));
+        let last_text = answer.iter().rposition(is_text);
+        for (index, item) in answer.iter().enumerate() {
+            let is_broken_off = failure.is_some() && last_text == Some(index);
+            self.keep(encoded(item, is_broken_off));
+        }
+        if failure.is_none() && last_text.is_none() {
+            self.push("assistant", "", Some(MessageStatus::Completed));
         }
         if let Some(reason) = failure {
             let item = TurnFailed { r#type: "turn_failed", reason };
@@ -85,6 +123,32 @@ impl History {
             self.drop_oldest();
         }
         self.line = None;
+    }
+
+    /// Begins with what an agent remembers of a conversation that is gone on with.
+    pub fn recall(&mut self, messages: &[Recalled]) {
+        let before = self.items.len();
+        for recalled in messages {
+            match recalled {
+                Recalled::Asked(text) => self.push("user", text, None),
+                Recalled::Answered(item) => self.keep(encoded(item, false)),
+            }
+        }
+        if self.items.len() > before {
+            self.runs.push_back(self.items.len() - before);
+        }
+        self.line = None;
+    }
+
+    /// What is asked of a person from now on.
+    pub fn ask(&mut self, asked: Option<String>) {
+        self.asked = asked;
+        self.line = None;
+    }
+
+    /// What is asked of a person now.
+    pub fn asked(&self) -> Option<&str> {
+        self.asked.as_deref()
     }
 
     /// Drops the oldest runs until half of what may be kept is left: were it less that is dropped, all readers would be
@@ -122,7 +186,8 @@ impl History {
     /// The `history` event.
     pub fn line(&mut self) -> OutLine {
         let items = &*self.items.make_contiguous();
-        let event = || OutLine::shared(Event::History { items, greeting: &self.greeting }.encode());
+        let (greeting, asked) = (&self.greeting, self.asked.as_deref());
+        let event = || OutLine::shared(Event::History { items, greeting, asked }.encode());
         self.line.get_or_insert_with(event).clone()
     }
 
@@ -130,6 +195,34 @@ impl History {
     pub fn file(&self) -> Vec<u8> {
         serde_json::to_vec(&self.items).expect("the items are JSON")
     }
+}
+
+/// What an agent remembers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Recalled {
+    /// What it was told.
+    Asked(String),
+    /// What it did.
+    Answered(TurnItem),
+}
+
+fn encoded(item: &TurnItem, is_broken_off: bool) -> Box<RawValue> {
+    let status = if is_broken_off { MessageStatus::Incomplete } else { MessageStatus::Completed };
+    let encoded = match item {
+        TurnItem::Text(text) => return message("assistant", text, Some(status)),
+        TurnItem::Notice(text) => return message("assistant", text, Some(MessageStatus::Completed)),
+        TurnItem::Thought(text) => to_raw_value(&Reasoning { r#type: "reasoning", text }),
+        TurnItem::ToolCall { id, name, arguments } => {
+            to_raw_value(&ToolCall { r#type: "tool_call", call_id: id, name, arguments })
+        }
+        TurnItem::ToolResult { id, summary, output } => {
+            to_raw_value(&ToolResult { r#type: "tool_result", call_id: id, summary, content: output })
+        }
+        TurnItem::Permission { question, answer, by } => {
+            to_raw_value(&Permission { r#type: "permission", question, answer, by })
+        }
+    };
+    encoded.expect("an item holds only strings")
 }
 
 fn message(role: &'static str, text: &str, status: Option<MessageStatus>) -> Box<RawValue> {
@@ -143,6 +236,10 @@ mod tests {
 
     fn history() -> History {
         bounded(1 << 20)
+    }
+
+    fn said(text: &str) -> [TurnItem; 1] {
+        [TurnItem::Text(text.into())]
     }
 
     fn bounded(most: usize) -> History {
@@ -161,7 +258,7 @@ mod tests {
     fn the_oldest_turns_go_and_it_is_said_and_the_last_one_stays() {
         let mut history = bounded(4000);
         for number in 0..100 {
-            history.add_run(&format!("question {number}"), &"x".repeat(100), None);
+            history.add_run(&format!("question {number}"), &said(&"x".repeat(100)), None);
             assert!(history.file().len() < 4300, "{} bytes", history.file().len());
         }
         let file = String::from_utf8(history.file()).unwrap();
@@ -169,7 +266,7 @@ mod tests {
         assert_eq!(file.matches("were dropped").count(), 1);
         let kept = file.matches("question").count() as u64;
         assert!(file.contains(&format!("its {} oldest", 100 - kept)), "{kept}: {file}");
-        history.add_run("large", &"y".repeat(9000), None);
+        history.add_run("large", &said(&"y".repeat(9000)), None);
         let file = String::from_utf8(history.file()).unwrap();
         assert!(
             file.contains("yyy") && !file.contains("question") && file.contains("its 100 oldest"),
@@ -185,7 +282,7 @@ mod tests {
     #[test]
     fn a_run_adds_the_question_the_answer_and_why_it_failed() {
         let mut history = history();
-        history.add_run("hi", "ho", Some("exit status 3"));
+        history.add_run("hi", &said("ho"), Some("exit status 3"));
         let file = String::from_utf8(history.file()).unwrap();
         assert_eq!(
             file,
@@ -198,11 +295,43 @@ mod tests {
     }
 
     #[test]
+    fn what_an_agent_did_stands_in_its_order_and_only_its_last_text_is_broken_off() {
+        let mut history = history();
+        let items = [
+            TurnItem::Text("a".into()),
+            TurnItem::ToolCall { id: "1".into(), name: "read".into(), arguments: "{}".into() },
+            TurnItem::ToolResult { id: "1".into(), summary: "s".into(), output: "o".into() },
+            TurnItem::Text("b".into()),
+            TurnItem::Thought("t".into()),
+        ];
+        history.add_run("hi", &items, Some("cancelled"));
+        let file: serde_json::Value = serde_json::from_slice(&history.file()).unwrap();
+        let kinds: Vec<&str> =
+            file.as_array().unwrap().iter().map(|item| item["type"].as_str().unwrap()).collect();
+        assert_eq!(
+            kinds,
+            ["message", "message", "tool_call", "tool_result", "message", "reasoning", "turn_failed"]
+        );
+        assert_eq!((&file[1]["status"], &file[4]["status"]), (&"completed".into(), &"incomplete".into()));
+        assert_eq!(file[3]["content"], "o");
+    }
+
+    #[test]
+    fn what_is_asked_stands_in_the_event_as_long_as_it_is() {
+        let mut history = history();
+        let text = |history: &mut History| String::from_utf8(history.line().bytes().to_vec()).unwrap();
+        history.ask(Some("1: edit".into()));
+        assert!(text(&mut history).contains(r#""asked":"1: edit""#));
+        history.ask(None);
+        assert!(!text(&mut history).contains("asked"));
+    }
+
+    #[test]
     fn the_event_follows_every_change() {
         let mut history = history();
         let before = history.line();
         assert!(std::ptr::eq(before.bytes(), history.line().bytes()), "encoded once");
-        history.add_run("hi", "", Some("cancelled"));
+        history.add_run("hi", &[], Some("cancelled"));
         let after = String::from_utf8(history.line().bytes().to_vec()).unwrap();
         assert!(after.contains(r#""text":"hi""#) && after.ends_with("}\n"), "{after}");
     }

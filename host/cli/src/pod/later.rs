@@ -44,7 +44,12 @@ mod tests {
         std::fs::write(dir.path().join("projects/two/a"), "").unwrap();
         let begun = |path: &str| has_begun(Some(&dir.path().join(path)), 2);
         assert!(begun("projects/two/a") && begun("projects/*/a") && begun("*/two/a") && begun("*/*/*"));
-        assert!(!begun("projects/*/b") && !begun("projects/one/*") && !begun("none/*") && !begun("projects/*/*/a"));
+        assert!(
+            !begun("projects/*/b")
+                && !begun("projects/one/*")
+                && !begun("none/*")
+                && !begun("projects/*/*/a")
+        );
         assert!(has_begun(None, 2) && !has_begun(None, 1));
     }
 }

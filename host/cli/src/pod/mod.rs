@@ -9,6 +9,7 @@
 //! Not taken back after SIGKILL: what is left is stale, and the next pod of that name cleans it up. The commands
 //! of a pod do not outlive it, however it ends ([`supervisor`]).
 
+mod acp;
 mod agents;
 mod client;
 mod directory;
@@ -31,6 +32,8 @@ mod signals;
 mod supervisor;
 mod text;
 mod turn;
+mod turn_item;
+mod worker;
 
 use std::ffi::OsString;
 use std::fs::DirBuilder;
@@ -46,18 +49,21 @@ use pod_tools_host::GrantedDirectories;
 use pod_tools_host::registry::{FileRegistry, Record};
 use pod_tools_host::scope::{Holder, LifeCheck, ScopeLock, ScopeRule};
 use tokio::net::UnixListener;
+use tokio::sync::Mutex;
 
-use self::agents::{Agent, AgentOptions, DryRun, SESSION};
+use self::acp::{AcpOptions, Agent, Files, Place, Setting};
 pub use self::agents::{AgentFault, NoTable};
+use self::agents::{AgentOptions, DryRun};
 use self::directory::OwnDirectory;
 use self::ending::Ending;
 use self::environment::Handed;
 use self::fence::{Enforce, FenceOptions, Hidden};
 use self::history::History;
 use self::limits::PodLimits;
-use self::name::PodName;
+pub use self::name::PodName;
 use self::program::CommandLine;
 pub use self::program::NoProgram;
+pub use self::protocol::Choice;
 use self::protocol::Greeting;
 use self::registration::{Allocated, Recorded};
 use self::server::PodServer;
@@ -65,6 +71,7 @@ use self::session::Session;
 use self::signals::Signals;
 use self::supervisor::Supervisor;
 pub use self::supervisor::{WORD as SUPERVISOR, run as run_supervisor};
+use self::worker::Worker;
 use crate::exit::INTERRUPTED;
 use crate::options::HostOptions;
 use crate::options::remedy::explained;
@@ -98,6 +105,15 @@ pub struct PodArgs {
 
     #[command(flatten)]
     fence: FenceOptions,
+
+    #[command(flatten)]
+    acp: AcpOptions,
+
+    /// Keep the conversation, and go on with the one that the last pod of this name kept: POD_SESSION and POD_TURN go on,
+    /// and an agent of --acp with its session, which one that can go on with none refuses. It is kept in
+    /// `$XDG_STATE_HOME/pod-tools/sessions` (`~/.local/state/pod-tools/sessions`)
+    #[arg(long)]
+    resume: bool,
 
     /// The environment of the command: `clean`, a base set (PATH, HOME, USER, LOGNAME, SHELL, LANG, LANGUAGE, LC_*, TZ,
     /// TERM, TMPDIR, XDG_*, INSOMNIA_SCOPE_LOCK); names of variables (`NAME[,NAME…]`, repeatable), those beside the base
@@ -136,8 +152,9 @@ impl PodArgs {
         if !self.agents.dry_run {
             return Ok(None);
         }
-        let agent = self.agents.chosen(self.command.clone(), &format!("${{{SESSION}}}"))?;
+        let mut agent = self.agents.choice(self.command.clone())?.in_any_conversation()?;
         agent.may_be(self.fence.enforced(&self.scope))?;
+        agent.acp |= self.acp.acp;
         let (also, ports) = self.fence.holes();
         let env = [&*self.env, &*agent.env].concat();
         let shown = DryRun {
@@ -166,14 +183,14 @@ pub async fn run(args: PodArgs, host: &HostOptions) -> anyhow::Result<ExitCode> 
     // From here on a signal waits until the pod is up, and then ends it in good order.
     let mut signals = Signals::catch().context("cannot catch signals")?;
     let limits = PodLimits { turn_output: args.max_turn_output, history: args.max_history };
-    let mut pod = Pod::start(args, host)?;
+    let mut pod = Pod::start(args, host, &mut signals).await?;
     tell(format_args!(
         "pod `{}` ready at {}, {}",
         pod.name,
         pod.directory.socket_path().display(),
         pod.directory.held()
     ));
-    let server = PodServer::new(&pod.directory, pod.supervisor, pod.history, limits);
+    let server = PodServer::new(&pod.directory, pod.worker, pod.session, pod.history, limits);
     let ending = server.serve(pod.listener, &mut signals).await;
 
     if ending == Ending::Lost {
@@ -198,7 +215,8 @@ pub async fn run(args: PodArgs, host: &HostOptions) -> anyhow::Result<ExitCode> 
 /// fields.
 struct Pod {
     name: PodName,
-    supervisor: Supervisor,
+    worker: Worker,
+    session: Session,
     history: History,
     recorded: Recorded,
     listener: UnixListener,
@@ -207,11 +225,22 @@ struct Pod {
 }
 
 impl Pod {
-    fn start(args: PodArgs, host: &HostOptions) -> anyhow::Result<Pod> {
-        let PodArgs { name, agents, scope, mut fence, mut env, max_history, command, .. } = args;
-        let session = Session::new();
-        let agent = agents.chosen(command, &session.id())?;
-        agent.may_be(fence.enforced(&scope))?;
+    async fn start(args: PodArgs, host: &HostOptions, signals: &mut Signals) -> anyhow::Result<Pod> {
+        let PodArgs {
+            name,
+            agents,
+            scope,
+            mut fence,
+            acp,
+            resume,
+            mut env,
+            max_history,
+            max_turn_output,
+            command,
+        } = args;
+        let choice = agents.choice(command)?;
+        // What cannot be run is told before anything is entered anywhere.
+        choice.in_any_conversation()?.may_be(fence.enforced(&scope))?;
         let make_base = DirBuilder::new().recursive(true).mode(0o700).create(&host.base_dir);
         make_base.with_context(|| format!("cannot make the base directory `{}`", host.base_dir.display()))?;
         // What others are told is one path, however the directory was given.
@@ -256,12 +285,17 @@ impl Pod {
             life: life_byte,
         };
         let own = base.join(name.as_str());
-        let told = [
-            ("POD_NAME", name.as_str().into()),
-            ("POD_SOCKET", socket.clone().into()),
-            session.variable(),
-        ];
-        let history = History::new(greeting(&name, &scope, &agent)?, max_history);
+        let mut session = if resume {
+            let state =
+                host.state_directory().context("there is no directory to keep conversations in; set HOME")?;
+            Session::kept(&state, &base, &name)?
+        } else {
+            Session::new()
+        };
+        let agent = choice.in_conversation(session.id())?;
+        let mut greeting = greeting(&name, &scope, &agent)?;
+        let told =
+            [("POD_NAME", name.as_str().into()), ("POD_SOCKET", socket.clone().into()), session.variable()];
         env.extend(agent.env);
         let mut command_line = CommandLine {
             program: agent.program,
@@ -277,9 +311,42 @@ impl Pod {
         }
         let plan = fence.plan(&scope, &hidden, &own, &command_line.program)?;
         // What the command starts may live on when the pod is killed: as long as it does, the pod counts as living.
+        let hidden = plan.as_ref().map_or_else(Vec::new, |plan| plan.hidden.clone());
         let (supervisor, held) = Supervisor::start(command_line, plan, of_started)?;
+        let mut recalled = Vec::new();
+        let worker = if acp.acp || agent.acp {
+            let is_fenced = held.enforce != Enforce::Off && held.missing.is_empty();
+            let place = Place::new(&scope, greeting.cwd.clone().into(), held.enforce != Enforce::Off);
+            let setting = Setting {
+                files: Files::open(place.clone(), hidden)?,
+                place,
+                permit: acp.permit,
+                is_fenced,
+                most: max_turn_output,
+                start_timeout: acp.start_timeout,
+            };
+            let wanted = (session.agent_session().map(str::to_owned), session.is_kept());
+            let started = Agent::start(supervisor, setting, session.turns() + 1, wanted, signals).await;
+            let started = started.map_err(|fault| match (session.agent_session(), session.file()) {
+                (Some(_), Some(file)) => fault.context(format!(
+                    "pod `{name}` cannot go on with its conversation (remove `{}` to begin anew)",
+                    file.display()
+                )),
+                _ => fault,
+            })?;
+            session.held_with(started.session)?;
+            greeting.provider = "acp";
+            greeting.model = started.name.unwrap_or(greeting.model);
+            recalled = started.recalled;
+            Worker::Agent(started.agent)
+        } else {
+            Worker::Command(Arc::new(Mutex::new(supervisor)))
+        };
+        let mut history = History::new(greeting, max_history);
+        history.recall(&recalled);
         let listener = UnixListener::from_std(directory.listen()?).context("cannot listen")?;
         directory.write_first_files(held)?;
+        directory.write_history(&history.file());
         let record = Record {
             pod_name: name.as_str().to_owned(),
             socket_path: socket,
@@ -288,7 +355,7 @@ impl Pod {
         };
         let recorded = Recorded::add(registry, record)?;
 
-        Ok(Pod { name, supervisor, history, recorded, listener, allocated, directory })
+        Ok(Pod { name, worker, session, history, recorded, listener, allocated, directory })
     }
 }
 
@@ -297,7 +364,7 @@ fn is_same_directory(one: &Path, other: &Path) -> bool {
     matches!((identity(one), identity(other)), (Ok(one), Ok(other)) if one == other)
 }
 
-fn greeting(name: &PodName, scope: &[ScopeRule], agent: &Agent) -> anyhow::Result<Greeting> {
+fn greeting(name: &PodName, scope: &[ScopeRule], agent: &agents::Agent) -> anyhow::Result<Greeting> {
     let cwd =
         std::env::current_dir().context("cannot tell the current directory; change to one that exists")?;
     let words = [&agent.program].into_iter().chain(&agent.arguments);

@@ -29,11 +29,7 @@ impl Notifications {
             return Err(format!("a notification of {length} bytes; the most is {MAX_MESSAGE}"));
         }
         let message = if source.is_empty() { message.to_owned() } else { format!("{source}: {message}") };
-        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let timestamp_ms = u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX);
-        let event =
-            Event::Notification { level: Level::Warn, source: Source::Pod, message: &message, timestamp_ms };
-        let line = OutLine::streamed(event.encode());
+        let line = line(&message);
         self.bytes += line.bytes().len();
         self.lines.push_back(line.clone());
         while self.lines.len() > MAX_KEPT || self.bytes > MAX_KEPT_BYTES {
@@ -46,6 +42,14 @@ impl Notifications {
     pub fn lines(&self) -> impl Iterator<Item = OutLine> {
         self.lines.iter().map(OutLine::as_shared)
     }
+}
+
+/// The line of a notification that is not kept.
+pub fn line(message: &str) -> OutLine {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let timestamp_ms = u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX);
+    let event = Event::Notification { level: Level::Warn, source: Source::Pod, message, timestamp_ms };
+    OutLine::streamed(event.encode())
 }
 
 #[cfg(test)]

@@ -10,12 +10,30 @@ use serde_json::value::RawValue;
 #[derive(Debug, PartialEq, Eq, Deserialize)]
 #[serde(tag = "method", content = "params", rename_all = "snake_case")]
 pub enum Method {
-    Run { input: String },
-    Notify { source: String, message: String },
+    Run {
+        input: String,
+    },
+    Notify {
+        source: String,
+        message: String,
+    },
     Resume,
     Cancel,
     Shutdown,
     GetHistory,
+    /// Answers what the agent asks to be permitted. A method of ours: pods of other makes do not know it.
+    Answer {
+        id: String,
+        option: Choice,
+    },
+}
+
+/// An answer to what an agent asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Choice {
+    Allow,
+    Deny,
 }
 
 impl Method {
@@ -29,15 +47,62 @@ impl Method {
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", content = "data", rename_all = "snake_case")]
 pub enum Event<'a> {
-    TurnStart { turn: u64 },
-    TextDelta { text: &'a str },
-    TextDone { text: &'a str },
-    Usage { input_tokens: Option<u64>, output_tokens: Option<u64> },
-    TurnEnd { turn: u64, result: RunResult },
-    RunEnd { result: RunResult },
-    Error { code: ErrorCode, message: &'a str },
-    History { items: &'a [Box<RawValue>], greeting: &'a Greeting },
-    Notification { level: Level, source: Source, message: &'a str, timestamp_ms: u64 },
+    TurnStart {
+        turn: u64,
+    },
+    TextDelta {
+        text: &'a str,
+    },
+    TextDone {
+        text: &'a str,
+    },
+    ToolCallStart {
+        id: &'a str,
+        name: &'a str,
+    },
+    ToolCallDone {
+        id: &'a str,
+        name: &'a str,
+        arguments: &'a str,
+    },
+    ToolResult {
+        id: &'a str,
+        output: &'a str,
+        is_error: bool,
+    },
+    Usage {
+        input_tokens: Option<u64>,
+        output_tokens: Option<u64>,
+    },
+    TurnEnd {
+        turn: u64,
+        result: RunResult,
+    },
+    RunEnd {
+        result: RunResult,
+    },
+    Error {
+        code: ErrorCode,
+        message: &'a str,
+    },
+    History {
+        items: &'a [Box<RawValue>],
+        greeting: &'a Greeting,
+        /// What is asked of a person, where something is. A member of ours.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        asked: Option<&'a str>,
+    },
+    /// A question was answered. An event of ours.
+    Answered {
+        id: &'a str,
+        option: Choice,
+    },
+    Notification {
+        level: Level,
+        source: Source,
+        message: &'a str,
+        timestamp_ms: u64,
+    },
     Shutdown,
 }
 
@@ -50,11 +115,12 @@ impl Event<'_> {
     }
 }
 
-/// How a run, or a turn of it, ended. A command's run has one turn and cannot pause.
+/// How a run, or a turn of it, ended. A run here has one turn; while a person is asked it goes on.
 #[derive(Clone, Copy, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RunResult {
     Finished,
+    LimitReached,
 }
 
 #[derive(Clone, Copy, Debug, Serialize)]

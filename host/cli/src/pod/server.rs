@@ -5,11 +5,10 @@
 //! `idle`, before the event that ends a run. Who has seen the end of a run finds all of it.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout};
 
@@ -18,12 +17,14 @@ use super::directory::{Loss, OwnDirectory, State};
 use super::ending::Ending;
 use super::history::History;
 use super::limits::PodLimits;
-use super::notifications::Notifications;
+use super::notifications::{self, Notifications};
 use super::outbox::{OutLine, Outbox, Refused, held, outbox};
-use super::protocol::{ErrorCode, Event, Method, RunResult};
+use super::protocol::{Choice, ErrorCode, Event, Method, RunResult};
+use super::session::Session;
 use super::signals::Signals;
-use super::supervisor::Supervisor;
-use super::turn::{Progress, Turn, TurnEnd};
+use super::turn::{Progress, Question, Turn, TurnEnd};
+use super::turn_item::{TurnItem, append, text};
+use super::worker::Worker;
 
 /// How long clients have, all together, to take what is still on its way to them when the pod ends.
 const FLUSH: Duration = Duration::from_secs(1);
@@ -56,14 +57,16 @@ struct Client {
 struct Run {
     turn: Turn,
     input: String,
-    answer: String,
+    items: Vec<TurnItem>,
+    usage: Option<(u64, u64)>,
+    questions: Vec<Question>,
 }
 
 /// A pod that is being served.
 pub struct PodServer<'a> {
     directory: &'a OwnDirectory,
-    /// Held by the turn while one runs.
-    supervisor: Arc<Mutex<Supervisor>>,
+    /// At work for the turn while one runs.
+    worker: Worker,
     history: History,
     notifications: Notifications,
     limits: PodLimits,
@@ -71,21 +74,21 @@ pub struct PodServer<'a> {
     clients: BTreeMap<ClientId, Client>,
     connections: JoinSet<()>,
     run: Option<Run>,
-    /// How many messages there were.
-    turns: u64,
+    session: Session,
     ending: Option<Ending>,
 }
 
 impl<'a> PodServer<'a> {
     pub fn new(
         directory: &'a OwnDirectory,
-        supervisor: Supervisor,
+        worker: Worker,
+        session: Session,
         history: History,
         limits: PodLimits,
     ) -> PodServer<'a> {
         PodServer {
             directory,
-            supervisor: Arc::new(Mutex::new(supervisor)),
+            worker,
             history,
             notifications: Notifications::default(),
             limits,
@@ -93,7 +96,7 @@ impl<'a> PodServer<'a> {
             clients: BTreeMap::new(),
             connections: JoinSet::new(),
             run: None,
-            turns: 0,
+            session,
             ending: None,
         }
     }
@@ -142,7 +145,7 @@ impl<'a> PodServer<'a> {
                 Some(_) = self.connections.join_next() => {}
             }
         };
-        self.supervisor.lock().await.end().await;
+        self.worker.end().await;
         drop((listener, receiver));
         self.directory.remove_socket();
         self.broadcast(OutLine::streamed(Event::Shutdown.encode()));
@@ -201,7 +204,11 @@ impl<'a> PodServer<'a> {
                     Err(reason) => self.refuse(from, &reason),
                 }
             }
-            FromClient::Method(Method::Resume) => self.error(ErrorCode::NotPaused, "Pod is not paused"),
+            FromClient::Method(Method::Resume) => match self.history.asked() {
+                None => self.error(ErrorCode::NotPaused, "Pod is not paused"),
+                Some(_) => self.error(ErrorCode::NotPaused, "Pod waits for an answer: `pod-tools answer`"),
+            },
+            FromClient::Method(Method::Answer { id, option }) => self.answer(from, &id, option),
             FromClient::Method(Method::Cancel) => match &mut self.run {
                 Some(run) => run.turn.cancel(),
                 None => self.error(ErrorCode::NotRunning, "Pod is not executing a turn"),
@@ -222,41 +229,94 @@ impl<'a> PodServer<'a> {
         }
         self.directory.write_status(State::Running);
         self.stream(&Event::TurnStart { turn: 0 });
-        self.turns += 1;
-        let turn = Turn::start(self.supervisor.clone(), self.turns, input.clone(), self.limits.turn_output);
-        self.run = Some(Run { turn, input, answer: String::new() });
+        let number = self.session.next_turn();
+        let turn = self.worker.start(number, input.clone(), self.limits.turn_output);
+        self.run = Some(Run { turn, input, items: Vec::new(), usage: None, questions: Vec::new() });
     }
 
     fn advance(&mut self, progress: Progress) {
         let outcome = match progress {
-            Progress::Text(text) => {
-                self.stream(&Event::TextDelta { text: &text });
+            Progress::Item(item) => return self.add(item),
+            Progress::ToolStarted { id, name } => {
+                return self.stream(&Event::ToolCallStart { id: &id, name: &name });
+            }
+            Progress::ToolEnded { id, output, is_error } => {
+                return self.stream(&Event::ToolResult { id: &id, output: &output, is_error });
+            }
+            Progress::Warning(message) => return self.warn(&message),
+            Progress::Asks(questions) => return self.ask(questions),
+            Progress::Usage { input, output } => {
                 if let Some(run) = &mut self.run {
-                    run.answer.push_str(&text);
+                    run.usage = Some((input, output));
                 }
                 return;
             }
             Progress::Ended(outcome) => outcome,
         };
-        let Some(Run { input, answer, .. }) = self.run.take() else { return };
+        let Some(Run { input, items, usage, .. }) = self.run.take() else { return };
         let failure = match &outcome {
             TurnEnd::Finished => None,
-            TurnEnd::Failed(failure) => Some(failure.reason.as_str()),
-            TurnEnd::Cancelled => Some("cancelled"),
+            TurnEnd::Failed(failure) => Some(failure.reason.clone()),
+            TurnEnd::LimitReached(limit) => Some(format!("too long: it reached its limit of {limit}")),
+            TurnEnd::Cancelled => Some("cancelled".to_owned()),
         };
-        self.history.add_run(&input, &answer, failure);
+        self.history.ask(None);
+        self.history.add_run(&input, &items, failure.as_deref());
         self.directory.write_history(&self.history.file());
         self.directory.write_status(State::Idle);
-        match outcome {
-            TurnEnd::Finished => {
-                self.broadcast(OutLine::shared(Event::TextDone { text: &answer }.encode()));
-                self.stream(&Event::Usage { input_tokens: None, output_tokens: None });
-                self.stream(&Event::TurnEnd { turn: 0, result: RunResult::Finished });
-                self.stream(&Event::RunEnd { result: RunResult::Finished });
+        let result = match outcome {
+            TurnEnd::Finished => RunResult::Finished,
+            TurnEnd::LimitReached(_) => RunResult::LimitReached,
+            TurnEnd::Failed(failure) => return self.error(ErrorCode::ProviderError, &failure.message),
+            TurnEnd::Cancelled => return self.error(ErrorCode::Internal, "Cancelled"),
+        };
+        self.broadcast(OutLine::shared(Event::TextDone { text: &text(&items) }.encode()));
+        let (input_tokens, output_tokens) = usage.unzip();
+        self.stream(&Event::Usage { input_tokens, output_tokens });
+        self.stream(&Event::TurnEnd { turn: 0, result: RunResult::Finished });
+        self.stream(&Event::RunEnd { result });
+    }
+
+    fn add(&mut self, item: TurnItem) {
+        match &item {
+            TurnItem::Text(text) | TurnItem::Notice(text) => self.stream(&Event::TextDelta { text }),
+            TurnItem::ToolCall { id, name, arguments } => {
+                self.stream(&Event::ToolCallDone { id, name, arguments });
             }
-            TurnEnd::Failed(failure) => self.error(ErrorCode::ProviderError, &failure.message),
-            TurnEnd::Cancelled => self.error(ErrorCode::Internal, "Cancelled"),
+            TurnItem::Thought(_) | TurnItem::ToolResult { .. } | TurnItem::Permission { .. } => {}
         }
+        if let Some(run) = &mut self.run {
+            append(&mut run.items, item);
+        }
+    }
+
+    /// Tells everybody what is asked of a person, or that nothing is any more.
+    fn ask(&mut self, questions: Vec<Question>) {
+        let Some(run) = &mut self.run else { return };
+        let is_new = |question: &&Question| !run.questions.contains(question);
+        let new: Vec<Question> = questions.iter().filter(is_new).cloned().collect();
+        let list: Vec<String> =
+            questions.iter().map(|asked| format!("{}: {}", asked.id, asked.text)).collect();
+        run.questions = questions;
+        let is_asked = !list.is_empty();
+        self.history.ask(is_asked.then(|| list.join("; ")));
+        self.directory.write_status(if is_asked { State::Paused } else { State::Running });
+        for Question { id, text } in new {
+            self.warn(&format!("needs an answer: {id}: {text}"));
+        }
+    }
+
+    fn answer(&mut self, from: ClientId, id: &str, option: Choice) {
+        let asked = self.run.as_ref().filter(|run| run.questions.iter().any(|question| question.id == id));
+        match asked {
+            Some(run) if run.turn.answer(id, option) => self.stream(&Event::Answered { id, option }),
+            _ => self.refuse(from, &format!("nothing is asked under the id `{id}`")),
+        }
+    }
+
+    /// Tells those who watch; it is not kept for others.
+    fn warn(&mut self, message: &str) {
+        self.broadcast(notifications::line(message));
     }
 
     /// Makes the socket anew where a cleaner has removed it. The connections that there are stay; those that

@@ -15,21 +15,36 @@ use tokio::net::unix::pipe;
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
+use super::protocol::Choice;
 use super::supervisor::Supervisor;
 use super::text::{Tail, Utf8Stream};
+use super::turn_item::TurnItem;
 
 /// How long a cancelled command has between SIGTERM and SIGKILL.
-const GRACE: Duration = Duration::from_secs(2);
+pub const GRACE: Duration = Duration::from_secs(2);
 /// How much of the end of standard error a failure quotes, in bytes.
-const STDERR_TAIL: usize = 4 << 10;
+pub const STDERR_TAIL: usize = 4 << 10;
 /// How much of it stands in the history, in bytes.
 const REASON_TAIL: usize = 1 << 10;
+
+/// How many questions may wait for an answer at a time.
+pub const MAX_QUESTIONS: usize = 16;
 
 /// What happens in a turn.
 #[derive(Debug)]
 pub enum Progress {
-    /// More text.
-    Text(String),
+    /// More of the turn: text as it comes, anything else whole.
+    Item(TurnItem),
+    /// A tool is called; what with is not told yet.
+    ToolStarted { id: String, name: String },
+    /// What came of a tool: beside its item, as those who watch are told it.
+    ToolEnded { id: String, output: String, is_error: bool },
+    /// Something that those who watch should know.
+    Warning(String),
+    /// What is asked of a person now: all of it, or nothing any more.
+    Asks(Vec<Question>),
+    /// How many tokens went in and came out, as the agent counts them.
+    Usage { input: u64, output: u64 },
     /// The last thing to happen; the command is gone.
     Ended(TurnEnd),
 }
@@ -39,7 +54,16 @@ pub enum Progress {
 pub enum TurnEnd {
     Finished,
     Failed(Failure),
+    /// The agent may not go on, for this reason.
+    LimitReached(&'static str),
     Cancelled,
+}
+
+/// What a person is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Question {
+    pub id: String,
+    pub text: String,
 }
 
 /// Why a turn failed.
@@ -52,7 +76,7 @@ pub struct Failure {
 }
 
 impl Failure {
-    fn of(message: String) -> Failure {
+    pub fn of(message: String) -> Failure {
         Failure { reason: message.clone(), message }
     }
 }
@@ -62,6 +86,16 @@ impl Failure {
 pub struct Turn {
     progress: mpsc::Receiver<Progress>,
     cancel: Option<oneshot::Sender<()>>,
+    /// Where to answer what is asked.
+    answers: Option<mpsc::Sender<(String, Choice)>>,
+}
+
+/// The other end of a turn: what does the work.
+#[derive(Debug)]
+pub struct Work {
+    pub progress: mpsc::Sender<Progress>,
+    pub cancelled: oneshot::Receiver<()>,
+    pub answers: mpsc::Receiver<(String, Choice)>,
 }
 
 impl Turn {
@@ -76,7 +110,22 @@ impl Turn {
             drop(supervisor);
             let _ = sender.send(Progress::Ended(outcome)).await;
         });
-        Turn { progress, cancel: Some(cancel) }
+        Turn { progress, cancel: Some(cancel), answers: None }
+    }
+
+    /// A turn of which the other end is handed to what does the work.
+    pub fn new() -> (Turn, Work) {
+        let (sender, progress) = mpsc::channel(16);
+        let (cancel, cancelled) = oneshot::channel();
+        // Each question is answered once, and there are not more of them at a time.
+        let (answer, answers) = mpsc::channel(MAX_QUESTIONS);
+        let turn = Turn { progress, cancel: Some(cancel), answers: Some(answer) };
+        (turn, Work { progress: sender, cancelled, answers })
+    }
+
+    /// Answers a question; `false`: nobody waits for the answer any more.
+    pub fn answer(&self, id: &str, choice: Choice) -> bool {
+        self.answers.as_ref().is_some_and(|answers| answers.try_send((id.to_owned(), choice)).is_ok())
     }
 
     /// What happens next. Nothing must be asked after [`Progress::Ended`]. Cancel safe.
@@ -155,7 +204,7 @@ impl Answer<'_> {
 
     async fn pass_on(&mut self, text: String) -> Result<(), TurnEnd> {
         self.count(text.len())?;
-        if !text.is_empty() && self.progress.send(Progress::Text(text)).await.is_err() {
+        if !text.is_empty() && self.progress.send(Progress::Item(TurnItem::Text(text))).await.is_err() {
             return Err(TurnEnd::Cancelled);
         }
         Ok(())
@@ -276,7 +325,7 @@ async fn write_some(stdin: &mut Option<pipe::Sender>, bytes: &[u8]) -> io::Resul
 
 /// What is in the pipe now, without waiting for more, and whether more can come. Who holds the other end may write
 /// for ever: what was in the pipe when the command had ended is all that is read.
-fn drain(pipe: &impl AsFd) -> io::Result<(Vec<u8>, bool)> {
+pub fn drain(pipe: &impl AsFd) -> io::Result<(Vec<u8>, bool)> {
     let waiting = usize::try_from(rustix::io::ioctl_fionread(pipe)?).unwrap_or(usize::MAX);
     let mut bytes = Vec::new();
     let mut piece = vec![0; 8 << 10];
@@ -302,7 +351,7 @@ async fn discard(mut pipe: pipe::Receiver) {
 }
 
 /// `sh` exited with status 3: oops
-fn failure(name: &str, status: ExitStatus, errors: &str) -> Failure {
+pub fn failure(name: &str, status: ExitStatus, errors: &str) -> Failure {
     use std::os::unix::process::ExitStatusExt;
     let (how, why) = match (status.code(), status.signal()) {
         (Some(code), _) => (format!("exited with status {code}"), format!("exit status {code}")),

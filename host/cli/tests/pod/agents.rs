@@ -11,7 +11,9 @@ use crate::harness::{Pod, World};
 fn table(world: &World, script: &str, rest: &str) -> String {
     let program = world.script("talker", script);
     let path = world.path("agents.toml");
-    let text = format!("[talker]\nabout = 'talks'\ninstall = 'make talker'\ncommand = ['{program}', 'always']\n{rest}");
+    let text = format!(
+        "[talker]\nabout = 'talks'\ninstall = 'make talker'\ncommand = ['{program}', 'always']\n{rest}"
+    );
     fs::write(&path, text).unwrap();
     path.into_os_string().into_string().unwrap()
 }
@@ -63,7 +65,10 @@ fn without_a_path_that_tells_it_a_conversation_has_begun_with_the_second_message
     let rest = "[talker.conversation]\nfirst = []\nlater = ['--continue']\n";
     let file = table(&world, r#"echo "$@""#, rest);
     let pod = world.pod("x", &["--agents", &file, "--agent", "talker"], &[]);
-    assert_eq!(["a", "b", "c"].map(|message| answer(&pod, message)), ["always", "always --continue", "always --continue"]);
+    assert_eq!(
+        ["a", "b", "c"].map(|message| answer(&pod, message)),
+        ["always", "always --continue", "always --continue"]
+    );
 }
 
 #[cfg(target_os = "linux")]
@@ -166,12 +171,20 @@ fn an_agent_that_cannot_be_run_is_told_of_before_anything_is_left_behind() {
     let wrong = file("wrong.toml", &format!("{text}acp = 1\n"), 0o600);
     let needy = file("needy.toml", &text.replace("'always'", "'${NONE_OF_MINE}'"), 0o600);
     let open = file("open.toml", &text, 0o666);
-    let unfenced = file("unfenced.toml", &format!("{text}[talker.fence]\nimpossible = 'it listens'\n"), 0o600);
+    let unfenced =
+        file("unfenced.toml", &format!("{text}[talker.fence]\nimpossible = 'it listens'\n"), 0o600);
     let alone = ["x", "--agents", &unfenced, "--agent", "talker", "--scope", "read:/usr"];
     let (code, _, said) = pod_tools(&world, &alone);
-    assert!(code == 2 && said.contains("cannot be held to a scope: it listens; `--enforce off`"), "{code} {said}");
+    assert!(
+        code == 2 && said.contains("cannot be held to a scope: it listens; `--enforce off`"),
+        "{code} {said}"
+    );
     for (file, agent, told) in [
-        (&good, "talkre", "no agent is named `talkre`; there are claude, codex, gemini, goose, opencode, talker; did you mean `talker`?"),
+        (
+            &good,
+            "talkre",
+            "no agent is named `talkre`; there are claude, codex, gemini, goose, opencode, talker; did you mean `talker`?",
+        ),
         (&missing, "talker", "no such file; what installs it: make talker"),
         (&wrong, "talker", "wrong.toml:5:7: invalid type: integer `1`"),
         (&needy, "talker", "`${NONE_OF_MINE}` needs the variable NONE_OF_MINE, which is not set"),
@@ -179,7 +192,8 @@ fn an_agent_that_cannot_be_run_is_told_of_before_anything_is_left_behind() {
         (&"/none.toml".to_owned(), "talker", "/none.toml: cannot be read: No such file"),
     ] {
         for options in [&["--scope", "read:/usr"][..], &["--dry-run"]] {
-            let (code, printed, said) = pod_tools(&world, &[&["x", "--agents", file, "--agent", agent], options].concat());
+            let (code, printed, said) =
+                pod_tools(&world, &[&["x", "--agents", file, "--agent", agent], options].concat());
             assert!(code == 2 && printed.is_empty() && said.contains(told), "{code} {said}");
         }
     }

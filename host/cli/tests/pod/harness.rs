@@ -136,6 +136,19 @@ impl World {
         self.start(&self.base(), name, options, program).err().expect("it must not start")
     }
 
+    /// The same of a command line that was changed.
+    #[allow(dead_code, reason = "the hostile suite does without")]
+    pub fn refused_by(
+        &self,
+        command: Command,
+        name: &str,
+        options: &[&str],
+        program: &[&str],
+    ) -> (i32, String) {
+        let started = self.start_by(command, &self.base(), name, options, program);
+        started.err().expect("it must not start")
+    }
+
     /// The allocations of the scope lock.
     pub fn allocations(&self) -> Vec<Value> {
         let table = fs::read_to_string(self.base().join("scope.lock")).unwrap();

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)] // A fault of the harness is a failed test.
 
+mod acp;
+mod acp_faults;
 mod agents;
 mod clients;
 #[cfg(target_os = "linux")]
@@ -10,5 +12,6 @@ mod harness;
 mod life;
 mod names;
 mod namespaces;
+mod permit;
 mod scope;
 mod turns;

@@ -77,11 +77,16 @@ impl Agent {
         let all = |templates: &[Template]| templates.iter().map(expand).collect::<Result<Vec<_>, _>>();
         let path = |template: &Template| {
             let path = PathBuf::from(expand(template)?);
-            if path.is_absolute() { Ok(path) } else { Err(AgentFault::Relative { agent: name.to_owned(), path }) }
+            if path.is_absolute() {
+                Ok(path)
+            } else {
+                Err(AgentFault::Relative { agent: name.to_owned(), path })
+            }
         };
 
         let program = expand(&preset.program)?;
-        let missing = |fault| AgentFault::Missing { agent: name.to_owned(), install: preset.install.clone(), fault };
+        let missing =
+            |fault| AgentFault::Missing { agent: name.to_owned(), install: preset.install.clone(), fault };
         program::check(&program).map_err(missing)?;
         let common = all(&preset.arguments)?;
         let with = |arguments: &[Template]| Ok([common.clone(), all(arguments)?, own.to_vec()].concat());

@@ -14,7 +14,9 @@ pub enum AgentFault {
     Missing { agent: String, install: String, fault: NoProgram },
     #[error("the agent `{agent}`: {fault}")]
     NoValue { agent: String, fault: NoValue },
-    #[error("the agent `{agent}` cannot be held to a scope: {why}; `--enforce off` starts it without a fence")]
+    #[error(
+        "the agent `{agent}` cannot be held to a scope: {why}; `--enforce off` starts it without a fence"
+    )]
     NoFence { agent: String, why: String },
     #[error("the agent `{agent}` needs `{}`, which is no absolute path; set the variables that it is made of", .path.display())]
     Relative { agent: String, path: PathBuf },

@@ -83,7 +83,10 @@ impl fmt::Display for DryRun<'_> {
             line("also", rule)?;
         }
         let ports: Vec<String> = agent.fenced.ports.iter().chain(self.ports).map(u16::to_string).collect();
-        line("TCP ports", &if ports.is_empty() { "none, and no network".to_owned() } else { ports.join(", ") })?;
+        line(
+            "TCP ports",
+            &if ports.is_empty() { "none, and no network".to_owned() } else { ports.join(", ") },
+        )?;
         for (name, value) in &agent.fenced.set {
             line("sets", &format_args!("{name}={}", Word(value)))?;
         }

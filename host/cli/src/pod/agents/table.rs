@@ -192,7 +192,8 @@ impl Entry {
     fn understood(self) -> Result<Preset, (Range<usize>, &'static str)> {
         let span = self.command.span();
         let mut words = self.command.into_inner().into_iter();
-        let program = words.next().ok_or((span, "`command` is empty; write the program, and its arguments"))?;
+        let program =
+            words.next().ok_or((span, "`command` is empty; write the program, and its arguments"))?;
         let memory = match (self.acp, self.conversation) {
             (false, None) => Memory::None,
             (true, None) => Memory::Acp,
@@ -245,7 +246,10 @@ impl TryFrom<String> for Variable {
         if is_name(&name) {
             return Ok(Variable(name));
         }
-        Err(format!("`{}` is no name of a variable; write the name alone, without a value", name.escape_debug()))
+        Err(format!(
+            "`{}` is no name of a variable; write the name alone, without a value",
+            name.escape_debug()
+        ))
     }
 }
 

@@ -32,10 +32,16 @@ fn what_is_wrong_is_told_with_its_line_and_column() {
         (AGENT.replace("[x]", "[X]"), "f:1:2: `X` names no agent"),
         (AGENT.replace("[x]", "[list]"), "f:1:2: `list` names no agent"),
         (format!("{AGENT}env = ['A=b']\n"), "f:5:7: `A=b` is no name of a variable"),
-        (format!("{AGENT}[x.fence]\nalso = ['read:/', 'all:/']\n"), "f:6:8: it is `read:PATH` or `write:DIR`"),
+        (
+            format!("{AGENT}[x.fence]\nalso = ['read:/', 'all:/']\n"),
+            "f:6:8: it is `read:PATH` or `write:DIR`",
+        ),
         (format!("{AGENT}[x.fence]\nconnect-ports = [443, 0]\n"), "f:6:17: a port is a number"),
         (format!("{AGENT}[x.fence]\nset = {{ 'A=' = 'b' }}\n"), "f:6:9: `A=` is no name"),
-        (format!("{AGENT}acp = true\n[x.conversation]\nfirst = []\nlater = []\n"), "f:6:1: an agent with `acp = true`"),
+        (
+            format!("{AGENT}acp = true\n[x.conversation]\nfirst = []\nlater = []\n"),
+            "f:6:1: an agent with `acp = true`",
+        ),
     ] {
         let fault = fault(&text);
         if !fault.starts_with(told) {

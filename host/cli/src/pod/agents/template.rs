@@ -29,7 +29,9 @@ enum Part {
 pub enum NoTemplate {
     #[error("`${{` has no `}}` behind it")]
     Open,
-    #[error("`${{{0}}}` names no variable; a name has letters, digits and `_`, and no digit at its beginning")]
+    #[error(
+        "`${{{0}}}` names no variable; a name has letters, digits and `_`, and no digit at its beginning"
+    )]
     Name(String),
     #[error("it has a zero byte, which no program can be given")]
     Zero,
