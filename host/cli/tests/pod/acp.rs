@@ -17,9 +17,9 @@ pub fn agent() -> String {
 
 /// A pod around it.
 pub fn pod(world: &World, options: &[&str], arguments: &[&str]) -> Pod {
-    let options: Vec<&str> = [&["--acp"], options].concat();
+    let options: Vec<&str> = [&["--acp"][..], options].concat();
     let agent = agent();
-    let program: Vec<&str> = [&[agent.as_str()], arguments].concat();
+    let program: Vec<&str> = [&[agent.as_str()][..], arguments].concat();
     world.pod("x", &options, &program)
 }
 
@@ -120,7 +120,7 @@ fn its_files_are_the_scopes() {
     fs::write(read.join("x"), "inside").unwrap();
     fs::write(out.join("x"), "outside").unwrap();
     let scope = [format!("read:{}", read.display()), format!("write:{}", write.display())];
-    let options = ["--scope", &scope[0], "--scope", &scope[1], "--enforce", "off"];
+    let options: [&str; 6] = ["--scope", &scope[0], "--scope", &scope[1], "--enforce", "off"];
     let pod = pod(&world, &options, &[]);
     let mut client = pod.connect();
     let mut told = |message: String| say(&mut client, &message);
@@ -149,7 +149,7 @@ fn behind_a_fence_it_is_not_given_the_operators_own_either() {
         .env_remove("XDG_CACHE_HOME");
     let (agent, scope) = (agent(), format!("write:{}", home.display()));
     let also = format!("read:{}", Path::new(&agent).parent().unwrap().display());
-    let options = ["--acp", "--scope", &scope, "--also", &also];
+    let options: [&str; 5] = ["--acp", "--scope", &scope, "--also", &also];
     let pod = world.pod_by(command, "x", &options, &[agent.as_str()]);
     let mut client = pod.connect();
     assert_eq!(say(&mut client, &format!("read {}/notes", home.display())), "mine");

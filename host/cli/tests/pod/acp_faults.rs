@@ -12,8 +12,8 @@ use crate::harness::*;
 fn what_is_no_agent_is_no_pod_and_leaves_nothing() {
     let world = World::new();
     let agent = agent();
-    for (start, options, why) in [
-        ("dies", &[][..], "exited with status 3: no key was given before it had answered `initialize`"),
+    let cases: &[(&str, &[&str], &str)] = &[
+        ("dies", &[], "exited with status 3: no key was given before it had answered `initialize`"),
         (
             "garbage",
             &[],
@@ -35,8 +35,9 @@ fn what_is_no_agent_is_no_pod_and_leaves_nothing() {
             "it answered `session/new`: Authentication required; it may want to be logged in first (A key)",
         ),
         ("ok", &["--resume"], "it can go on with no session"),
-    ] {
-        let options: Vec<&str> = [&["--acp"], options].concat();
+    ];
+    for &(start, options, why) in cases {
+        let options: Vec<&str> = [&["--acp"][..], options].concat();
         let mut command = world.command(&world.base());
         command.env("XDG_STATE_HOME", world.path("state"));
         let (code, said) = world.refused_by(command, "x", &options, &[agent.as_str(), start]);
@@ -57,11 +58,11 @@ fn an_agent_that_dies_in_mid_turn_fails_it_and_is_started_again() {
     client.run("die 7");
     let error = client.data("error");
     assert_eq!(error["code"], "provider_error");
-    assert!(error["message"].as_str().unwrap().ends_with("exited with status 7: out of memory\n"), "{error}");
+    assert!(error["message"].as_str().unwrap().ends_with("exited with status 7: out of memory"), "{error}");
     let items = client.history()["items"].clone();
     assert_eq!(
         (&items[1], &items[2]),
-        (&answer("half", "incomplete"), &failure("exit status 7: out of memory\n"))
+        (&answer("half", "incomplete"), &failure("exit status 7: out of memory"))
     );
     assert_eq!(pod.state(), "idle");
     let next = say(&mut client, "count");
@@ -114,7 +115,7 @@ fn a_conversation_goes_on_with_the_next_pod_of_that_name() {
     let begin = |options: &[&str]| {
         let mut command = world.command(&world.base());
         command.env("XDG_STATE_HOME", world.path("state"));
-        let options: Vec<&str> = [&["--acp"], options].concat();
+        let options: Vec<&str> = [&["--acp"][..], options].concat();
         world.pod_by(command, "x", &options, &[agent.as_str(), "ok", memory.to_str().unwrap()])
     };
     let end = |mut pod: Pod| {

@@ -48,7 +48,7 @@ impl Incoming<'_> {
     /// Fails with why the line is no message, and its beginning.
     pub fn decode(line: &[u8]) -> Result<Incoming<'_>, String> {
         let wrong = |why: &str| {
-            let shown = String::from_utf8_lossy(&line[..line.len().min(SHOWN)]);
+            let shown = String::from_utf8_lossy(line[..line.len().min(SHOWN)].trim_ascii_end());
             format!("{why}: `{shown}`")
         };
         let text = std::str::from_utf8(line).map_err(|_| wrong("not UTF-8"))?;

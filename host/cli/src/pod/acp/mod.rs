@@ -29,7 +29,7 @@ mod process;
 mod transcript;
 mod turn;
 
-pub use self::agent::{Agent, Started};
+pub use self::agent::Agent;
 pub use self::driver::Setting;
 pub use self::files::Files;
 pub use self::options::AcpOptions;

@@ -95,8 +95,8 @@ mod tests {
         let (read, write, out) = ("/nowhere/read/x", "/nowhere/write/x", "/nowhere/out/x");
         use ToolKind::{Edit, Execute, Fetch, Other, Read, Search, Think};
         use Verdict::{Allowed, Asked, Refused};
-        for (permit, kind, files, is_fenced, verdict) in [
-            (Permit::Scope, Read, &[read, write][..], true, Allowed),
+        let cases: &[(Permit, ToolKind, &[&str], bool, Verdict)] = &[
+            (Permit::Scope, Read, &[read, write], true, Allowed),
             (Permit::Scope, Read, &[read, out], true, Refused),
             (Permit::Scope, Read, &[], true, Refused),
             (Permit::Scope, Edit, &[write], true, Allowed),
@@ -113,7 +113,8 @@ mod tests {
             (Permit::Read, Execute, &[], true, Refused),
             (Permit::Deny, Read, &[read], true, Refused),
             (Permit::Ask, Think, &[], true, Asked),
-        ] {
+        ];
+        for &(permit, kind, files, is_fenced, verdict) in cases {
             assert_eq!(judge(permit, kind, files, is_fenced), verdict, "{permit:?} {kind:?} {files:?}");
         }
     }
