@@ -3,6 +3,7 @@
 //! Exit status: 0 done, 1 the tool failed, 2 used wrongly, 130 interrupted. Results go to standard output,
 //! everything else to standard error.
 
+mod alike;
 mod answer;
 mod artifacts;
 mod audit;
@@ -32,6 +33,7 @@ mod mcp;
 mod newcomers;
 mod operator_log;
 mod options;
+mod places;
 mod pod;
 mod pod_files;
 mod secret_file;
@@ -178,6 +180,8 @@ fn is_wrong_use(error: &anyhow::Error) -> bool {
         error.downcast_ref(),
         Some(SetUpError::GrantsFile(_) | SetUpError::Audit(_) | SetUpError::NoToken)
     ) || error.is::<pod::NoProgram>()
+        || error.is::<pod::AgentFault>()
+        || error.is::<pod::NoTable>()
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

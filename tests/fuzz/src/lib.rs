@@ -153,6 +153,8 @@ mod imports {
     }
 }
 
+#[path = "../../../host/cli/src/alike.rs"]
+mod alike;
 #[path = "../../../host/cli/src/escaped.rs"]
 mod escaped;
 #[path = "../../../host/cli/src/grants_file/mod.rs"]
@@ -165,6 +167,8 @@ pub mod input_lines;
 mod limit_options;
 #[path = "../../../host/cli/src/operator_log.rs"]
 mod operator_log;
+#[path = "../../../host/cli/src/places.rs"]
+mod places;
 #[path = "../../../host/cli/src/streams.rs"]
 mod streams;
 #[path = "../../../host/cli/src/token.rs"]

@@ -8,9 +8,10 @@ use pod_tools_host::{Grant, Limits, Verb};
 use serde::Serialize;
 
 use super::exposure::exposures;
-use super::fault::{Fault, Position, fault};
+use super::fault::{Fault, fault};
 use super::file::{GrantsFile, GrantsOfCaller, Placed};
 use crate::limit_options::{GivenLimit, GivenLimits};
+use crate::places::Position;
 
 /// The most names of pods that people are shown of one grant.
 const MAX_NAMES: usize = 10;

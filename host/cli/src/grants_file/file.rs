@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use pod_tools_host::Grant;
 use pod_tools_host::registry::Reader;
 
-use super::fault::{GrantsFileError, Position, fault};
+use super::fault::{GrantsFileError, fault};
 use crate::limit_options::{GivenLimit, GivenLimits};
+use crate::places::Position;
 
 /// A file of grants has some dozens of lines; more than this is not one.
 const MAX_BYTES: u64 = 256 << 10;

@@ -8,9 +8,11 @@ use pod_tools_host::{Grant, GrantParseError, Verb};
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
-use super::fault::{Fault, GrantsFileError, Position, Positions, fault};
+use super::fault::{Fault, GrantsFileError, fault};
 use super::file::{Content, GrantsFile, GrantsOfCaller, Placed};
+use crate::alike::did_you_mean;
 use crate::limit_options::{GivenLimit, LIMITS};
+use crate::places::{Position, Positions};
 
 const GRANTS: &str = "grants";
 const ALLOW_SOCKETS: &str = "allow-sockets";
@@ -21,9 +23,6 @@ const KEYS: [&str; 4] = [GRANTS, ALLOW_SOCKETS, TABLE_OF_LIMITS, CALLER];
 const NAME: &str = "name";
 const TOKEN_FILE: &str = "token-file";
 const KEYS_OF_CALLER: [&str; 3] = [NAME, TOKEN_FILE, GRANTS];
-
-/// How alike two words must be for one to have been meant by the other: as clap has it.
-const ALIKE: f64 = 0.7;
 
 impl GrantsFile {
     /// Reads and checks a file.
@@ -318,13 +317,6 @@ fn directory(text: &str) -> Result<PathBuf, String> {
         Ok(_) => Err(format!("`{shown}` is not a directory; name one beneath which sockets may lie")),
         Err(error) => Err(format!("`{shown}` cannot be used: {error}; make it, or take it out")),
     }
-}
-
-/// What to add to a message about a word that is not known; nothing if no word is like it.
-fn did_you_mean<'a>(word: &str, words: impl IntoIterator<Item = &'a str>) -> String {
-    let alike = words.into_iter().map(|known| (strsim::jaro(word, known), known));
-    let best = alike.filter(|(likeness, _)| *likeness >= ALIKE).max_by(|a, b| a.0.total_cmp(&b.0));
-    best.map_or(String::new(), |(_, known)| format!("; did you mean `{known}`?"))
 }
 
 fn article(kind: &str) -> &'static str {

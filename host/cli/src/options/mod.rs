@@ -264,13 +264,6 @@ impl Granted {
 
 impl HostOptions {
     /// Of a command line with these arguments.
-    /// The directory of this program's among those of a kind that the user has.
-    fn of_user(variable: &str, beneath_home: &str) -> Option<PathBuf> {
-        let named = std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
-        let home = || Some(PathBuf::from(std::env::var_os("HOME")?).join(beneath_home));
-        named.or_else(home).map(|directory| directory.join("pod-tools"))
-    }
-
     #[cfg(test)]
     pub fn parsed(arguments: &[&str]) -> Self {
         use clap::{Args, FromArgMatches};
@@ -349,4 +342,11 @@ fn check_component(name: &str) -> anyhow::Result<()> {
     let plain = matches!((components.next(), components.next()), (Some(Component::Normal(only)), None) if only == name);
     anyhow::ensure!(plain, "the spawner's name {name:?} is not the name of a directory beneath the base");
     Ok(())
+}
+
+/// The directory of this program's among those of a kind that the user has.
+fn of_user(variable: &str, beneath_home: &str) -> Option<PathBuf> {
+    let named = std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
+    let home = || Some(PathBuf::from(std::env::var_os("HOME")?).join(beneath_home));
+    named.or_else(home).map(|directory| directory.join("pod-tools"))
 }

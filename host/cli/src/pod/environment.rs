@@ -64,6 +64,16 @@ pub fn of_command(
     passed.chain(told.into_iter().map(|(name, value)| (name.into(), value))).collect()
 }
 
+/// The names of all variables that are handed over.
+pub fn names(handed: &[Handed]) -> Vec<String> {
+    let mut names: Vec<String> = std::env::vars_os()
+        .filter(|(name, _)| is_handed(handed, name))
+        .map(|(name, _)| name.to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    names
+}
+
 fn is_handed(handed: &[Handed], name: &OsStr) -> bool {
     let begins = |prefix: &str| name.as_bytes().starts_with(prefix.as_bytes());
     let by_base = BASE.iter().any(|base| name == *base) || BASE_PREFIXES.iter().any(|prefix| begins(prefix));

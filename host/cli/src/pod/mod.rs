@@ -10,6 +10,7 @@
 //! of a pod do not outlive it, however it ends ([`supervisor`]).
 
 mod acp;
+mod agents;
 mod around;
 mod background;
 mod client;
@@ -18,6 +19,7 @@ mod ending;
 mod environment;
 mod fence;
 mod history;
+mod later;
 mod limits;
 pub mod log;
 mod name;
@@ -53,6 +55,8 @@ use tokio::net::UnixListener;
 use tokio::sync::Mutex;
 
 use self::acp::{AcpOptions, Agent, Files, Place, Setting};
+pub use self::agents::{AgentFault, NoTable};
+use self::agents::{AgentOptions, DryRun};
 use self::around::Around;
 use self::background::Background;
 pub use self::background::SERVICE_MANAGER;
@@ -78,7 +82,7 @@ use self::worker::Worker;
 use crate::exit::INTERRUPTED;
 use crate::options::HostOptions;
 use crate::options::remedy::explained;
-use crate::streams::tell;
+use crate::streams::{Form, tell, write_out};
 
 /// Run a pod in the foreground, with a command as its model
 ///
@@ -95,7 +99,11 @@ use crate::streams::tell;
 #[derive(Debug, clap::Args)]
 pub struct PodArgs {
     /// The pod's name: a directory of that name beneath the base directory is made for it
+    #[arg(required = false, required_unless_present = "agent", default_value_if("agent", "list", "list"))]
     name: PodName,
+
+    #[command(flatten)]
+    agents: AgentOptions,
 
     /// What the pod may touch: `read:DIR`, `write:DIR`, or `write-flat:DIR` for a directory without what is
     /// below its children. Entered in the scope lock, and enforced as --enforce says
@@ -141,8 +149,8 @@ pub struct PodArgs {
     #[arg(long, hide = true)]
     background: bool,
 
-    /// The command, found by PATH, and its arguments
-    #[arg(last = true, required = true, value_name = "COMMAND")]
+    /// The command, found by PATH, and its arguments; those that an agent has beside its own
+    #[arg(last = true, required = false, required_unless_present = "agent", value_name = "COMMAND")]
     command: Vec<OsString>,
 }
 
@@ -150,6 +158,41 @@ impl PodArgs {
     /// What the pod is to be called.
     pub fn name(&self) -> &PodName {
         &self.name
+    }
+
+    /// Shows what is asked for in place of a pod; `false`: a pod is to be run.
+    ///
+    /// # Errors
+    /// Where it cannot be said what would be run, or not be written.
+    pub fn show_instead(&self) -> anyhow::Result<bool> {
+        let Some(shown) = self.instead()? else { return Ok(false) };
+        write_out(&shown, Form::Text, 0)?;
+        Ok(true)
+    }
+
+    /// What is to be shown, where no pod is to be run: the table of agents, or what a pod would run.
+    fn instead(&self) -> anyhow::Result<Option<String>> {
+        if let Some(table) = self.agents.list() {
+            return Ok(Some(table?.to_string()));
+        }
+        if !self.agents.dry_run {
+            return Ok(None);
+        }
+        let mut agent = self.agents.choice(self.command.clone())?.in_any_conversation()?;
+        agent.may_be(self.fence.enforced(&self.scope))?;
+        agent.acp |= self.acp.acp;
+        let (also, ports) = self.fence.holes();
+        let env = [&*self.env, &*agent.env].concat();
+        let shown = DryRun {
+            name: self.name.as_str(),
+            agent: &agent,
+            scope: &self.scope,
+            enforce: self.fence.enforced(&self.scope),
+            also,
+            ports,
+            variables: environment::names(&env),
+        };
+        Ok(Some(shown.to_string()))
     }
 }
 
@@ -159,6 +202,9 @@ impl PodArgs {
 /// Whatever keeps it from starting, the name being taken and a conflict of scopes included; and what could
 /// not be taken back in the end.
 pub async fn run(args: PodArgs, host: &HostOptions) -> anyhow::Result<ExitCode> {
+    if args.show_instead()? {
+        return Ok(ExitCode::SUCCESS);
+    }
     let background = args.background.then(Background::enter);
     // From here on a signal waits until the pod is up, and then ends it in good order.
     let mut signals = match background {
@@ -217,9 +263,21 @@ struct Pod {
 
 impl Pod {
     async fn start(args: PodArgs, host: &HostOptions, signals: &mut Signals) -> anyhow::Result<Pod> {
-        let PodArgs { name, scope, fence, acp, resume, env, max_history, max_turn_output, command } = args;
-        let (program, arguments) = command.split_first().context("no command was given")?;
-        program::check(program)?;
+        let PodArgs {
+            name,
+            agents,
+            scope,
+            mut fence,
+            acp,
+            resume,
+            mut env,
+            max_history,
+            max_turn_output,
+            command,
+        } = args;
+        let choice = agents.choice(command)?;
+        // What cannot be run is told before anything is entered anywhere.
+        choice.in_any_conversation()?.may_be(fence.enforced(&scope))?;
         let make_base = DirBuilder::new().recursive(true).mode(0o700).create(&host.base_dir);
         make_base.with_context(|| format!("cannot make the base directory `{}`", host.base_dir.display()))?;
         // What others are told is one path, however the directory was given.
@@ -262,12 +320,10 @@ impl Pod {
             base: &base,
             scope_lock: &host.scope_lock,
             directories: host.operators_directories(),
-            files: host.operators_files(),
+            files: host.operators_files().into_iter().chain(agents.file().map(Path::to_owned)).collect(),
             life: life_byte,
         };
         let own = base.join(name.as_str());
-        let plan = fence.plan(&scope, &hidden, &own, program)?;
-        let mut greeting = greeting(&name, &scope, &command)?;
         let mut session = if resume {
             let state =
                 host.state_directory().context("there is no directory to keep conversations in; set HOME")?;
@@ -275,23 +331,29 @@ impl Pod {
         } else {
             Session::new()
         };
-        let command_line = CommandLine {
-            program: program.clone(),
-            arguments: arguments.to_vec(),
-            environment: environment::of_command(
-                &env,
-                [
-                    ("POD_NAME", name.as_str().into()),
-                    ("POD_SOCKET", socket.clone().into()),
-                    session.variable(),
-                ],
-            ),
+        let agent = choice.in_conversation(session.id())?;
+        let mut greeting = greeting(&name, &scope, &agent)?;
+        let told =
+            [("POD_NAME", name.as_str().into()), ("POD_SOCKET", socket.clone().into()), session.variable()];
+        env.extend(agent.env);
+        let mut command_line = CommandLine {
+            program: agent.program,
+            arguments: agent.arguments,
+            later: agent.later,
+            environment: environment::of_command(&env, told),
         };
+        if fence.enforced(&scope) != Enforce::Off {
+            fence.open(agent.fenced.rules()?, &agent.fenced.ports);
+            let set = agent.fenced.set.into_iter().map(|(name, value)| (name.into(), value));
+            command_line.environment.extend(set);
+            command_line.program = agent.fenced.file.map_or(command_line.program, Into::into);
+        }
+        let plan = fence.plan(&scope, &hidden, &own, &command_line.program)?;
         // What the command starts may live on when the pod is killed: as long as it does, the pod counts as living.
         let hidden = plan.as_ref().map_or_else(Vec::new, |plan| plan.hidden.clone());
         let (supervisor, held) = Supervisor::start(command_line, plan, of_started)?;
         let mut recalled = Vec::new();
-        let worker = if acp.acp {
+        let worker = if acp.acp || agent.acp {
             let is_fenced = held.enforce != Enforce::Off && held.missing.is_empty();
             let place = Place::new(&scope, greeting.cwd.clone().into(), held.enforce != Enforce::Off);
             let setting = Setting {
@@ -342,10 +404,11 @@ fn is_same_directory(one: &Path, other: &Path) -> bool {
     matches!((identity(one), identity(other)), (Ok(one), Ok(other)) if one == other)
 }
 
-fn greeting(name: &PodName, scope: &[ScopeRule], command: &[OsString]) -> anyhow::Result<Greeting> {
+fn greeting(name: &PodName, scope: &[ScopeRule], agent: &agents::Agent) -> anyhow::Result<Greeting> {
     let cwd =
         std::env::current_dir().context("cannot tell the current directory; change to one that exists")?;
-    let words: Vec<_> = command.iter().map(|word| word.to_string_lossy()).collect();
+    let words = [&agent.program].into_iter().chain(&agent.arguments);
+    let words: Vec<_> = words.map(|word| word.to_string_lossy()).collect();
     Ok(Greeting {
         pod_name: name.as_str().to_owned(),
         cwd: cwd.to_string_lossy().into_owned(),

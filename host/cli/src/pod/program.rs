@@ -7,12 +7,16 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, access};
 
+use super::later::Later;
+
 /// What to run.
 #[derive(Clone, Debug)]
 pub struct CommandLine {
     /// Found by `PATH` as usual.
     pub program: OsString,
+    /// Its arguments; those of the first message, where there are others later.
     pub arguments: Vec<OsString>,
+    pub later: Option<Later>,
     /// All of its environment.
     pub environment: Vec<(OsString, OsString)>,
 }

@@ -90,6 +90,11 @@ impl Session {
         self.file.as_deref()
     }
 
+    /// Its id.
+    pub fn id(&self) -> &str {
+        &self.state.session
+    }
+
     /// What the command finds in its environment, the same each time that it is run.
     pub fn variable(&self) -> (&'static str, OsString) {
         (SESSION, self.state.session.clone().into())

@@ -58,6 +58,9 @@ pub struct SpawnArgs {
 
 /// `arguments` are those of the pod's own process.
 pub async fn run(args: SpawnArgs, host: &HostOptions, arguments: Vec<OsString>) -> anyhow::Result<ExitCode> {
+    if args.pod.show_instead()? {
+        return Ok(ExitCode::SUCCESS);
+    }
     let mut interrupt = Interrupt::catch()?;
     // A pod is not to hold open what its starter's starter waits for the end of.
     keep_descriptors();

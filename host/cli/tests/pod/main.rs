@@ -4,6 +4,7 @@
 
 mod acp;
 mod acp_faults;
+mod agents;
 mod background;
 mod clients;
 #[cfg(target_os = "linux")]

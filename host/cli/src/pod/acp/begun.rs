@@ -7,7 +7,7 @@ use agent_client_protocol_schema::v1::SessionId;
 use crate::pod::history::Recalled;
 
 /// What an agent is and can.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Abilities {
     /// Its name and version, where it says them.
     pub name: Option<String>,

@@ -9,7 +9,7 @@ use agent_client_protocol_schema::v1::{Error, ErrorCode, RequestId, SessionId};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-use super::begun::{Abilities, Begun, NoSession};
+use super::begun::{Begun, NoSession};
 use super::files::Files;
 use super::message::{Incoming, response};
 use super::permit::Permit;
@@ -54,7 +54,6 @@ pub struct Driver {
     pub(super) most: usize,
     start_timeout: Duration,
     pub(super) session: Option<SessionId>,
-    abilities: Abilities,
     last_id: i64,
     /// How many questions were asked of a person.
     pub(super) questions: u64,
@@ -88,7 +87,6 @@ impl Driver {
             most,
             start_timeout,
             session: None,
-            abilities: Abilities::default(),
             last_id: 0,
             questions: 0,
             gone: None,
@@ -103,7 +101,6 @@ impl Driver {
         let reason = match shaken {
             Ok(Ok(begun)) => {
                 self.session = Some(begun.id.clone());
-                self.abilities = begun.abilities.clone();
                 return Ok(begun);
             }
             Ok(Err(reason)) => reason,

@@ -65,7 +65,7 @@ impl Files {
         let mut file = self.open_file(path, Access::Read, &options)?;
         let mut text = Vec::new();
         let failed = |source| FileRefused::Failed { word: "read", path: shown(path), source };
-        file.by_ref().take(MOST + 1).read_to_end(&mut text).map_err(failed)?;
+        Read::by_ref(&mut file).take(MOST + 1).read_to_end(&mut text).map_err(failed)?;
         if text.len() as u64 > MOST {
             return Err(FileRefused::Unfit { path: shown(path), what: "too long" });
         }

@@ -11,7 +11,7 @@ pub struct AcpOptions {
     /// COMMAND is an agent of the Agent Client Protocol, version 1: it is started once, speaks JSON-RPC on its standard
     /// streams, and keeps one session for the pod's life. It is offered the scope's files, and no terminals. Where it
     /// ends, it is started again for the next message
-    #[arg(long)]
+    #[arg(long, group = "an agent")]
     pub acp: bool,
 
     /// What the agent is permitted that asks: `deny`, nothing; `read`, to read and search within the scope; `scope`, what
@@ -23,7 +23,7 @@ pub struct AcpOptions {
         value_name = "deny|read|scope|ask",
         default_value = "scope",
         hide_possible_values = true,
-        requires = "acp"
+        requires = "an agent"
     )]
     pub permit: Permit,
 
@@ -33,7 +33,7 @@ pub struct AcpOptions {
         value_name = "DURATION",
         value_parser = units::duration,
         default_value = "60s",
-        requires = "acp"
+        requires = "an agent"
     )]
     pub start_timeout: Duration,
 }

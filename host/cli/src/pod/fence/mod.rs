@@ -35,6 +35,13 @@ mod rights;
 mod root;
 mod start;
 
+use std::path::Path;
+
 pub use self::laid::Fence;
 pub use self::options::{FenceOptions, Hidden};
 pub use self::plan::{Enforce, Held, Plan};
+
+/// Whether a path is where programs are, so that it is shown behind every fence.
+pub fn has_programs(path: &Path) -> bool {
+    start::PROGRAMS.iter().any(|programs| path.starts_with(programs))
+}

@@ -55,6 +55,17 @@ impl FenceOptions {
         self.enforce.unwrap_or(if scope.is_empty() { Enforce::Off } else { Enforce::Strict })
     }
 
+    /// What the command line adds to the scope, and the ports that it opens.
+    pub fn holes(&self) -> (&[ScopeRule], &[u16]) {
+        (&self.also, &self.ports)
+    }
+
+    /// Adds to both what the command needs, where there is a fence.
+    pub fn open(&mut self, also: Vec<ScopeRule>, ports: &[u16]) {
+        self.also.extend(also);
+        self.ports.extend(ports);
+    }
+
     /// The fence, `None` where there is to be none.
     pub fn plan(
         &self,

@@ -38,6 +38,17 @@ impl FromStr for Enforce {
     }
 }
 
+/// As it is written.
+impl fmt::Display for Enforce {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Enforce::Strict => "strict",
+            Enforce::BestEffort => "best-effort",
+            Enforce::Off => "off",
+        })
+    }
+}
+
 /// The fence that is to be laid. All paths are absolute and without links.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {

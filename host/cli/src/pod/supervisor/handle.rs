@@ -182,10 +182,17 @@ impl Link {
         if let Some(fence) = fence {
             supervisor.args(["--fence", &serde_json::to_string(fence)?]);
         }
+        if let Some(later) = &command.later {
+            supervisor.args(["--first", &command.arguments.len().to_string()]);
+            if let Some(begun) = &later.begun {
+                supervisor.arg("--begun").arg(begun);
+            }
+        }
         let started = supervisor
             .arg("--")
             .arg(&command.program)
             .args(&command.arguments)
+            .args(command.later.iter().flat_map(|later| &later.arguments))
             .env_clear()
             .envs(command.environment.iter().cloned())
             .stdin(Stdio::from(OwnedFd::from(its)))

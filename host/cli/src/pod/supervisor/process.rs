@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
@@ -23,6 +24,7 @@ use super::descendants::{descendants, groups_beneath};
 use super::wire::{END, KILL, RUN, Reply, TERMINATE, encode_laid, receive};
 use crate::inherited::keep_descriptors;
 use crate::pod::fence::{Fence, Plan};
+use crate::pod::later;
 use crate::pod::session::TURN;
 
 /// How long what is left has between SIGTERM and SIGKILL when the pod ends in good order.
@@ -49,9 +51,28 @@ struct SupervisorArgs {
     #[arg(long)]
     fence: Option<String>,
 
+    /// How many of the arguments are for the message that begins the conversation; the others are for later ones
+    #[arg(long)]
+    first: Option<usize>,
+
+    /// A path that is there when it has begun
+    #[arg(long)]
+    begun: Option<PathBuf>,
+
     /// The command, found by PATH, and its arguments
     #[arg(last = true, required = true, value_name = "COMMAND")]
     command: Vec<OsString>,
+}
+
+impl SupervisorArgs {
+    /// The program, and its arguments for the message of that number.
+    fn command(&self, turn: u64) -> Option<(&OsString, &[OsString])> {
+        let (program, arguments) = self.command.split_first()?;
+        let Some(first) = self.first else { return Some((program, arguments)) };
+        let (first, later) = arguments.split_at_checked(first)?;
+        let begun = later::has_begun(self.begun.as_deref(), turn);
+        Some((program, if begun { later } else { first }))
+    }
 }
 
 /// Is the supervisor, in place of all else that the program is.
@@ -70,7 +91,7 @@ fn serve(args: SupervisorArgs) -> io::Result<()> {
         None => None,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(serve_pod(args.command, fence))
+    runtime.block_on(serve_pod(args, fence))
 }
 
 /// Lays the fence, and tells the pod what came of it.
@@ -86,7 +107,7 @@ fn lay(plan: &str) -> io::Result<Fence> {
     fence.ok_or_else(|| io::ErrorKind::Unsupported.into())
 }
 
-async fn serve_pod(command: Vec<OsString>, fence: Option<Fence>) -> io::Result<()> {
+async fn serve_pod(args: SupervisorArgs, fence: Option<Fence>) -> io::Result<()> {
     let socket = StdUnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
     socket.set_nonblocking(true)?;
     let mut pod = UnixStream::from_std(socket)?;
@@ -97,7 +118,7 @@ async fn serve_pod(command: Vec<OsString>, fence: Option<Fence>) -> io::Result<(
     let _ = rustix::process::set_child_subreaper(Some(getpid()));
     // Also where the pod's parent has left this signal ignored, which would lose how commands end.
     let mut ended = signal(SignalKind::child())?;
-    let mut commands = Commands { command, fence, running: None };
+    let mut commands = Commands { args, fence, running: None };
     loop {
         tokio::select! {
             request = pod.async_io(Interest::READABLE, || receive(&pod)) => match request {
@@ -133,6 +154,12 @@ fn detach(args: &SupervisorArgs) -> io::Result<()> {
     if let Some(fence) = &args.fence {
         program.args(["--fence", fence]);
     }
+    if let Some(first) = args.first {
+        program.args(["--first", &first.to_string()]);
+    }
+    if let Some(begun) = &args.begun {
+        program.arg("--begun").arg(begun);
+    }
     program.args(["--detached", "--"]).args(&args.command).spawn().map(drop)
 }
 
@@ -146,7 +173,7 @@ pub fn program() -> io::Result<Command> {
 }
 
 struct Commands {
-    command: Vec<OsString>,
+    args: SupervisorArgs,
     fence: Option<Fence>,
     running: Option<Running>,
 }
@@ -161,7 +188,7 @@ struct Running {
 impl Commands {
     fn start(&mut self, turn: u64, streams: Vec<OwnedFd>) -> Reply {
         let (Some((program, arguments)), Ok([stdin, stdout, stderr, life])) =
-            (self.command.split_first(), <[OwnedFd; 4]>::try_from(streams))
+            (self.args.command(turn), <[OwnedFd; 4]>::try_from(streams))
         else {
             return Reply::Refused(rustix::io::Errno::INVAL.raw_os_error());
         };
