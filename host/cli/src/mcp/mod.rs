@@ -32,7 +32,6 @@ mod stdio;
 mod transcripts;
 mod watcher;
 
-use std::fmt;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
@@ -43,6 +42,7 @@ use self::args::Http;
 pub use self::args::McpArgs;
 pub use self::client_log::ClientLog;
 use self::http::address::Address;
+use self::install::{Client, Wanted};
 use self::reader::{InUse, Readers};
 use self::server::McpServer;
 use crate::exit::{INTERRUPTED, TERMINATED};
@@ -67,33 +67,15 @@ pub async fn run(args: McpArgs, host: &HostOptions) -> anyhow::Result<ExitCode> 
     if let Some(client) = args.print_config {
         return print_config::run(client, host).await;
     }
-    let address = match (args.install, args.http.clone()) {
-        (Some(client), http) => {
-            let url = match http {
-                None => None,
-                Some(Http::At(url)) => Some(url),
-                Some(Http::Listen(Address(address))) => {
-                    return Ok(used_wrongly(format_args!(
-                        "--install with --http (POD_TOOLS_HTTP) takes the URL of a server: http://{address}/mcp. Without \
-                     it, the client starts a server of its own"
-                    )));
-                }
-            };
-            let wanted = install::Wanted { client, url, remove: args.remove, dry_run: args.dry_run };
-            return install::run(wanted, host).await;
-        }
-        (None, Some(Http::At(url))) => {
-            return Ok(used_wrongly(format_args!(
-                "--http {} is the URL of a server that is there: it goes with --install CLIENT. To serve, name an \
-             address: --http 8080",
-                url.as_str()
-            )));
-        }
-        (None, Some(Http::Listen(address))) => Some(address),
-        (None, None) if std::io::stdin().is_terminal() => {
-            return Ok(used_wrongly(format_args!("{FOR_PEOPLE}")));
-        }
-        (None, None) => None,
+    if let Some(client) = args.install {
+        return match wanted(client, &args) {
+            Ok(wanted) => install::run(wanted, host).await,
+            Err(why) => Ok(used_wrongly(&why)),
+        };
+    }
+    let address = match address(args.http.as_ref()) {
+        Ok(address) => address,
+        Err(why) => return Ok(used_wrongly(&why)),
     };
     // A client on a pipe has started this process where it works itself; one over HTTP is anywhere.
     let directory = address.is_none().then(|| std::env::current_dir().ok()).flatten();
@@ -143,7 +125,35 @@ pub async fn run(args: McpArgs, host: &HostOptions) -> anyhow::Result<ExitCode> 
     Ok(code)
 }
 
-fn used_wrongly(why: fmt::Arguments<'_>) -> ExitCode {
+/// Where to serve; `None`: on standard input and output.
+fn address(http: Option<&Http>) -> Result<Option<Address>, String> {
+    match http {
+        Some(Http::Listen(address)) => Ok(Some(*address)),
+        Some(Http::At(url)) => Err(format!(
+            "--http {} is the URL of a server that is there: it goes with --install CLIENT. To serve, name an \
+             address: --http 8080",
+            url.as_str()
+        )),
+        None if std::io::stdin().is_terminal() => Err(FOR_PEOPLE.to_owned()),
+        None => Ok(None),
+    }
+}
+
+fn wanted(client: Client, args: &McpArgs) -> Result<Wanted, String> {
+    let url = match &args.http {
+        None => None,
+        Some(Http::At(url)) => Some(url.clone()),
+        Some(Http::Listen(Address(address))) => {
+            return Err(format!(
+                "--install with --http (POD_TOOLS_HTTP) takes the URL of a server: http://{address}/mcp. Without \
+                 it, the client starts a server of its own"
+            ));
+        }
+    };
+    Ok(Wanted { client, url, remove: args.remove, dry_run: args.dry_run })
+}
+
+fn used_wrongly(why: &str) -> ExitCode {
     tell(format_args!("pod-tools: {why}"));
     ExitCode::from(2)
 }

@@ -238,6 +238,6 @@ mod tests {
         let (outer, inner) = (place.path().join("a"), place.path().join("a/b"));
         assert_eq!(make_directories(&inner).unwrap(), [outer, inner.clone()]);
         assert_eq!(fs::metadata(&inner).unwrap().mode() & 0o777, 0o700);
-        assert_eq!(make_directories(&inner).unwrap(), [PathBuf::new(); 0]);
+        assert!(make_directories(&inner).unwrap().is_empty());
     }
 }

@@ -6,7 +6,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use crate::grants_file::GrantsFile;
-use crate::options::HostOptions;
+use crate::options::{HostOptions, SetUpError};
 
 /// What the file says when it is made.
 const TEXT: &str = "\
@@ -91,5 +91,5 @@ impl Grants {
 }
 
 fn check(file: &Path) -> anyhow::Result<()> {
-    Ok(GrantsFile::read(file).and_then(|found| found.refuse_callers())?)
+    Ok(GrantsFile::read(file).and_then(|found| found.refuse_callers()).map_err(SetUpError::from)?)
 }

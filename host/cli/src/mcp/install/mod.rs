@@ -309,7 +309,7 @@ impl Work {
         let made = self.earlier.as_ref().is_some_and(|earlier| earlier.made_servers);
         let without = document::without(self.client, text, made).map_err(|why| self.found.refused(why))?;
         let existed = self.earlier.as_ref().is_none_or(|earlier| earlier.existed);
-        Ok((existed || !document::is_empty(self.client, &without)).then_some(without))
+        Ok((existed || !document::is_empty(&without)).then_some(without))
     }
 }
 
