@@ -25,7 +25,10 @@ fn a_pod_is_spawned_sent_its_first_message_listed_and_stopped() {
     assert_eq!(client.history()["items"][1], answer("hello\n", "completed"));
     let listed = place.list();
     let scope = json!([{"permission": "write", "target": work, "recursive": true}]);
-    assert_eq!(listed, [json!({"name": "x", "state": "idle", "fence": {"held": "off", "missing": []}, "scope": scope})]);
+    assert_eq!(
+        listed,
+        [json!({"name": "x", "state": "idle", "fence": {"held": "off", "missing": []}, "scope": scope})]
+    );
     let table = place.run(&["ls"]).ok();
     assert_eq!(table, format!("NAME  STATE  FENCE  SCOPE\nx     idle   no     {rule}\n"));
 
