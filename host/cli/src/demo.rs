@@ -218,7 +218,7 @@ impl Stage {
     async fn ask_for_file(&self, file: &Path) -> anyhow::Result<String> {
         let turn = self.await_turn_of("reader")?;
         self.call("SendToPod", json!({"name": "reader", "message": file})).await?;
-        turn.over()?;
+        turn.over_or_failed()?;
         self.call("ReadPodOutput", json!({"name": "reader"})).await
     }
 
@@ -335,8 +335,12 @@ impl Drop for Stage {
 struct Turn(BufReader<UnixStream>);
 
 impl Turn {
-    /// However it ends.
     fn over(mut self) -> anyhow::Result<()> {
+        self.next_event(&["run_end"])
+    }
+
+    /// The same of a turn that may fail, on a pod that has refused nothing meanwhile: that is an error event, too.
+    fn over_or_failed(mut self) -> anyhow::Result<()> {
         self.next_event(&["run_end", "error"])
     }
 
