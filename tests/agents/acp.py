@@ -128,10 +128,11 @@ class Model(BaseHTTPRequestHandler):
 
 
 class Agent:
-    """How one is started, and how its tool that writes files is called."""
+    """How one is started, whether it runs behind the fence, and how its tool that writes files is called."""
 
-    def __init__(self, name, command, variables, write):
+    def __init__(self, name, command, variables, write, is_fenced):
         self.name, self.command, self.variables, self.write = name, command, variables, write
+        self.is_fenced = is_fenced
 
 
 def agents(modules, port):
@@ -150,12 +151,15 @@ def agents(modules, port):
             {"OPENCODE_CONFIG_CONTENT": json.dumps(opencode), "OPENCODE_DISABLE_AUTOUPDATE": "1",
              "OPENCODE_DISABLE_MODELS_FETCH": "1", "OPENCODE_DISABLE_LSP_DOWNLOAD": "1"},
             lambda path, text: "USE write " + json.dumps({"filePath": path, "content": text}),
+            # It serves itself on a port of TCP, and no fence lets a command listen on one.
+            is_fenced=False,
         ),
         "gemini": Agent(
             "gemini", [programs / "gemini", "--acp"],
             {"GOOGLE_GEMINI_BASE_URL": f"http://127.0.0.1:{port}", "GEMINI_API_KEY": "any",
              "GEMINI_CLI_TRUST_WORKSPACE": "true"},
             lambda path, text: "USE write_file " + json.dumps({"file_path": path, "content": text}),
+            is_fenced=True,
         ),
     }
 
@@ -174,19 +178,22 @@ class World:
                             **agent.variables, "HOME": str(self.home)}
         self.base = ["--base-dir", str(self.dir / "base")]
 
-    def tool(self, name, **arguments):
-        command = [self.binary, *self.base, "call", name, json.dumps(arguments), "--json"]
+    def tool(self, tool, **arguments):
+        command = [self.binary, *self.base, "call", tool, json.dumps(arguments), "--json"]
         done = subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=LIMIT)
         return json.loads(done.stdout)
 
     @contextlib.contextmanager
     def pod(self, *options):
         node = pathlib.Path(shutil.which("node")).resolve().parent.parent
+        holes = [
+            "--also", f"write:{self.home}", "--also", f"read:{self.modules}", "--also", f"read:{node}",
+            "--connect-port", str(self.port),
+        ]
         command = [
             self.binary, *self.base, "pod", "agent", "--acp", "--resume", "--scope", f"write:{self.work}",
-            "--also", f"write:{self.home}", "--also", f"read:{self.modules}", "--also", f"read:{node}",
-            "--connect-port", str(self.port), "--env", ",".join(self.agent.variables), *options,
-            "--", *self.agent.command,
+            *(holes if self.agent.is_fenced else ["--enforce", "off"]),
+            "--env", ",".join(self.agent.variables), *options, "--", *self.agent.command,
         ]
         pod = subprocess.Popen(command, env=self.environment, cwd=self.work, stderr=subprocess.PIPE, text=True)
         try:
