@@ -124,6 +124,14 @@ def goes_on(world, pod, fence="fenced"):
     pod.stop()
 
 
+def is_taken_up_again(start):
+    """A pod of the same name goes on where the last one was."""
+    for turn in ("1", "2"):
+        with start("kept", "--resume") as pod:
+            told(pod.ask("hello"), f"message {turn}: hello")
+            pod.stop()
+
+
 def claude(world):
     variables = {"ANTHROPIC_API_KEY": "any", "ANTHROPIC_BASE_URL": f"http://127.0.0.1:{world.port}",
                  "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1"}
@@ -134,6 +142,8 @@ def claude(world):
     with pod("one") as one:
         goes_on(world, one)
     yield "a conversation that goes on, behind the fence"
+    is_taken_up_again(pod)
+    yield "it is taken up again by the next pod of that name"
 
     with pod("one", scope="read") as one, pod("two", scope="read") as two:
         told(one.ask("hello, one"), "message 1: hello, one")
@@ -166,9 +176,15 @@ base_url = "http://127.0.0.1:{world.port}/v1"
 env_key = "ANY_KEY"
 wire_api = "responses"
 ''')
-    with Pod(world, "one", "--agent", "codex", "--env", "ANY_KEY", variables={"ANY_KEY": "any"}) as one:
+
+    def pod(name, *words):
+        return Pod(world, name, "--agent", "codex", "--env", "ANY_KEY", *words, variables={"ANY_KEY": "any"})
+
+    with pod("one") as one:
         goes_on(world, one)
     yield "a conversation that goes on over the Agent Client Protocol, behind the fence"
+    is_taken_up_again(pod)
+    yield "it is taken up again by the next pod of that name"
 
 
 def gemini(world):

@@ -181,6 +181,7 @@ impl PodArgs {
         let mut agent = self.agents.choice(self.command.clone())?.in_any_conversation()?;
         agent.may_be(self.fence.enforced(&self.scope))?;
         agent.acp |= self.acp.acp;
+        self.acp.check(agent.acp)?;
         let (also, ports) = self.fence.holes();
         let env = [&*self.env, &*agent.env].concat();
         let shown = DryRun {
@@ -277,7 +278,9 @@ impl Pod {
         } = args;
         let choice = agents.choice(command)?;
         // What cannot be run is told before anything is entered anywhere.
-        choice.in_any_conversation()?.may_be(fence.enforced(&scope))?;
+        let found = choice.in_any_conversation()?;
+        found.may_be(fence.enforced(&scope))?;
+        acp.check(acp.acp || found.acp)?;
         let make_base = DirBuilder::new().recursive(true).mode(0o700).create(&host.base_dir);
         make_base.with_context(|| format!("cannot make the base directory `{}`", host.base_dir.display()))?;
         // What others are told is one path, however the directory was given.

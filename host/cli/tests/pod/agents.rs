@@ -197,5 +197,13 @@ fn an_agent_that_cannot_be_run_is_told_of_before_anything_is_left_behind() {
             assert!(code == 2 && printed.is_empty() && said.contains(told), "{code} {said}");
         }
     }
+    let (code, _, said) =
+        pod_tools(&world, &["x", "--agents", &good, "--agent", "talker", "--permit", "ask"]);
+    assert!(
+        code == 1 && said.contains("--permit is for agents of the Agent Client Protocol"),
+        "{code} {said}"
+    );
+    let (code, _, said) = pod_tools(&world, &["x", "--agent", "gemini", "--acp"]);
+    assert!(code == 2 && said.contains("cannot be used with"), "{code} {said}");
     assert!(!world.base().join("x").exists());
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use anyhow::bail;
+
 use super::permit::Permit;
 use crate::units;
 
@@ -36,4 +38,16 @@ pub struct AcpOptions {
         requires = "an agent"
     )]
     pub start_timeout: Duration,
+}
+
+impl AcpOptions {
+    /// Fails where something is wanted of an agent that does not speak the protocol.
+    pub fn check(&self, speaks: bool) -> anyhow::Result<()> {
+        if speaks || self.permit == Permit::Scope {
+            return Ok(());
+        }
+        bail!(
+            "--permit is for agents of the Agent Client Protocol, and this one is run for each message; take it out"
+        )
+    }
 }
