@@ -2,7 +2,9 @@
 through all four tools: a conversation that goes on, files within and outside of the scope, a question to a person, the
 end, and the conversation taken up again.
 
-    acp.py POD_TOOLS NODE_MODULES [AGENT…]
+    acp.py POD_TOOLS PROGRAMS NODE_MODULES [AGENT…]
+
+PROGRAMS has the agents by their names, NODE_MODULES what they are made of.
 
 Prints a line for each thing that was seen; ends with 1 at the first that is not as it should be.
 """
@@ -135,8 +137,7 @@ class Agent:
         self.is_fenced, self.makes_files, self.goes_on = is_fenced, makes_files, goes_on
 
 
-def agents(modules, port):
-    programs = modules / ".bin"
+def agents(programs, port):
     opencode = {
         "$schema": "https://opencode.ai/config.json", "autoupdate": False, "share": "disabled", "model": "local/m",
         "permission": {"edit": "ask"},
@@ -267,15 +268,15 @@ def run(world):
 
 
 def main():
-    binary, modules, *wanted = sys.argv[1:]
+    binary, programs, modules, *wanted = sys.argv[1:]
     server = ThreadingHTTPServer(("127.0.0.1", 0), Model)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    modules = pathlib.Path(modules).resolve()
-    for name, agent in agents(modules, server.server_port).items():
+    programs, modules = pathlib.Path(programs).resolve(), pathlib.Path(modules).resolve()
+    for name, agent in agents(programs, server.server_port).items():
         if wanted and name not in wanted:
             continue
         if not agent.command[0].exists():
-            print(f"{name}: not run: it is not in {modules}")
+            print(f"{name}: not run: it is not in {programs}")
             continue
         world = World(str(pathlib.Path(binary).resolve()), modules, server.server_port, agent)
         try:

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Runs agents that nobody here wrote as pods, by their presets (`pod-tools pod --agent`), against a model of its own on the
-# loopback interface: presets.py. It prints a line for each thing seen, and "not run" with the reason for what is not to be
-# had.
+# Runs agents that nobody here wrote as pods, against models of its own on the loopback interface: by their presets
+# (`pod-tools pod --agent`, presets.py), and those of the Agent Client Protocol by their commands (acp.py). It prints a
+# line for each thing seen, and "not run" with the reason for what is not to be had.
 #
 #     tests/agents/run.sh [POD_TOOLS]
 #
@@ -42,4 +42,5 @@ link codex-acp '.bin/codex-acp'
 link gemini '.bin/gemini'
 link opencode 'opencode-linux-*/bin/opencode'
 
-exec python3 -B "$sources/presets.py" "$binary" "$programs"
+python3 -B "$sources/presets.py" "$binary" "$programs"
+exec python3 -B "$sources/acp.py" "$binary" "$programs" "$place/node_modules"
