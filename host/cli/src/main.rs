@@ -159,6 +159,7 @@ fn is_wrong_use(error: &anyhow::Error) -> bool {
         error.downcast_ref(),
         Some(SetUpError::GrantsFile(_) | SetUpError::Audit(_) | SetUpError::NoToken)
     ) || error.is::<pod::NoProgram>()
+        || error.is::<answer::NoAnswer>()
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
