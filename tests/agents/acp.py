@@ -128,10 +128,11 @@ class Model(BaseHTTPRequestHandler):
 
 
 class Agent:
-    """How one is started, and how its tool that writes files is called."""
+    """How one is started, whether it runs behind the fence, and how its tool that writes files is called."""
 
-    def __init__(self, name, command, variables, write):
+    def __init__(self, name, command, variables, write, is_fenced, makes_files, goes_on):
         self.name, self.command, self.variables, self.write = name, command, variables, write
+        self.is_fenced, self.makes_files, self.goes_on = is_fenced, makes_files, goes_on
 
 
 def agents(modules, port):
@@ -150,12 +151,17 @@ def agents(modules, port):
             {"OPENCODE_CONFIG_CONTENT": json.dumps(opencode), "OPENCODE_DISABLE_AUTOUPDATE": "1",
              "OPENCODE_DISABLE_MODELS_FETCH": "1", "OPENCODE_DISABLE_LSP_DOWNLOAD": "1"},
             lambda path, text: "USE write " + json.dumps({"filePath": path, "content": text}),
+            # It serves itself on a port of TCP, and no fence lets a command listen on one.
+            is_fenced=False, makes_files=True, goes_on=True,
         ),
         "gemini": Agent(
             "gemini", [programs / "gemini", "--acp"],
             {"GOOGLE_GEMINI_BASE_URL": f"http://127.0.0.1:{port}", "GEMINI_API_KEY": "any",
              "GEMINI_CLI_TRUST_WORKSPACE": "true"},
             lambda path, text: "USE write_file " + json.dumps({"file_path": path, "content": text}),
+            # It reads a file before it writes it, and takes the protocol's "resource not found" for a fault.
+            # Another process of it finds none of its sessions, though their files are there.
+            is_fenced=True, makes_files=False, goes_on=False,
         ),
     }
 
@@ -182,11 +188,15 @@ class World:
     @contextlib.contextmanager
     def pod(self, *options):
         node = pathlib.Path(shutil.which("node")).resolve().parent.parent
-        command = [
-            self.binary, *self.base, "pod", "agent", "--acp", "--resume", "--scope", f"write:{self.work}",
+        holes = [
             "--also", f"write:{self.home}", "--also", f"read:{self.modules}", "--also", f"read:{node}",
-            "--connect-port", str(self.port), "--env", ",".join(self.agent.variables), *options,
-            "--", *self.agent.command,
+            "--connect-port", str(self.port),
+        ]
+        command = [
+            self.binary, *self.base, "pod", "agent", "--acp", "--scope", f"write:{self.work}",
+            *(["--resume"] if self.agent.goes_on else []),
+            *(holes if self.agent.is_fenced else ["--enforce", "off"]),
+            "--env", ",".join(self.agent.variables), *options, "--", *self.agent.command,
         ]
         pod = subprocess.Popen(command, env=self.environment, cwd=self.work, stderr=subprocess.PIPE, text=True)
         try:
@@ -229,9 +239,9 @@ def run(world):
         second, _ = world.ask("hello again")
         check(("prompt 1" in first, "prompt 2" in second) == (True, True), "it has a memory", (first, second))
         print(f"{agent.name}: its second answer knows of the first")
-        # Gemini CLI 0.61.0 makes no new file through its client: it cannot tell a file that is missing from other errors.
         made = world.work / "made.txt"
-        made.write_text("not by the agent")
+        if not agent.makes_files:
+            made.write_text("before")
         said, answer = world.ask(agent.write(str(made), "by the agent"))
         check(made.exists() and made.read_text().strip() == "by the agent", "it writes in its scope", (said, answer))
         said, answer = world.ask(agent.write(str(outside), "by the agent"))
@@ -242,8 +252,9 @@ def run(world):
         check(not (world.dir / "base/agent").exists(), "nothing is left", os.listdir(world.dir / "base"))
     with world.pod("--permit", "ask"):
         said, _ = world.ask("are you still there?")
-        check("prompt 5" in said, "the conversation goes on", said)
-        print(f"{agent.name}: stopped and started again, it goes on with its conversation")
+        if agent.goes_on:
+            check("prompt 5" in said, "the conversation goes on", said)
+            print(f"{agent.name}: stopped and started again, it goes on with its conversation")
         _, answer = world.ask(agent.write(str(made), "by leave"))
         check(answer["data"]["state"] == "paused" and "asked" in answer["data"], "it asks", answer)
         print(f"{agent.name}: {answer['summary']}")

@@ -15,6 +15,10 @@ if [ -z "$binary" ]; then
     binary=$target/debug/pod-tools
 fi
 place=$target/agents
+if ! [ -e "$sources/package-lock.json" ] || ! command -v npm >/dev/null || ! command -v python3 >/dev/null; then
+    echo "not run: it takes Node with npm, Python, and the agents' package-lock.json"
+    exit 0
+fi
 mkdir -p "$place"
 if ! cmp -s "$sources/package-lock.json" "$place/package-lock.json"; then
     cp "$sources/package.json" "$sources/package-lock.json" "$place"

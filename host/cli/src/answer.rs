@@ -35,6 +35,11 @@ pub struct AnswerArgs {
     words: Vec<String>,
 }
 
+/// A word that answers nothing.
+#[derive(Debug, thiserror::Error)]
+#[error("`{0}` is no answer; it is `allow` or `deny`")]
+pub struct NoAnswer(String);
+
 /// What a pod tells that matters here.
 #[derive(Deserialize)]
 #[serde(tag = "event", content = "data", rename_all = "snake_case")]
@@ -67,11 +72,11 @@ pub async fn run(args: AnswerArgs, host: &HostOptions) -> anyhow::Result<ExitCod
     Ok(ExitCode::SUCCESS)
 }
 
-fn parse(word: &str) -> anyhow::Result<Choice> {
+fn parse(word: &str) -> Result<Choice, NoAnswer> {
     match word {
         "allow" => Ok(Choice::Allow),
         "deny" => Ok(Choice::Deny),
-        other => bail!("`{other}` is no answer; it is `allow` or `deny`"),
+        other => Err(NoAnswer(other.to_owned())),
     }
 }
 

@@ -163,6 +163,7 @@ fn is_wrong_use(error: &anyhow::Error) -> bool {
     ) || error.is::<pod::NoProgram>()
         || error.is::<pod::AgentFault>()
         || error.is::<pod::NoTable>()
+        || error.is::<answer::NoAnswer>()
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

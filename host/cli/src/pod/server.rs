@@ -307,10 +307,13 @@ impl<'a> PodServer<'a> {
     }
 
     fn answer(&mut self, from: ClientId, id: &str, option: Choice) {
-        let asked = self.run.as_ref().filter(|run| run.questions.iter().any(|question| question.id == id));
-        match asked {
-            Some(run) if run.turn.answer(id, option) => self.stream(&Event::Answered { id, option }),
-            _ => self.refuse(from, &format!("nothing is asked under the id `{id}`")),
+        let is_answered = self.run.as_ref().is_some_and(|run| {
+            run.questions.iter().any(|question| question.id == id) && run.turn.answer(id, option)
+        });
+        if is_answered {
+            self.stream(&Event::Answered { id, option });
+        } else {
+            self.refuse(from, &format!("nothing is asked under the id `{id}`"));
         }
     }
 

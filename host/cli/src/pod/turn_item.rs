@@ -19,10 +19,15 @@ pub enum TurnItem {
 
 /// Adds to the last piece where it is of the same kind.
 pub fn append(items: &mut Vec<TurnItem>, item: TurnItem) {
-    match (items.last_mut(), item) {
-        (Some(TurnItem::Text(text)), TurnItem::Text(more))
-        | (Some(TurnItem::Thought(text)), TurnItem::Thought(more)) => text.push_str(&more),
-        (_, item) => items.push(item),
+    use TurnItem::{Text, Thought};
+    let goes_on = matches!((items.last(), &item), (Some(Text(_)), Text(_)) | (Some(Thought(_)), Thought(_)));
+    match item {
+        Text(more) | Thought(more) if goes_on => {
+            if let Some(Text(text) | Thought(text)) = items.last_mut() {
+                text.push_str(&more);
+            }
+        }
+        item => items.push(item),
     }
 }
 

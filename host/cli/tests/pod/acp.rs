@@ -83,6 +83,7 @@ fn what_a_turn_used_and_why_it_stopped_are_told() {
     let mut client = pod.connect();
     client.run("usage");
     assert_eq!(client.data("usage"), json!({"input_tokens": 7, "output_tokens": 2}));
+    client.until("run_end");
     for (reason, why) in [
         ("max_tokens", "too long: it reached its limit of tokens"),
         ("max_turn_requests", "too long: it reached its limit of requests to its model"),
