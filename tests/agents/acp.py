@@ -136,7 +136,7 @@ class Agent:
 
 
 def agents(modules, port):
-    programs = modules / ".bin"
+    programs = modules.parent / "programs"
     opencode = {
         "$schema": "https://opencode.ai/config.json", "autoupdate": False, "share": "disabled", "model": "local/m",
         "permission": {"edit": "ask"},
