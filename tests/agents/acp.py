@@ -136,6 +136,7 @@ class Agent:
 
 
 def agents(modules, port):
+    # Behind the fence there are no links to them.
     programs = modules.parent / "programs"
     opencode = {
         "$schema": "https://opencode.ai/config.json", "autoupdate": False, "share": "disabled", "model": "local/m",
@@ -147,7 +148,7 @@ def agents(modules, port):
     }
     return {
         "opencode": Agent(
-            "opencode", [programs / "opencode", "acp"],
+            "opencode", [(programs / "opencode").resolve(), "acp"],
             {"OPENCODE_CONFIG_CONTENT": json.dumps(opencode), "OPENCODE_DISABLE_AUTOUPDATE": "1",
              "OPENCODE_DISABLE_MODELS_FETCH": "1", "OPENCODE_DISABLE_LSP_DOWNLOAD": "1"},
             lambda path, text: "USE write " + json.dumps({"filePath": path, "content": text}),
@@ -155,7 +156,7 @@ def agents(modules, port):
             is_fenced=False, makes_files=True, goes_on=True,
         ),
         "gemini": Agent(
-            "gemini", [programs / "gemini", "--acp"],
+            "gemini", [(programs / "gemini").resolve(), "--acp"],
             {"GOOGLE_GEMINI_BASE_URL": f"http://127.0.0.1:{port}", "GEMINI_API_KEY": "any",
              "GEMINI_CLI_TRUST_WORKSPACE": "true"},
             lambda path, text: "USE write_file " + json.dumps({"file_path": path, "content": text}),
