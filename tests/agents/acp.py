@@ -2,9 +2,7 @@
 through all four tools: a conversation that goes on, files within and outside of the scope, a question to a person, the
 end, and the conversation taken up again.
 
-    acp.py POD_TOOLS PROGRAMS NODE_MODULES [AGENT…]
-
-PROGRAMS has the agents by their names, NODE_MODULES what they are made of.
+    acp.py POD_TOOLS NODE_MODULES [AGENT…]
 
 Prints a line for each thing that was seen; ends with 1 at the first that is not as it should be.
 """
@@ -137,7 +135,9 @@ class Agent:
         self.is_fenced, self.makes_files, self.goes_on = is_fenced, makes_files, goes_on
 
 
-def agents(programs, port):
+def agents(modules, port):
+    # Behind the fence there are no links to them.
+    programs = modules.parent / "programs"
     opencode = {
         "$schema": "https://opencode.ai/config.json", "autoupdate": False, "share": "disabled", "model": "local/m",
         "permission": {"edit": "ask"},
@@ -148,7 +148,7 @@ def agents(programs, port):
     }
     return {
         "opencode": Agent(
-            "opencode", [programs / "opencode", "acp"],
+            "opencode", [(programs / "opencode").resolve(), "acp"],
             {"OPENCODE_CONFIG_CONTENT": json.dumps(opencode), "OPENCODE_DISABLE_AUTOUPDATE": "1",
              "OPENCODE_DISABLE_MODELS_FETCH": "1", "OPENCODE_DISABLE_LSP_DOWNLOAD": "1"},
             lambda path, text: "USE write " + json.dumps({"filePath": path, "content": text}),
@@ -156,7 +156,7 @@ def agents(programs, port):
             is_fenced=False, makes_files=True, goes_on=True,
         ),
         "gemini": Agent(
-            "gemini", [programs / "gemini", "--acp"],
+            "gemini", [(programs / "gemini").resolve(), "--acp"],
             {"GOOGLE_GEMINI_BASE_URL": f"http://127.0.0.1:{port}", "GEMINI_API_KEY": "any",
              "GEMINI_CLI_TRUST_WORKSPACE": "true"},
             lambda path, text: "USE write_file " + json.dumps({"file_path": path, "content": text}),
@@ -268,15 +268,15 @@ def run(world):
 
 
 def main():
-    binary, programs, modules, *wanted = sys.argv[1:]
+    binary, modules, *wanted = sys.argv[1:]
     server = ThreadingHTTPServer(("127.0.0.1", 0), Model)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    programs, modules = pathlib.Path(programs).resolve(), pathlib.Path(modules).resolve()
-    for name, agent in agents(programs, server.server_port).items():
+    modules = pathlib.Path(modules).resolve()
+    for name, agent in agents(modules, server.server_port).items():
         if wanted and name not in wanted:
             continue
         if not agent.command[0].exists():
-            print(f"{name}: not run: it is not in {programs}")
+            print(f"{name}: not run: it is not in {modules}")
             continue
         world = World(str(pathlib.Path(binary).resolve()), modules, server.server_port, agent)
         try:

@@ -526,7 +526,7 @@ fn names_and_options_that_cannot_be_are_wrong_use() {
     for name in ["", ".", "..", "a/b", "a\nb", "scope.lock", "scope.lock.next", "pod-tools", &long] {
         let (code, said) = world.refused(name, &[], &["cat"]);
         assert_eq!(code, 2, "{name:?}: {said}");
-        assert!(said.contains("<NAME>"), "{said}");
+        assert!(said.contains("[NAME]"), "{said}");
     }
     let file = world.path("file");
     fs::write(&file, "").unwrap();
