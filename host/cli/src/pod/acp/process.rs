@@ -8,6 +8,7 @@ use std::os::fd::OwnedFd;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::unix::pipe;
 
+use crate::pod::log;
 use crate::pod::supervisor::Supervisor;
 use crate::pod::text::Tail;
 use crate::pod::turn::{STDERR_TAIL, drain};
@@ -130,6 +131,7 @@ impl Process {
                     Ok(bytes @ 1..) => {
                         self.written += bytes;
                         self.errors.push(&errors[..bytes]);
+                        log::note(&errors[..bytes]);
                         return Happening::Written;
                     }
                     Ok(0) | Err(_) => self.stderr = None,
@@ -147,6 +149,7 @@ impl Process {
         }
         if let Some(Ok((bytes, _))) = self.stderr.take().as_ref().map(drain) {
             self.errors.push(&bytes);
+            log::note(&bytes);
         }
         std::iter::from_fn(|| self.whole_line()).collect()
     }
