@@ -16,7 +16,7 @@
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! // The content of the first frame: version 2, and a token.
-//! let begin = Begin::parse(b"\0\x08\0\0\0podtools\x01\0\x05\0\0\0sesam").map_err(|_| "it is to be told so")?;
+//! let begin = Begin::parse(b"\0\x08\0\0\0podtools\x02\0\x05\0\0\0sesam").map_err(|_| "it is to be told so")?;
 //! assert_eq!(begin.token(), "sesam");
 //!
 //! // Nothing is granted to who shows it, so that `list` is denied: the session goes on.

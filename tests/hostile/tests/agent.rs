@@ -10,8 +10,8 @@ use std::process::{Command, Stdio};
 /// The attempts in the table of the README.
 fn written_down() -> BTreeSet<&'static str> {
     let readme = include_str!("../README.md");
-    let (_, table) = readme.split_once("\n## From behind the fence\n").unwrap();
-    let (table, _) = table.split_once("\n## ").unwrap();
+    let (_, table) = readme.split_once("\n## From behind the fence\n").expect("the README has its part");
+    let (table, _) = table.split_once("\n## ").expect("a part behind it");
     let rows = table.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` | "));
     rows.map(|(name, _)| name).collect()
 }

@@ -244,6 +244,7 @@ impl Agent {
             }
             "leave" => {
                 let mut command = Command::new("setsid");
+                #[expect(clippy::zombie_processes, reason = "it is left behind")]
                 let left = command.args(["sleep", "1000"]).stdin(Stdio::null()).spawn().expect("it starts");
                 self.update(session, "agent_message_chunk", &left.id().to_string());
             }

@@ -27,7 +27,7 @@ pub async fn start(name: &str, arguments: &[OsString], interrupt: &mut Interrupt
     let (ready, said) = (told.path().join("ready"), told.path().join("said"));
     let unit = unit_name(name);
     let mut command = Command::new(SYSTEMD_RUN);
-    command.args(["--user", "--quiet", "--collect"]).arg(&unit_option(&unit));
+    command.args(["--user", "--quiet", "--collect"]).arg(unit_option(&unit));
     command.arg(format!("--description=pod {name:?}"));
     for property in ["Type=notify", "NotifyAccess=main", "KillMode=mixed", "StandardInput=null"] {
         command.arg(format!("--property={property}"));

@@ -84,9 +84,7 @@ fn behind_a_fence_an_agent_has_what_the_table_says_and_where_it_is_installed() {
     let file = table(
         &world,
         "exit 1",
-        &format!(
-            "env = ['TALKER_KEY']\n[talker.fence]\nalso = ['write:~/.talker', 'read:~/none']\nset = {{ MODE = '${{NONE:-~}}' }}\n"
-        ),
+        "env = ['TALKER_KEY']\n[talker.fence]\nalso = ['write:~/.talker', 'read:~/none']\nset = { MODE = '${NONE:-~}' }\n",
     );
     // The program, by a link as npm makes them.
     let program = modules.join("talker");

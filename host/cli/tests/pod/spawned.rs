@@ -6,10 +6,16 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::background::*;
 use crate::harness::*;
+
+/// The history, whatever a run that is not over says before it.
+fn history(client: &mut Client) -> Value {
+    client.send("get_history");
+    client.data("history")
+}
 
 #[test]
 fn a_pod_is_spawned_sent_its_first_message_listed_and_stopped() {
@@ -21,8 +27,8 @@ fn a_pod_is_spawned_sent_its_first_message_listed_and_stopped() {
     assert_eq!(said, format!("pod `x` ready at {}, not fenced\nsent message to `x`\n", sock.display()));
 
     let mut client = Client::of(&place.dir("x"));
-    eventually("the turn is over", || client.history()["items"].as_array().unwrap().len() == 2);
-    assert_eq!(client.history()["items"][1], answer("hello\n", "completed"));
+    eventually("the turn is over", || history(&mut client)["items"].as_array().unwrap().len() == 2);
+    assert_eq!(history(&mut client)["items"][1], answer("hello\n", "completed"));
     let listed = place.list();
     let scope = json!([{"permission": "write", "target": work, "recursive": true}]);
     assert_eq!(
@@ -86,7 +92,7 @@ fn the_log_has_what_the_pod_says_and_what_its_command_complains_of() {
     let script = "read line; echo \"cannot $line\" >&2; echo done";
     place.spawn(&["x", "--message", "sing", "--", "sh", "-c", script]);
     let mut client = Client::of(&place.dir("x"));
-    eventually("the turn is over", || client.history()["items"].as_array().unwrap().len() == 2);
+    eventually("the turn is over", || history(&mut client)["items"].as_array().unwrap().len() == 2);
     let mode = fs::metadata(place.dir("x").join("log")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
 
