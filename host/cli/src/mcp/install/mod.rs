@@ -7,8 +7,8 @@
 //! the clients' commands *list* is how the tests see that the entry is right.
 //!
 //! [`client`] knows where each client has its configuration, [`entry`] what it is to say; [`document`]
-//! changes a text, in [`json`] or [TOML](toml_text), [`file`] the file, under the client's [`lock`];
-//! [`record`] keeps what it said before, [`grants`] are what the agent may do, [`diff`] shows what is
+//! changes a text, in [`json`] or [TOML](toml_text), [`mod@file`] the file, under the client's [`lock`];
+//! [`record`] keeps what it said before, [`grants`] are what the agent may do, [`mod@diff`] shows what is
 //! changed.
 
 mod client;
