@@ -22,7 +22,7 @@
 //! // Nothing is granted to who shows it, so that `list` is denied: the session goes on.
 //! let authority = Authority::builder().build()?;
 //! let (mut session, answer) = Session::begin(&authority).map_err(|_| "it is to be told so")?;
-//! assert_eq!(answer[..3], [0, 1, 0]);
+//! assert_eq!(answer[..3], [0, 2, 0]);
 //! let Reply::Answer(denied) = session.answer(vec![2]).await else { return Err("no answer".into()) };
 //! assert_eq!(denied[..3], [1, 3, 14]);
 //!
