@@ -4,7 +4,8 @@
     model.py            prints its port, and answers until its standard input ends
 
 What it says tells whether an agent has a memory: `message 2: TEXT` answers the second message of a conversation. To
-`read PATH` it answers with a call of the agent's tool that reads files, and to what comes of that with what came of it.
+`read PATH` it answers with a call of the agent's tool that reads files, to `use TOOL INPUT` with a call of that tool, and to
+what comes of that with what came of it.
 """
 
 import http.server
@@ -36,6 +37,9 @@ class Conversation:
         reader = next((name for name in self.tools if name in READERS), None)
         if last.startswith("read ") and reader:
             return reader, {READERS[reader]: last.removeprefix("read ")}
+        if last.startswith("use ") and self.tools:
+            _, tool, given = last.split(" ", 2)
+            return tool, json.loads(given)
         return f"message {len(self.messages)}: {last}"
 
 

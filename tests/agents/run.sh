@@ -1,7 +1,7 @@
 #!/bin/sh
-# Runs agents that nobody here wrote as pods, by their presets (`pod-tools pod --agent`), against a model of its own on the
-# loopback interface: presets.py. It prints a line for each thing seen, and "not run" with the reason for what is not to be
-# had.
+# Runs agents that nobody here wrote as pods, against a model of its own on the loopback interface: by their presets
+# (`pod-tools pod --agent`), presets.py, and by their commands (`pod-tools pod --acp`), acp.py. It prints a line for each
+# thing seen, and "not run" with the reason for what is not to be had.
 #
 #     tests/agents/run.sh [POD_TOOLS]
 #
@@ -9,11 +9,7 @@
 set -eu
 
 sources=$(cd "$(dirname "$0")" && pwd)
-root=$(cd "$sources/../.." && pwd)
-binary=${1:-}
-if [ -z "$binary" ]; then
-    cargo build --quiet --locked --manifest-path "$root/Cargo.toml" --bin pod-tools
-    binary=${CARGO_TARGET_DIR:-$root/target}/debug/pod-tools
-fi
+binary=$("$sources/../pod_tools.sh" "${1:-}")
 place=$("$sources/install.sh")
-exec python3 -B "$sources/presets.py" "$binary" "$place/programs"
+python3 -B "$sources/presets.py" "$binary" "$place/programs"
+exec python3 -B "$sources/acp.py" "$binary" "$place/node_modules"

@@ -12,11 +12,7 @@ set -eu
 sources=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$sources/../.." && pwd)
 place=${CARGO_TARGET_DIR:-$root/target}/mcp-conformance
-binary=${1:-}
-if [ -z "$binary" ]; then
-    cargo build --quiet --locked --manifest-path "$root/Cargo.toml" --bin pod-tools
-    binary=${CARGO_TARGET_DIR:-$root/target}/debug/pod-tools
-fi
+binary=$("$sources/../pod_tools.sh" "${1:-}")
 
 mkdir -p "$place"
 if ! cmp -s "$sources/package-lock.json" "$place/installed-from"; then

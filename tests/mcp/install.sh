@@ -12,12 +12,7 @@ set -eu
 sources=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$sources/../.." && pwd)
 place=${CARGO_TARGET_DIR:-$root/target}/mcp-clients
-binary=${1:-}
-if [ -z "$binary" ]; then
-    cargo build --quiet --locked --manifest-path "$root/Cargo.toml" --bin pod-tools
-    binary=${CARGO_TARGET_DIR:-$root/target}/debug/pod-tools
-fi
-binary=$(realpath "$binary")
+binary=$("$sources/../pod_tools.sh" "${1:-}")
 [ $# = 0 ] || shift
 clients=${*:-claude codex gemini opencode}
 

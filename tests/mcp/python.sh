@@ -7,12 +7,7 @@
 set -eu
 
 sources=$(cd "$(dirname "$0")" && pwd)
-root=$(cd "$sources/../.." && pwd)
-binary=${1:-}
-if [ -z "$binary" ]; then
-    cargo build --quiet --locked --manifest-path "$root/Cargo.toml" --bin pod-tools
-    binary=${CARGO_TARGET_DIR:-$root/target}/debug/pod-tools
-fi
+binary=$("$sources/../pod_tools.sh" "${1:-}")
 
 python=$("$sources/sdk.sh")
 # The SDK warns of every feature of the earlier revisions, which are what half of the scenes are about.
