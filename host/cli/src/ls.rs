@@ -8,7 +8,7 @@ use crate::interrupt::Interrupt;
 use crate::listing::{ListedFence, ListedPod, ListedRule, Listing};
 use crate::options::HostOptions;
 use crate::pod_files;
-use crate::stdout::{print, print_json, words};
+use crate::stdout::{failure, print, print_json};
 use crate::streams::tell;
 
 /// List the pods: name, state, fence, scope
@@ -34,7 +34,7 @@ async fn list(args: &LsArgs, host: &HostOptions) -> anyhow::Result<ExitCode> {
     let (mut listing, summary) = match Listing::of(&caller).await {
         Ok(listed) => listed,
         Err(error) => {
-            tell(format_args!("pod-tools: {} [{}]", error.message, words(&error)));
+            tell(format_args!("pod-tools: {}", failure(&error)));
             return Ok(ExitCode::FAILURE);
         }
     };

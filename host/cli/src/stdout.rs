@@ -31,10 +31,11 @@ async fn print_as(text: String, form: Form) -> io::Result<()> {
     written.await.unwrap_or_else(|_| Err(io::ErrorKind::BrokenPipe.into()))
 }
 
-/// An error's kind and reason, as they stand in brackets behind its message.
-pub fn words(error: &ToolError) -> String {
+/// An error as people read it: its message, and in brackets its kind and reason.
+pub fn failure(error: &ToolError) -> String {
+    let ToolError { message, kind, .. } = error;
     match error.reason {
-        Some(reason) => format!("{}: {reason}", error.kind),
-        None => error.kind.to_string(),
+        Some(reason) => format!("{message} [{kind}: {reason}]"),
+        None => format!("{message} [{kind}]"),
     }
 }

@@ -11,7 +11,7 @@ use crate::exit::INTERRUPTED;
 use crate::interrupt::Interrupt;
 use crate::listing::Listing;
 use crate::options::HostOptions;
-use crate::stdout::{print, words};
+use crate::stdout::{failure, print};
 use crate::streams::{self, tell};
 
 /// Stop pods, and wait until they are gone
@@ -45,7 +45,7 @@ async fn stop(args: StopArgs, host: &HostOptions) -> anyhow::Result<ExitCode> {
         names = match Listing::of(&caller).await {
             Ok((listing, _)) => listing.pods.into_iter().map(|pod| pod.name).collect(),
             Err(error) => {
-                tell(format_args!("pod-tools: {} [{}]", error.message, words(&error)));
+                tell(format_args!("pod-tools: {}", failure(&error)));
                 return Ok(ExitCode::FAILURE);
             }
         };
@@ -69,7 +69,7 @@ async fn stop(args: StopArgs, host: &HostOptions) -> anyhow::Result<ExitCode> {
             }
             Err(error) => {
                 all_stopped = false;
-                tell(format_args!("pod-tools: {} [{}]", error.message, words(&error)));
+                tell(format_args!("pod-tools: {}", failure(&error)));
             }
         }
     }

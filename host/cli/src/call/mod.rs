@@ -12,7 +12,7 @@ use crate::caller::{Caller, ToolCall, admitted};
 use crate::exit::INTERRUPTED;
 use crate::interrupt::Interrupt;
 use crate::options::HostOptions;
-use crate::stdout::{print, print_json, words};
+use crate::stdout::{failure, print, print_json};
 use crate::streams::tell;
 
 /// Call a tool of the plugin
@@ -65,7 +65,7 @@ pub async fn run(args: CallArgs, host: &HostOptions) -> anyhow::Result<ExitCode>
             _ if args.json => print_json(AnswerLine::from(&outcome).to_line()?).await,
             Ok(answer) => print(shown(&caller.summary(&tool, answer.output()), answer)).await,
             Err(error) => {
-                tell(format_args!("pod-tools: {} [{}]", error.message, words(error)));
+                tell(format_args!("pod-tools: {}", failure(error)));
                 Ok(())
             }
         }

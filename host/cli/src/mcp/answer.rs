@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::catalogue::{Entry, SUMMARY};
 use super::client::Form;
-use crate::stdout::words;
+use crate::stdout;
 
 /// Where a failed result tells programs the error's kind and reason: clients check structured content
 /// against the tool's output schema even where the result is an error.
@@ -50,8 +50,7 @@ pub fn success(
 pub fn failure(error: &ToolError) -> CallToolResult {
     let mut meta = MetaObject::new();
     meta.insert(ERROR_KEY.to_owned(), json!({ "kind": error.kind, "reason": error.reason }));
-    CallToolResult::error(vec![ContentBlock::text(format!("{} [{}]", error.message, words(error)))])
-        .with_meta(Some(meta))
+    CallToolResult::error(vec![ContentBlock::text(stdout::failure(error))]).with_meta(Some(meta))
 }
 
 /// A resource that cannot be read: the protocol has no results for that, only errors.

@@ -23,7 +23,7 @@ use crate::inherited::keep_descriptors;
 use crate::interrupt::Interrupt;
 use crate::options::HostOptions;
 use crate::pod::PodArgs;
-use crate::stdout::{print, words};
+use crate::stdout::{failure, print};
 use crate::streams::tell;
 
 /// Start a pod in the background
@@ -87,9 +87,8 @@ pub async fn run(args: SpawnArgs, host: &HostOptions, arguments: Vec<OsString>) 
         }
         Some(Err(error)) => {
             tell(format_args!(
-                "pod-tools: pod `{name}` is there, and its first message was not sent: {} [{}]",
-                error.message,
-                words(&error)
+                "pod-tools: pod `{name}` is there, and its first message was not sent: {}",
+                failure(&error)
             ));
             Ok(ExitCode::FAILURE)
         }
