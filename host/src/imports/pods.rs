@@ -14,7 +14,7 @@ use crate::call::wait::patiently;
 use crate::error::{ErrorKind, Reason, ToolError};
 use crate::escape::Escaped;
 use crate::files::state_file;
-use crate::registry::{Enforcement, Fence, Record, StoredCursor, unknown_pod};
+use crate::registry::{Enforcement, Record, StoredCursor, unknown_pod};
 use crate::scope::Permission;
 use crate::sockets::directory::Lookup;
 use crate::sockets::refusal::descriptors_exhausted;
@@ -118,13 +118,13 @@ fn describe(record: &Record) -> wit::Description {
         },
         recursive: rule.recursive,
     });
-    let fence = record.fence.as_ref().map(|Fence { enforce, missing }| wit::Fence {
-        held: match (enforce, &**missing) {
-            (Enforcement::Off, _) => wit::Held::Off,
-            (_, []) => wit::Held::Whole,
+    let fence = record.fence.as_ref().map(|fence| wit::Fence {
+        held: match fence.enforce {
+            Enforcement::Off => wit::Held::Off,
+            _ if fence.is_whole() => wit::Held::Whole,
             _ => wit::Held::Part,
         },
-        missing: missing.clone(),
+        missing: fence.missing.clone(),
     });
     wit::Description { name: record.pod_name.clone(), scope: scope.collect(), fence }
 }

@@ -1,4 +1,7 @@
-//! What a pod has said, in its record, of the fence around its command. Nobody has checked it.
+//! The fence around a pod's command, as the pod has said it in its record. Nobody has checked it.
+
+use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
@@ -12,14 +15,64 @@ pub struct Fence {
     pub missing: Vec<String>,
 }
 
-/// How far a scope was to be enforced.
+impl Fence {
+    /// There is none.
+    pub const NONE: Fence = Fence { enforce: Enforcement::Off, missing: Vec::new() };
+
+    /// Whether all is held back.
+    pub fn is_whole(&self) -> bool {
+        self.enforce != Enforcement::Off && self.missing.is_empty()
+    }
+}
+
+/// For people: `fenced`, `not fenced`, or `fenced in part`, with what is missing.
+impl fmt::Display for Fence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.enforce, &*self.missing) {
+            (Enforcement::Off, _) => f.write_str("not fenced"),
+            (_, []) => f.write_str("fenced"),
+            (_, missing) => write!(f, "fenced in part: {}", missing.join("; ")),
+        }
+    }
+}
+
+/// How far a scope is to be enforced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Enforcement {
-    /// Whole, or the pod had not started.
+    /// Whole, or the pod does not start.
     Strict,
-    /// As far as the machine could.
+    /// As far as the machine can.
     BestEffort,
     /// Not at all.
     Off,
+}
+
+/// A word that is none of the three.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("it is `strict`, `best-effort` or `off`")]
+pub struct NoEnforcement;
+
+impl FromStr for Enforcement {
+    type Err = NoEnforcement;
+
+    fn from_str(word: &str) -> Result<Enforcement, NoEnforcement> {
+        match word {
+            "strict" => Ok(Enforcement::Strict),
+            "best-effort" => Ok(Enforcement::BestEffort),
+            "off" => Ok(Enforcement::Off),
+            _ => Err(NoEnforcement),
+        }
+    }
+}
+
+/// The word that is [read](Enforcement::from_str).
+impl fmt::Display for Enforcement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Enforcement::Strict => "strict",
+            Enforcement::BestEffort => "best-effort",
+            Enforcement::Off => "off",
+        })
+    }
 }

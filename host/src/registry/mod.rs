@@ -18,7 +18,7 @@ mod record;
 pub use cursor::StoredCursor;
 pub use error::RegistryError;
 pub(crate) use error::unknown_pod;
-pub use fence::{Enforcement, Fence};
+pub use fence::{Enforcement, Fence, NoEnforcement};
 pub use file::FileRegistry;
 pub use interface::Registry;
 pub use memory::MemoryRegistry;

@@ -144,7 +144,7 @@ impl Pod {
         let (supervisor, held) = Supervisor::start(command_line, plan, of_started)?;
         let mut recalled = Vec::new();
         let worker = if acp.acp || agent.acp {
-            let is_fenced = held.enforce != Enforce::Off && held.missing.is_empty();
+            let is_fenced = held.is_whole();
             let place = Place::new(&scope, greeting.cwd.clone().into(), held.enforce != Enforce::Off);
             let setting = Setting {
                 files: Files::open(place.clone(), hidden)?,
@@ -181,7 +181,7 @@ impl Pod {
             socket_path: socket,
             scope_delegated: scope,
             callback_address: Some(std::path::absolute(spawner_dir)?.join("sock")),
-            fence: Some(directory.held().recorded()),
+            fence: Some(directory.held().clone()),
         };
         let recorded = Recorded::add(registry, record)?;
 
