@@ -1,4 +1,4 @@
-//! The four tools, one module each, and the conversation as a document. A tool is a function of the host and
+//! The tools, one module each, and the conversation as a document. A tool is a function of the host and
 //! its input; it keeps nothing.
 
 mod get_history;
@@ -9,6 +9,8 @@ pub(crate) mod read;
 pub(crate) mod send;
 pub(crate) mod stop;
 mod text;
+mod wait;
+pub(crate) mod wait_for_pods;
 pub(crate) mod transcript;
 
 pub use output::Output;
