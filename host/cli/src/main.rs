@@ -31,6 +31,7 @@ mod listing;
 mod logs;
 mod ls;
 mod mcp;
+mod nearest;
 mod newcomers;
 mod operator_log;
 mod options;
@@ -199,6 +200,7 @@ fn is_wrong_use(error: &anyhow::Error) -> bool {
         || error.is::<pod::NoTable>()
         || error.is::<answer::NoAnswer>()
         || error.is::<help::NoTopic>()
+        || error.is::<call::ArgumentFault>()
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
