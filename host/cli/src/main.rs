@@ -9,6 +9,7 @@ mod artifacts;
 mod audit;
 mod call;
 mod caller;
+mod completions;
 mod compose;
 mod demo;
 mod escaped;
@@ -30,6 +31,7 @@ mod limit_options;
 mod listing;
 mod logs;
 mod ls;
+mod manual;
 mod mcp;
 mod nearest;
 mod newcomers;
@@ -102,6 +104,8 @@ enum Command {
     Answer(answer::AnswerArgs),
     Demo(demo::DemoArgs),
     Grants(grants::GrantsArgs),
+    Completions(completions::CompletionsArgs),
+    Man(manual::ManArgs),
     Help(help::HelpArgs),
 }
 
@@ -112,6 +116,11 @@ fn main() -> ExitCode {
     }
     if std::env::args_os().nth(1).is_some_and(|word| word == options::COMPILER) {
         return pod_tools_host::run_compiler(std::env::args_os().skip(2));
+    }
+    if std::env::args_os().nth(1).is_some_and(|word| word == completions::ASKED) {
+        let found = completions::candidates(commands(), std::env::args_os().skip(2).collect());
+        let _ = streams::write_out(&found, streams::Form::Text, 0);
+        return ExitCode::SUCCESS;
     }
     let mut command = commands();
     let arguments: Vec<OsString> = std::env::args_os().collect();
@@ -230,6 +239,8 @@ async fn run(cli: Cli, of_pod: Vec<OsString>) -> anyhow::Result<ExitCode> {
         Command::Pull(args) => artifacts::pull::run(args, &loading).await,
         Command::Grants(args) => grants::run(args, cli.host).await,
         Command::Demo(demo::DemoArgs {}) => demo::run(&loading).await,
+        Command::Completions(args) => completions::run(args).await,
+        Command::Man(args) => manual::run(args, commands()).await,
         Command::Help(args) => {
             stdout::print(help::of_topic(commands(), &args)?).await?;
             Ok(ExitCode::SUCCESS)
