@@ -89,7 +89,8 @@ fn fish_is_given_the_words() {
     let script = "pod-tools completions fish | source; complete --do-complete $argv[1]";
     in_shell("fish", &["--no-config", "-c"], script, |complete| {
         assert_eq!(complete("pod-tools sp"), "spawn\n");
-        assert!(complete("pod-tools stop alp").starts_with("alpha\n"));
+        let names = complete("pod-tools stop alp");
+        assert!(names.lines().any(|name| name == "alpha") && names.lines().count() == 2, "{names}");
         assert_eq!(complete("pod-tools stop nobody"), "");
         assert_eq!(complete("pod-tools stop $(touch hacked)"), "");
     });
@@ -142,7 +143,7 @@ fn the_manual_has_a_page_for_each_command() {
 
     // groff has nothing to complain of, and the options are there.
     let Ok(read) = Command::new("groff")
-        .args(["-man", "-Tutf8", "-ww", "-z"])
+        .args(["-Kutf8", "-man", "-Tutf8", "-ww", "-z"])
         .args(fs::read_dir(directory.path().join("man1")).unwrap().map(|file| file.unwrap().path()))
         .output()
     else {
