@@ -9,6 +9,7 @@ use clap::{Arg, Command, FromArgMatches, ValueEnum, ValueHint};
 use clap_complete::engine::{ArgValueCandidates, CompletionCandidate, complete};
 use pod_tools_host::escape::steers;
 
+use crate::nearest::TOOLS;
 use crate::options::HostArgs;
 use crate::stdout::print;
 
@@ -69,6 +70,8 @@ pub fn candidates(root: Command, words: Vec<OsString>) -> String {
 fn of_pods(root: Command, words: &[OsString]) -> Command {
     let names = names(root.clone(), words);
     let as_words: Vec<String> = names.iter().map(|name| format!("name={name}")).collect();
+    // What all commands share is given where nothing else is meant.
+    let root = root.mut_args(|arg| if arg.is_global_set() { of_files(arg).hide(true) } else { arg });
     root.mut_subcommands(|command| {
         // A new pod is called as no other is.
         let is_new = matches!(command.get_name(), "pod" | "spawn");
@@ -81,9 +84,6 @@ fn of_pods(root: Command, words: &[OsString]) -> Command {
         })
     })
 }
-
-/// The bundled plugin's tools: to ask the plugin would take as long as to load it.
-const TOOLS: [&str; 5] = ["ListPods", "SendToPod", "ReadPodOutput", "StopPod", "WaitForPods"];
 
 fn one_of(arg: Arg, words: Vec<String>) -> Arg {
     let candidates = move || words.iter().map(CompletionCandidate::new).collect::<Vec<_>>();

@@ -129,7 +129,13 @@ fn main() -> ExitCode {
     let (cli, matches) = match parsed {
         Ok(parsed) => parsed,
         Err(error) if is_help(&error) => return shown(&help::asked(commands(), &arguments).unwrap_or(error)),
-        Err(error) => return shown(&error),
+        Err(error) => {
+            let status = shown(&error);
+            if let Some(tool) = nearest::tool_for_command(&error) {
+                tell(format_args!("{tool}"));
+            }
+            return status;
+        }
     };
     log(&cli);
     let of_pod = match (command.find_subcommand("spawn"), matches.subcommand_matches("spawn")) {

@@ -25,7 +25,9 @@ pub struct ManArgs {
 pub async fn run(args: ManArgs, root: Command) -> anyhow::Result<ExitCode> {
     match args.install {
         None => print(String::from_utf8(page(root, "pod-tools")?)?).await?,
-        Some(directory) => tell(format_args!("wrote {} pages to {}", install(root, &directory)?, directory.display())),
+        Some(directory) => {
+            tell(format_args!("wrote {} pages to {}", install(root, &directory)?, directory.display()))
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -51,10 +53,11 @@ fn install(root: Command, directory: &Path) -> anyhow::Result<usize> {
 fn page(command: Command, name: &str) -> std::io::Result<Vec<u8>> {
     let mut page = Vec::new();
     // What a variable says here and now is not the manual's.
-    let command = command.name(name.to_owned()).mut_args(|arg| {
-        if arg.get_action().takes_values() { arg.hide_env_values(true) } else { arg }
-    });
-    let command = command.display_name(name.to_owned()).bin_name(name.replacen('-', " ", 2).replacen(' ', "-", 1));
+    let command = command
+        .name(name.to_owned())
+        .mut_args(|arg| if arg.get_action().takes_values() { arg.hide_env_values(true) } else { arg });
+    let command =
+        command.display_name(name.to_owned()).bin_name(name.replacen('-', " ", 2).replacen(' ', "-", 1));
     Man::new(command).render(&mut page)?;
     Ok(page)
 }

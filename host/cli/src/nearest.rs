@@ -1,10 +1,21 @@
 //! What somebody meant who named a tool or a pod that there is not, and how a tool is called that was called wrongly.
 
+use clap::error::{ContextKind, ContextValue};
 use pod_tools_host::{ErrorKind, Reason, ToolError};
 
 use crate::alike::did_you_mean;
 use crate::call::example;
 use crate::caller::Caller;
+
+/// The bundled plugin's tools, where it is not worth the time to ask the plugin.
+pub const TOOLS: [&str; 4] = ["ListPods", "SendToPod", "ReadPodOutput", "StopPod"];
+
+/// Where a tool was named in the place of a command: how it is called.
+pub fn tool_for_command(error: &clap::Error) -> Option<String> {
+    let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand) else { return None };
+    let tool = TOOLS.iter().find(|tool| tool.eq_ignore_ascii_case(word))?;
+    Some(format!("`{tool}` is a tool: `pod-tools call {tool}`"))
+}
 
 /// The error of a call, with what will help beside. Of pods it names those alone that a `list` grant covers.
 pub fn explained(mut error: ToolError, caller: &Caller, tool: &str, pod: Option<&str>) -> ToolError {

@@ -47,6 +47,9 @@ fn words_options_values_and_names_are_completed_and_nothing_is_no_error() {
     assert_eq!(candidates(&place, &["call", "StopPod", "name=alpha"]), ["name=alpha"]);
     assert_eq!(candidates(&place, &["mcp", "--install", "cl"]), ["claude"]);
     assert!(candidates(&place, &["spawn", "--enf"]).contains(&"--enforce".to_owned()));
+    // What all commands share is in nobody's way, and there where it is meant.
+    assert_eq!(candidates(&place, &["mcp", "--inst"]), ["--install"]);
+    assert_eq!(candidates(&place, &["ls", "--base"]), ["--base-dir"]);
     // A new pod is called as none is; what may not be listed is not named; a line is one line.
     assert_eq!(candidates(&place, &["spawn", "al"]), [""; 0]);
     assert_eq!(candidates(&place, &["--grant", "list:beta*", "stop", "al"]), [""; 0]);
@@ -58,17 +61,27 @@ fn words_options_values_and_names_are_completed_and_nothing_is_no_error() {
 
 #[test]
 fn bash_puts_in_what_cannot_run() {
-    let shown = "COMP_LINE=$1; COMP_POINT=${#1}; COMP_CWORD=0; _pod_tools 2>&1; printf '%s\\n' \"${COMPREPLY[@]}\"";
-    in_shell("bash", &["--norc", "--noprofile", "-c"], &format!("eval \"$(pod-tools completions bash)\"; {shown}"), |complete| {
-        assert_eq!(complete("pod-tools sp"), "spawn\n");
-        // As bash does it, the part behind the sign alone.
-        assert_eq!(complete("pod-tools call StopPod name=alpha"), "alpha\n");
-        let quoted = complete("pod-tools stop alp");
-        assert!(quoted.contains("alpha\n") && quoted.contains(r"alp\$\(touch\ hacked\)\`touch\ hacked\`\;touch\ hacked"), "{quoted}");
-        assert_eq!(complete("pod-tools stop b"), "beta\\'s\\ own\n");
-        assert_eq!(complete("pod-tools stop nobody").trim(), "");
-        assert_eq!(complete("pod-tools stop $(touch hacked)").trim(), "");
-    });
+    let shown =
+        "COMP_LINE=$1; COMP_POINT=${#1}; COMP_CWORD=0; _pod_tools 2>&1; printf '%s\\n' \"${COMPREPLY[@]}\"";
+    in_shell(
+        "bash",
+        &["--norc", "--noprofile", "-c"],
+        &format!("eval \"$(pod-tools completions bash)\"; {shown}"),
+        |complete| {
+            assert_eq!(complete("pod-tools sp"), "spawn\n");
+            // As bash does it, the part behind the sign alone.
+            assert_eq!(complete("pod-tools call StopPod name=alpha"), "alpha\n");
+            let quoted = complete("pod-tools stop alp");
+            assert!(
+                quoted.contains("alpha\n")
+                    && quoted.contains(r"alp\$\(touch\ hacked\)\`touch\ hacked\`\;touch\ hacked"),
+                "{quoted}"
+            );
+            assert_eq!(complete("pod-tools stop b"), "beta\\'s\\ own\n");
+            assert_eq!(complete("pod-tools stop nobody").trim(), "");
+            assert_eq!(complete("pod-tools stop $(touch hacked)").trim(), "");
+        },
+    );
 }
 
 #[test]

@@ -89,4 +89,6 @@ fn a_word_that_is_no_command_is_told_the_nearest_one() {
         assert_eq!((refused.code, refused.stdout.as_str()), (Some(2), ""), "{refused:?}");
         assert!(refused.stderr.contains("spawn"), "{}", refused.stderr);
     }
+    let tool = outcome(&["sendtopod"]);
+    assert!(tool.code == Some(2) && tool.stderr.contains("`pod-tools call SendToPod`"), "{tool:?}");
 }

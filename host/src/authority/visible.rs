@@ -3,11 +3,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::Authority;
 use super::grant::Verb;
 use super::grants::Grants;
-use super::operation::Operation;
-use crate::error::ToolError;
 use crate::registry::{Record, Records};
 
 /// The records that `list` grants cover.
@@ -20,20 +17,6 @@ pub(crate) struct Visible {
     /// What it was made of.
     of: Arc<Records>,
     held_to: Option<Arc<Grants>>,
-}
-
-impl Authority {
-    /// The names of the pods that `list` grants cover, in the registry's order. No socket is asked, and nothing is changed.
-    ///
-    /// # Errors
-    ///
-    /// Fails with kind `denied` where there is no `list` grant at all, and where the registry cannot be read.
-    pub fn listed_names(&self) -> Result<Vec<String>, ToolError> {
-        let parts = self.parts();
-        parts.check(Operation::ListPods, None).map_err(|(_, denied)| denied)?;
-        let visible = parts.visible().map_err(|error| parts.explain(error.into()))?;
-        Ok(visible.pods.iter().map(|record| record.pod_name.clone()).collect())
-    }
 }
 
 /// What was shown last.
