@@ -47,6 +47,7 @@ mod stdout;
 mod stop;
 mod streams;
 mod token;
+mod tool_arguments;
 mod tools;
 mod units;
 
@@ -215,7 +216,7 @@ fn is_wrong_use(error: &anyhow::Error) -> bool {
         || error.is::<pod::NoTable>()
         || error.is::<answer::NoAnswer>()
         || error.is::<help::NoTopic>()
-        || error.is::<call::ArgumentFault>()
+        || error.is::<tool_arguments::ArgumentFault>()
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

@@ -4,8 +4,8 @@ use clap::error::{ContextKind, ContextValue};
 use pod_tools_host::{ErrorKind, Reason, ToolError};
 
 use crate::alike::did_you_mean;
-use crate::call::example;
 use crate::caller::Caller;
+use crate::tool_arguments::example;
 
 /// The bundled plugin's tools, where it is not worth the time to ask the plugin.
 pub const TOOLS: [&str; 4] = ["ListPods", "SendToPod", "ReadPodOutput", "StopPod"];

@@ -9,9 +9,9 @@ use clap::{Arg, ArgAction, Command};
 use pod_tools_host::Definition;
 use serde_json::Value;
 
-use crate::call::kind_of;
 use crate::options::Loading;
 use crate::stdout::{print, print_json};
+use crate::tool_arguments::kind_of;
 
 /// Show the tools that the plugin offers, and their arguments
 #[derive(Debug, clap::Args)]

@@ -1,7 +1,6 @@
 //! `pod-tools call`: one tool call, or a batch of them.
 
 mod answer_line;
-mod arguments;
 mod batch;
 
 use std::io::Read;
@@ -12,8 +11,6 @@ use serde::Deserialize;
 use tokio::sync::oneshot;
 
 use self::answer_line::AnswerLine;
-use self::arguments::Words;
-pub use self::arguments::{ArgumentFault, example, kind_of};
 use crate::caller::{Caller, ToolCall, admitted};
 use crate::exit::INTERRUPTED;
 use crate::interrupt::Interrupt;
@@ -21,6 +18,7 @@ use crate::nearest::explained;
 use crate::options::HostOptions;
 use crate::stdout::{failure, print, print_json};
 use crate::streams::{self, tell};
+use crate::tool_arguments::Words;
 
 /// Call a tool of the plugin
 #[derive(Debug, clap::Args)]
