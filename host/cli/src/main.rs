@@ -9,6 +9,7 @@ mod artifacts;
 mod audit;
 mod call;
 mod caller;
+mod completions;
 mod compose;
 mod demo;
 mod escaped;
@@ -19,6 +20,7 @@ mod grants_file;
 #[cfg(test)]
 #[path = "../../../tests/fuzz/properties/grants_file.rs"]
 mod grants_file_properties;
+mod help;
 mod in_force;
 mod inherited;
 mod inotify;
@@ -29,7 +31,9 @@ mod limit_options;
 mod listing;
 mod logs;
 mod ls;
+mod manual;
 mod mcp;
+mod nearest;
 mod newcomers;
 mod operator_log;
 mod options;
@@ -43,6 +47,7 @@ mod stdout;
 mod stop;
 mod streams;
 mod token;
+mod tool_arguments;
 mod tools;
 mod units;
 
@@ -51,6 +56,7 @@ use std::io;
 use std::process::ExitCode;
 
 use clap::builder::Styles;
+use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use options::SetUpError;
 use streams::tell;
@@ -66,6 +72,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 #[command(
     name = "pod-tools",
     version,
+    disable_help_subcommand = true,
     after_help = "Begin with `pod-tools demo`. Then: `pod-tools pod NAME -- COMMAND` makes a pod of any command, and `pod-tools call ListPods` sees it."
 )]
 struct Cli {
@@ -98,6 +105,9 @@ enum Command {
     Answer(answer::AnswerArgs),
     Demo(demo::DemoArgs),
     Grants(grants::GrantsArgs),
+    Completions(completions::CompletionsArgs),
+    Man(manual::ManArgs),
+    Help(help::HelpArgs),
 }
 
 fn main() -> ExitCode {
@@ -108,12 +118,25 @@ fn main() -> ExitCode {
     if std::env::args_os().nth(1).is_some_and(|word| word == options::COMPILER) {
         return pod_tools_host::run_compiler(std::env::args_os().skip(2));
     }
-    let mut command = without_empty_variables(Cli::command().styles(Styles::plain()));
-    let parsed = command.try_get_matches_from_mut(std::env::args_os());
+    if std::env::args_os().nth(1).is_some_and(|word| word == completions::ASKED) {
+        let found = completions::candidates(commands(), std::env::args_os().skip(2).collect());
+        let _ = streams::write_out(&found, streams::Form::Text, 0);
+        return ExitCode::SUCCESS;
+    }
+    let mut command = commands();
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let parsed = command.try_get_matches_from_mut(&arguments);
     let parsed = parsed.and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
     let (cli, matches) = match parsed {
         Ok(parsed) => parsed,
-        Err(error) => return shown(&error),
+        Err(error) if is_help(&error) => return shown(&help::asked(commands(), &arguments).unwrap_or(error)),
+        Err(error) => {
+            let status = shown(&error);
+            if let Some(tool) = nearest::tool_for_command(&error) {
+                tell(format_args!("{tool}"));
+            }
+            return status;
+        }
     };
     log(&cli);
     let of_pod = match (command.find_subcommand("spawn"), matches.subcommand_matches("spawn")) {
@@ -145,6 +168,15 @@ fn runtime(command: &Command) -> tokio::runtime::Builder {
         Command::Mcp(args) if args.is_on_pipes() => tokio::runtime::Builder::new_current_thread(),
         _ => tokio::runtime::Builder::new_multi_thread(),
     }
+}
+
+/// All commands with their options, as they are read.
+fn commands() -> clap::Command {
+    without_empty_variables(Cli::command().styles(Styles::plain()))
+}
+
+fn is_help(error: &clap::Error) -> bool {
+    matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand)
 }
 
 /// An environment variable that is empty is one that is not set.
@@ -183,6 +215,8 @@ fn is_wrong_use(error: &anyhow::Error) -> bool {
         || error.is::<pod::AgentFault>()
         || error.is::<pod::NoTable>()
         || error.is::<answer::NoAnswer>()
+        || error.is::<help::NoTopic>()
+        || error.is::<tool_arguments::ArgumentFault>()
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
@@ -212,6 +246,12 @@ async fn run(cli: Cli, of_pod: Vec<OsString>) -> anyhow::Result<ExitCode> {
         Command::Pull(args) => artifacts::pull::run(args, &loading).await,
         Command::Grants(args) => grants::run(args, cli.host).await,
         Command::Demo(demo::DemoArgs {}) => demo::run(&loading).await,
+        Command::Completions(args) => completions::run(args).await,
+        Command::Man(args) => manual::run(args, commands()).await,
+        Command::Help(args) => {
+            stdout::print(help::of_topic(commands(), &args)?).await?;
+            Ok(ExitCode::SUCCESS)
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use crate::caller::{Caller, ToolCall, admitted};
 use crate::exit::INTERRUPTED;
 use crate::interrupt::Interrupt;
 use crate::listing::Listing;
+use crate::nearest::explained;
 use crate::options::HostOptions;
 use crate::stdout::{failure, print};
 use crate::streams::{self, tell};
@@ -69,6 +70,7 @@ async fn stop(args: StopArgs, host: &HostOptions) -> anyhow::Result<ExitCode> {
             }
             Err(error) => {
                 all_stopped = false;
+                let error = explained(error, &caller, call.name, Some(name));
                 tell(format_args!("pod-tools: {}", failure(&error)));
             }
         }
