@@ -27,7 +27,8 @@ pub struct Piece {
     pub bytes: Vec<u8>,
 }
 
-/// Signs `answer` to the request with the digest `request`, in pieces of at most `limit` bytes, head included.
+/// Signs `answer` to the request with the digest `request`, in pieces of at most `limit` bytes, head
+/// included.
 pub fn split(answer: &[u8], request: &str, limit: usize, key: &KeyPair) -> Result<Vec<Piece>, Refusal> {
     let room = limit.checked_sub(LONGEST).filter(|room| *room > 0).ok_or(Refusal::NoRoom { limit })?;
     // An empty answer is one empty piece: silence must not pass for an answer.
@@ -58,8 +59,8 @@ pub struct Assembly {
 }
 
 impl Assembly {
-    /// Awaits the answer of the node with the public key `node` to the request with the digest `request`, of at most
-    /// `most` bytes.
+    /// Awaits the answer of the node with the public key `node` to the request with the digest `request`, of
+    /// at most `most` bytes.
     pub fn new(node: &str, request: &str, most: usize) -> Self {
         let (node, request) = (node.to_owned(), request.to_owned());
         Self { node, request, most, next: 0, bytes: Vec::new(), done: false }

@@ -22,8 +22,8 @@ struct Entry<T> {
     outcome: Option<T>,
 }
 
-/// A memory of requests, bounded for each caller: who floods it shuts out nobody else. What is in it is forgotten only
-/// when its deadline is so long past that [`crate::request::open`] refuses it as late.
+/// A memory of requests, bounded for each caller: who floods it shuts out nobody else. What is in it is
+/// forgotten only when its deadline is so long past that [`crate::request::open`] refuses it as late.
 pub struct Nonces<T> {
     callers: HashMap<String, HashMap<String, Entry<T>>>,
     most: usize,

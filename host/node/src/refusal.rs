@@ -51,7 +51,7 @@ pub enum Refusal {
     },
     /// The deadline is further off than any may be: the clocks differ, or the caller asks for too much time.
     #[error(
-        "deadline is {ahead} ms off, {longest} ms is the most, and clocks may differ by {skew} ms; set the clocks"
+        "deadline is {ahead} ms off, at most {longest}, and clocks may differ by {skew} ms; set the clocks"
     )]
     Skewed {
         /// Milliseconds until the deadline.

@@ -1,5 +1,5 @@
-//! A text and the signature over it. What is signed is the text as it was sent, so that no two readings of one
-//! signature exist; a word before it keeps a request's signature from passing as an answer's.
+//! A text and the signature over it. What is signed is the text as it was sent, so that no two readings of
+//! one signature exist; a word before it keeps a request's signature from passing as an answer's.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use nkeys::{KeyPair, KeyPairType};
@@ -30,7 +30,8 @@ pub(crate) fn sign<T: Serialize>(word: &str, body: &T, key: &KeyPair) -> Result<
     Ok((envelope, digest))
 }
 
-/// The body, once the key that `whose` finds in it has been found to have signed it; and the digest of its text.
+/// The body, once the key that `whose` finds in it has been found to have signed it; and the digest of its
+/// text.
 pub(crate) fn verify<T: for<'a> Deserialize<'a>>(
     word: &str,
     envelope: &str,
