@@ -66,7 +66,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 /// Talk to an agent's pods through a sandboxed WebAssembly plugin.
 ///
-/// A pod is a process that listens on a Unix socket and speaks JSON lines. The plugin has four tools for
+/// A pod is a process that listens on a Unix socket and speaks JSON lines. The plugin has tools for
 /// them, and reaches nothing but the pods, the verbs and the directories that were granted.
 #[derive(Debug, Parser)]
 #[command(

@@ -8,7 +8,7 @@ use crate::caller::Caller;
 use crate::tool_arguments::example;
 
 /// The bundled plugin's tools, where it is not worth the time to ask the plugin.
-pub const TOOLS: [&str; 4] = ["ListPods", "SendToPod", "ReadPodOutput", "StopPod"];
+pub const TOOLS: [&str; 5] = ["ListPods", "SendToPod", "ReadPodOutput", "StopPod", "WaitForPods"];
 
 /// Where a tool was named in the place of a command: how it is called.
 pub fn tool_for_command(error: &clap::Error) -> Option<String> {

@@ -16,7 +16,7 @@ use pod_tools_conformance::{FakePod, Place, Script, Step, assistant, history};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-const TOOLS: [&str; 4] = ["ListPods", "SendToPod", "ReadPodOutput", "StopPod"];
+const TOOLS: [&str; 5] = ["ListPods", "SendToPod", "ReadPodOutput", "StopPod", "WaitForPods"];
 
 /// A pod that gives this history, whoever asks.
 fn saying(texts: &[&str]) -> Script {

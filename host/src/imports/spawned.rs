@@ -10,7 +10,7 @@ use crate::call::gate::PodPermit;
 use crate::error::{Reason, ToolError};
 use crate::escape::Escaped;
 use crate::files::{place, state_file};
-use crate::registry::{Record, Records};
+use crate::registry::{Record, Records, parse_records};
 use crate::scope::TransactError;
 use crate::sockets::directory::Lookup;
 use crate::sockets::refusal::descriptors_exhausted;
@@ -43,7 +43,7 @@ pub(super) fn records(permit: &PodPermit) -> Result<Records, ToolError> {
     if text.iter().all(u8::is_ascii_whitespace) {
         return Ok(Records::default());
     }
-    Records::parse(&text).map_err(|why| damaged(&format!("holds no list of records: {why}")))
+    parse_records(&text).map_err(|why| damaged(&format!("holds no list of records: {why}")))
 }
 
 /// Who delegated what, by the names of pods.

@@ -84,14 +84,6 @@ pub struct Records {
 }
 
 impl Records {
-    /// The records of a `spawned_pods.json`.
-    ///
-    /// # Errors
-    /// Why its text is no list.
-    pub(crate) fn parse(text: &[u8]) -> Result<Self, String> {
-        super::file::parse(text)
-    }
-
     /// The record of that name; where names repeat, the first.
     pub fn get(&self, name: &str) -> Option<&Arc<Record>> {
         self.records.iter().find(|record| record.pod_name == name)

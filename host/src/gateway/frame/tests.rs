@@ -149,10 +149,10 @@ fn lengths_beyond_what_is_there_are_refused_before_anything_is_taken_for_them() 
 fn what_is_unknown_or_no_text_is_named() {
     for (content, message) in [
         (vec![0, 8], "0 is no request of a session that has begun"),
-        (vec![16], "16 is no request of a session that has begun"),
+        (vec![18], "18 is no request of a session that has begun"),
         (vec![1, 1, 0, 0, 0, b'x', 4], "4 is no purpose"),
         (vec![1, 1, 0, 0, 0, 0xff, 0], "its name is not UTF-8"),
-        (vec![8, 0, 0, 0, 0, 3], "3 is no request to a pod"),
+        (vec![8, 0, 0, 0, 0, 4], "4 is no request to a pod"),
         (vec![14, 2], "2 is no option"),
         (Vec::new(), "it ends before its number"),
     ] {
