@@ -116,7 +116,9 @@ fn quick(json: &str) -> Option<SendToPodInput> {
         }
         match trim(after).split_at_checked(1)? {
             (",", more) => rest = more,
-            ("}", "") => return Some(SendToPodInput { name: name?, message: message?, when_busy: WhenBusy::Refuse }),
+            ("}", "") => {
+                return Some(SendToPodInput { name: name?, message: message?, when_busy: WhenBusy::Refuse });
+            }
             _ => return None,
         }
     }

@@ -9,9 +9,9 @@ pub(crate) mod read;
 pub(crate) mod send;
 pub(crate) mod stop;
 mod text;
+pub(crate) mod transcript;
 mod wait;
 pub(crate) mod wait_for_pods;
-pub(crate) mod transcript;
 
 pub use output::Output;
 pub use transcript::Document;

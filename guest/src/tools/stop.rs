@@ -80,8 +80,7 @@ fn stop<H: Host>(host: &H, input: &StopInput) -> Result<Output, Error> {
     }
     let Stopped { pod, confirmed, scope, unconfirmed } =
         stop_pod(host, &pod).map_err(|failure| with_stopped(failure, &descendants))?;
-    let mut summary =
-        format!("stopped pod `{}`; reclaimed scope: {}", Shown(&pod), scope_summary(&scope));
+    let mut summary = format!("stopped pod `{}`; reclaimed scope: {}", Shown(&pod), scope_summary(&scope));
     if unconfirmed {
         summary.push_str("; the pod did not confirm");
     }
@@ -120,7 +119,8 @@ fn stop_spawned<H: Host>(
         match ended {
             Ok(ended) => stopped.push(ended),
             Err(error) => {
-                let error = error.behind(format_args!("`{}`, which it spawned, is not stopped", Shown(&name)));
+                let error =
+                    error.behind(format_args!("`{}`, which it spawned, is not stopped", Shown(&name)));
                 failed = Some(match failed {
                     Some(mut first) => {
                         // Writing to a string cannot fail.

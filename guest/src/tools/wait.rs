@@ -239,9 +239,11 @@ pub(super) fn until<H: Host>(
         left_ms = left_ms.saturating_sub(waited_ms);
         look_in = look_in.saturating_sub(waited_ms);
         for at in ready {
-            let watch = usize::try_from(at).ok().and_then(|at| heard.get(at)).and_then(|&at| watches.get_mut(at));
+            let watch =
+                usize::try_from(at).ok().and_then(|at| heard.get(at)).and_then(|&at| watches.get_mut(at));
             let Some(watch) = watch else {
-                let message = "the host says of an exchange that it was not given that it is ready".to_owned();
+                let message =
+                    "the host says of an exchange that it was not given that it is ready".to_owned();
                 return Err(Error { kind: ErrorKind::Internal, reason: None, message });
             };
             watch.hear()?;

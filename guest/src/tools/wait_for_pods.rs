@@ -82,7 +82,9 @@ fn wait_for_pods<H: Host>(host: &H, input: &WaitInput) -> Result<Output, Error> 
         }
     }
     if names.is_empty() {
-        return Err(Error::invalid("WaitForPods was given no names in `names`; ListPods shows the pods that there are"));
+        return Err(Error::invalid(
+            "WaitForPods was given no names in `names`; ListPods shows the pods that there are",
+        ));
     }
     let bounds = host.bounds();
     let wait_ms = match input.wait_seconds {

@@ -269,8 +269,7 @@ impl Host for Script {
 
     /// What has not been read is there at once; otherwise the time passes.
     fn await_any(&self, exchanges: &[&Self::Exchange], within_ms: u32) -> Result<Awaited, Error> {
-        let ready: Vec<u32> =
-            (0..).zip(exchanges).filter(|(_, it)| !it.waits()).map(|(at, _)| at).collect();
+        let ready: Vec<u32> = (0..).zip(exchanges).filter(|(_, it)| !it.waits()).map(|(at, _)| at).collect();
         let waited_ms = if ready.is_empty() { within_ms } else { 0 };
         self.note(format!("await-any of {} within {within_ms}", exchanges.len()));
         Ok(Awaited { ready, waited_ms })

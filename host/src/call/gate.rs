@@ -190,7 +190,8 @@ impl PodCtxView<'_> {
             self.ctx.step()?;
             self.table.get_mut(exchange)?.watch()?;
         }
-        let exchanges = exchanges.iter().map(|exchange| self.table.get(exchange)).collect::<Result<_, _>>()?;
+        let exchanges =
+            exchanges.iter().map(|exchange| self.table.get(exchange)).collect::<Result<_, _>>()?;
         Ok(Awaiting(exchanges))
     }
 

@@ -259,8 +259,10 @@ impl Session {
                 if exchanges.len() > most {
                     return Err(wasmtime::Error::from(LimitReached::Handles(most)).into());
                 }
-                let exchanges =
-                    exchanges.into_iter().map(|it| self.handles.exchange(it)).collect::<wasmtime::Result<_>>()?;
+                let exchanges = exchanges
+                    .into_iter()
+                    .map(|it| self.handles.exchange(it))
+                    .collect::<wasmtime::Result<_>>()?;
                 result.awaited(&self.view().await_any(exchanges, within_ms).await?)
             }
             Request::Probe(pods) => {

@@ -29,7 +29,9 @@ pub(super) fn records(permit: &PodPermit) -> Result<Records, ToolError> {
     let socket = &permit.record().socket_path;
     let damaged = |why: &str| {
         let name = Escaped(permit.name());
-        let message = format!("pod `{name}`: what it spawned cannot be read: `spawned_pods.json` beside its socket {why}");
+        let message = format!(
+            "pod `{name}`: what it spawned cannot be read: `spawned_pods.json` beside its socket {why}"
+        );
         ToolError::failed(Reason::RegistryDamaged, message)
     };
     let (file, size) = match permit.directories().open_beside(socket, OsStr::new("spawned_pods.json")) {
@@ -47,10 +49,7 @@ pub(super) fn records(permit: &PodPermit) -> Result<Records, ToolError> {
 }
 
 /// Who delegated what, by the names of pods.
-pub(super) fn parents(
-    permit: &PodPermit,
-    wait: Duration,
-) -> Result<HashMap<String, Delegation>, ToolError> {
+pub(super) fn parents(permit: &PodPermit, wait: Duration) -> Result<HashMap<String, Delegation>, ToolError> {
     let Some(lock) = permit.scope_lock() else { return Ok(HashMap::new()) };
     let read = lock.transact(wait, |table, _| {
         let delegation = |entry: &crate::scope::Allocation| {
