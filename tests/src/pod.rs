@@ -253,6 +253,7 @@ impl Shared {
                 state.open.insert(connection, handle);
             }
             drop(state);
+            self.changed.notify_all();
             let of_thread = self.clone();
             std::thread::spawn(move || {
                 of_thread.serve(&stream, &wire);

@@ -32,7 +32,7 @@ use crate::tool_arguments::Words;
     echo '{\"tool\":\"ListPods\"}' | pod-tools call --batch\n\n\
     Exit status: 0 done, 1 the tool failed, 2 used wrongly, 130 interrupted.")]
 pub struct CallArgs {
-    /// The tool: ListPods, SendToPod, ReadPodOutput or StopPod; `pod-tools tools` tells of each
+    /// The tool: ListPods, SendToPod, ReadPodOutput, StopPod or WaitForPods; `pod-tools tools` tells of each
     #[arg(required_unless_present = "batch")]
     tool: Option<String>,
 
