@@ -340,7 +340,7 @@ async def token(world):
                 async with httpx2.AsyncClient(headers=headers) as http:
                     try:
                         async with Client(streamable_http_client(url, http_client=http), mode=world.mode) as client:
-                            assert len((await client.list_tools()).tools) == 4
+                            assert len((await client.list_tools()).tools) == 5
                         assert accepted, "a guess was accepted"
                     except Exception as error:
                         assert not accepted, error

@@ -39,7 +39,7 @@ pub const CASES: &[Case] = &[
                 });
                 t.call("ReadPodOutput", waiting("worker", 20))?
                     .says("pod `worker`: 1 new line(s) of assistant text; now idle; no run goes on")?
-                    .with_content("done\n")?
+                    .with_content("done")?
                     .with_data("/waited", "ended")
             })?;
             Ok(())
