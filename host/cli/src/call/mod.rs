@@ -78,6 +78,10 @@ pub async fn run(args: CallArgs, host: &HostOptions) -> anyhow::Result<ExitCode>
         return Ok(ExitCode::from(INTERRUPTED));
     };
     let outcome = outcome.map_err(|error| {
+        // Programs read the plugin's own words.
+        if args.json {
+            return error;
+        }
         let named = serde_json::from_str(&input).ok();
         explained(error, &caller, &tool, named.as_ref().map(|Named { name }| name.as_str()))
     });
