@@ -56,7 +56,7 @@ fn what_does_not_begin_a_session_is_told_so() {
         refused(&framed(request(2)));
         refused(&framed(request(0).text("podtoolz").u16(3).text(TOKEN)));
         // A frame of 8 KiB and a byte, before it is known who sends it.
-        refused(&framed(beginning(2, &"x".repeat(8193 - beginning(2, "").0.len()))));
+        refused(&framed(beginning(3, &"x".repeat(8193 - beginning(3, "").0.len()))));
         let mut twice = gateway.session();
         let again = twice.begin(TOKEN).unwrap_err().over();
         assert!(again.message.contains("0 is no request"), "{}", again.message);
@@ -167,7 +167,7 @@ fn half_a_frame_ends_with_the_time_there_is_for_it() {
         // Before the session begins: some seconds.
         let mut silent = gateway.connect();
         let mut half = gateway.connect();
-        half.send_raw(&beginning(2, TOKEN).0[..3]);
+        half.send_raw(&beginning(3, TOKEN).0[..3]);
         for client in [&mut silent, &mut half] {
             assert_eq!(client.stream.read(&mut [0]).unwrap(), 0);
         }

@@ -17,9 +17,9 @@ fn read_cursor(gateway: &Gateway, pod: &str) -> Option<(u64, String)> {
 fn a_session_begins_with_the_bounds_of_its_call() {
     let place = Place::new().unwrap();
     let gateway = Gateway::start(&place, &["--op-timeout", "1500ms", "--max-output", "64KiB"]);
-    assert_eq!(gateway.connect().begin(TOKEN).unwrap(), (2, 1500, Some(65_536), 30_000));
+    assert_eq!(gateway.connect().begin(TOKEN).unwrap(), (3, 1500, Some(65_536), 30_000));
     let unbounded = Gateway::start(&place, &["--call-timeout", "2s"]);
-    assert_eq!(unbounded.connect().begin(TOKEN).unwrap(), (2, 5000, None, 2000));
+    assert_eq!(unbounded.connect().begin(TOKEN).unwrap(), (3, 5000, None, 2000));
 }
 
 #[test]
