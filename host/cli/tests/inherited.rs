@@ -206,7 +206,7 @@ fn a_byte_order_mark_before_a_first_line_or_the_arguments_is_passed_over() {
 #[test]
 fn a_variable_that_is_empty_is_one_that_is_not_set() {
     let place = Place::new().unwrap();
-    let help = run(bare_with(&["call", "--help"])).stdout;
+    let help = run(bare_with(&["help", "options"])).stdout;
     let named = help.split(|c: char| !(c.is_ascii_uppercase() || c == '_'));
     let mut variables: Vec<&str> = named.filter(|word| word.starts_with("POD_TOOLS_")).collect();
     variables.sort_unstable();
