@@ -120,8 +120,13 @@ async fn whole_input() -> std::io::Result<String> {
     let (sender, read) = oneshot::channel();
     std::thread::Builder::new().name("stdin".to_owned()).spawn(move || {
         let mut text = String::new();
-        let read = streams::input().and_then(|input| input.take(MAX_INPUT).read_to_string(&mut text));
-        let _ = sender.send(read.map(|_| text));
+        let read = streams::input().and_then(|input| input.take(MAX_INPUT + 1).read_to_string(&mut text));
+        let _ = sender.send(match read {
+            Ok(read) if read as u64 > MAX_INPUT => {
+                Err(std::io::Error::other(format!("standard input has more than {MAX_INPUT} bytes")))
+            }
+            read => read.map(|_| text),
+        });
     })?;
     read.await.unwrap_or_else(|_| Err(std::io::ErrorKind::BrokenPipe.into()))
 }
