@@ -211,16 +211,9 @@ impl pods::Guest for Component {
     }
 
     fn list() -> Result<pods::Listing, types::Error> {
-        let (listed, unreadable) = ask(&Request::new(number::LIST), |answer| {
-            let listed = answer.list(|answer| Ok((answer.u32()?, description(answer)?)))?;
-            Ok((listed, answer.u32()?))
-        })?;
+        let (listed, unreadable) = ask(&Request::new(number::LIST), listed)?;
         let listed = listed.into_iter().map(|(number, description)| pods::Listed {
-            pod: pods::Pod::new(Pod {
-                handle: Handle::new(number, number::DROP_POD),
-                description: description.clone(),
-                brought: Brought::default(),
-            }),
+            pod: Pod::listed(number, description.clone()),
             description,
         });
         Ok(pods::Listing { pods: listed.collect(), unreadable })
@@ -231,13 +224,8 @@ impl pods::Guest for Component {
     }
 
     fn spawned_by(pod: pods::PodBorrow<'_>) -> Result<pods::Spawned, types::Error> {
-        let (listed, others) = ask(&Request::new(number::SPAWNED_BY).u32(handle(&pod)?), |answer| {
-            Ok((answer.list(|answer| Ok((answer.u32()?, description(answer)?)))?, answer.u32()?))
-        })?;
-        let pods = listed.into_iter().map(|(number, description)| {
-            let handle = Handle::new(number, number::DROP_POD);
-            pods::Pod::new(Pod { handle, description, brought: Brought::default() })
-        });
+        let (spawned, others) = ask(&Request::new(number::SPAWNED_BY).u32(handle(&pod)?), listed)?;
+        let pods = spawned.into_iter().map(|(number, description)| Pod::listed(number, description));
         Ok(pods::Spawned { pods: pods.collect(), others })
     }
 
@@ -249,6 +237,19 @@ impl pods::Guest for Component {
             max_output: bounds.and_then(|bounds| bounds.max_output),
         }
     }
+}
+
+impl Pod {
+    /// One that was named in a list, which brings nothing but its description.
+    fn listed(number: u32, description: pods::Description) -> pods::Pod {
+        let handle = Handle::new(number, number::DROP_POD);
+        pods::Pod::new(Self { handle, description, brought: Brought::default() })
+    }
+}
+
+/// Pods by their handles, and how many more there are that are not given.
+fn listed(answer: &mut Answer) -> Result<(Vec<(u32, pods::Description)>, u32), Malformed> {
+    Ok((answer.list(|answer| Ok((answer.u32()?, description(answer)?)))?, answer.u32()?))
 }
 
 impl pods::GuestPod for Pod {

@@ -73,6 +73,17 @@ pub(crate) enum PodState {
     Unknown,
 }
 
+impl From<State> for PodState {
+    fn from(state: State) -> Self {
+        match state {
+            State::Idle => Self::Idle,
+            State::Running => Self::Running,
+            State::Paused => Self::Paused,
+            State::Unknown => Self::Unknown,
+        }
+    }
+}
+
 pub(crate) fn call<H: Host>(host: &H, input_json: &str) -> Result<Output, Error> {
     let input: ReadInput = input::parse("ReadPodOutput", input_json)?;
     read(host, &input).map_err(|failure| failure.during(format_args!("read `{}`", Shown(&input.name))))
@@ -144,15 +155,14 @@ fn answer(
     asked: Option<&str>,
     unread: Unread<'_>,
 ) -> Result<Output, Error> {
-    let (word, pod_state) = match state {
-        State::Idle => ("idle", PodState::Idle),
-        State::Running => ("running", PodState::Running),
-        State::Paused => ("paused", PodState::Paused),
-        State::Unknown => ("running", PodState::Unknown),
+    let word = match state {
+        State::Idle => "idle",
+        State::Running | State::Unknown => "running",
+        State::Paused => "paused",
     };
     let data = ReadData {
         pod: name,
-        state: pod_state,
+        state: state.into(),
         new_items: unread.new_items(),
         remaining_items: unread.remaining_items(),
         continued: unread.is_continued(),

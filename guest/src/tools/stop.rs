@@ -76,7 +76,8 @@ fn stop<H: Host>(host: &H, input: &StopInput) -> Result<Output, Error> {
     let pod = host.find(&input.name, Verb::Stop)?;
     let mut descendants = Vec::new();
     if input.descendants {
-        stop_spawned(host, &pod, &mut Vec::new(), &mut descendants)?;
+        stop_spawned(host, &pod, &mut Vec::new(), &mut descendants)
+            .map_err(|failure| with_stopped(failure, &descendants))?;
     }
     let Stopped { pod, confirmed, scope, unconfirmed } =
         stop_pod(host, &pod).map_err(|failure| with_stopped(failure, &descendants))?;
@@ -101,7 +102,7 @@ fn stop_spawned<H: Host>(
     stopped: &mut Vec<Stopped>,
 ) -> Result<(), Error> {
     let name = host.describe(pod).name;
-    let spawned = host.spawned_by(pod).map_err(|failure| with_stopped(failure, stopped))?;
+    let spawned = host.spawned_by(pod)?;
     above.push(name);
     let mut failed: Option<Error> = None;
     for child in &spawned.pods {
@@ -134,15 +135,14 @@ fn stop_spawned<H: Host>(
     }
     above.pop();
     match failed {
-        Some(error) => Err(with_stopped(error, stopped)),
+        Some(error) => Err(error),
         None if spawned.others > 0 => {
             let message = format!(
                 "it spawned {} more pod(s) that no `stop` grant covers, or whose records cannot be trusted; stop it without \
                  `descendants` to leave them running",
                 spawned.others
             );
-            let error = Error { kind: ErrorKind::Denied, reason: Some(Reason::NotGranted), message };
-            Err(with_stopped(error, stopped))
+            Err(Error { kind: ErrorKind::Denied, reason: Some(Reason::NotGranted), message })
         }
         None => Ok(()),
     }
@@ -150,10 +150,9 @@ fn stop_spawned<H: Host>(
 
 /// The error, and what was stopped before.
 fn with_stopped(mut error: Error, stopped: &[Stopped]) -> Error {
-    const BEFORE: &str = "; stopped before that: ";
-    if !stopped.is_empty() && !error.message.contains(BEFORE) {
-        error.message.push_str(BEFORE);
-        error.message.push_str(&names(stopped));
+    if !stopped.is_empty() {
+        // Writing to a string cannot fail.
+        let _ = write!(error.message, "; stopped before that: {}", names(stopped));
     }
     error
 }

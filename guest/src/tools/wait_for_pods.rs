@@ -113,12 +113,9 @@ fn wait_for_pods<H: Host>(host: &H, input: &WaitInput) -> Result<Output, Error> 
             Some(Outcome::Stopped) => PodOutcome::Stopped,
             None => PodOutcome::Running,
         };
-        let state = match (outcome, host.state(pod)) {
-            (PodOutcome::Stopped, _) => PodState::Stopped,
-            (_, Ok(State::Idle)) => PodState::Idle,
-            (_, Ok(State::Running)) => PodState::Running,
-            (_, Ok(State::Paused)) => PodState::Paused,
-            (_, Ok(State::Unknown) | Err(_)) => PodState::Unknown,
+        let state = match outcome {
+            PodOutcome::Stopped => PodState::Stopped,
+            _ => host.state(pod).unwrap_or(State::Unknown).into(),
         };
         let failed = watch.failed().map(|reason| excerpt(reason, REASON_CHARACTERS));
         waited.push(WaitedPod { name, outcome, state, failed });

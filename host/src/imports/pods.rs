@@ -1,6 +1,5 @@
 //! `pods`: the registry as far as it was granted, states and cursors.
 
-use std::collections::HashMap;
 use std::ffi::OsStr;
 
 use wasmtime::component::Resource;
@@ -74,15 +73,16 @@ impl wit::Host for PodCtxView<'_> {
         let records = spawned::records(&permit)?;
         let wait = self.ctx.wait(None);
         let asking = permit.clone();
-        let parents = if records.records.is_empty() {
-            HashMap::new()
+        let allocations = if records.records.is_empty() {
+            Vec::new()
         } else {
-            patiently(&self.ctx.clock().clone(), wait, move |wait| spawned::parents(&asking, wait)).await?
+            patiently(&self.ctx.clock().clone(), wait, move |wait| spawned::allocations(&asking, wait))
+                .await?
         };
         let mut others = records.unreadable.len();
         let mut pods = Vec::new();
         for record in &records.records {
-            let is_its = spawned::is_its(&permit, record, &parents);
+            let is_its = spawned::is_its(&permit, record, &allocations);
             if is_its && permit.allows(&record.pod_name) {
                 pods.push(self.hand_out_spawned(&permit, record)?);
             } else {

@@ -1,9 +1,7 @@
 //! What a pod has spawned, by its own word, as far as the scope lock does not say otherwise.
 
-use std::collections::HashMap;
 use std::convert::Infallible;
 use std::ffi::OsStr;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::call::gate::PodPermit;
@@ -11,18 +9,12 @@ use crate::error::{Reason, ToolError};
 use crate::escape::Escaped;
 use crate::files::{place, state_file};
 use crate::registry::{Record, Records, parse_records};
-use crate::scope::TransactError;
+use crate::scope::{Allocation, TransactError};
 use crate::sockets::directory::Lookup;
 use crate::sockets::refusal::descriptors_exhausted;
 
 /// The most bytes of such a file that are read: thousands of records.
 const MAX_FILE: u64 = 4 << 20;
-
-/// An allocation: where the pod listens that has it, and who delegated it.
-pub(super) struct Delegation {
-    socket: PathBuf,
-    from: Option<String>,
-}
 
 /// The records beside the pod's socket; none where there is no such file.
 pub(super) fn records(permit: &PodPermit) -> Result<Records, ToolError> {
@@ -48,16 +40,10 @@ pub(super) fn records(permit: &PodPermit) -> Result<Records, ToolError> {
     parse_records(&text).map_err(|why| damaged(&format!("holds no list of records: {why}")))
 }
 
-/// Who delegated what, by the names of pods.
-pub(super) fn parents(permit: &PodPermit, wait: Duration) -> Result<HashMap<String, Delegation>, ToolError> {
-    let Some(lock) = permit.scope_lock() else { return Ok(HashMap::new()) };
-    let read = lock.transact(wait, |table, _| {
-        let delegation = |entry: &crate::scope::Allocation| {
-            let from = entry.delegated_from.clone();
-            (entry.pod_name.clone(), Delegation { socket: entry.socket.clone(), from })
-        };
-        Ok::<_, Infallible>(table.allocations().map(delegation).collect())
-    });
+/// What the scope lock holds.
+pub(super) fn allocations(permit: &PodPermit, wait: Duration) -> Result<Vec<Allocation>, ToolError> {
+    let Some(lock) = permit.scope_lock() else { return Ok(Vec::new()) };
+    let read = lock.transact(wait, |table, _| Ok::<_, Infallible>(table.allocations().cloned().collect()));
     read.map_err(|error| match error {
         TransactError::Lock(error) => error.into(),
         TransactError::Refused(never) => match never {},
@@ -65,16 +51,12 @@ pub(super) fn parents(permit: &PodPermit, wait: Duration) -> Result<HashMap<Stri
 }
 
 /// Whether the pod of the record is one of the pod's own: nothing says that it is somebody else's, or the pod itself.
-pub(super) fn is_its(permit: &PodPermit, record: &Record, delegations: &HashMap<String, Delegation>) -> bool {
+pub(super) fn is_its(permit: &PodPermit, record: &Record, allocations: &[Allocation]) -> bool {
     if place::is_same(&record.socket_path, &permit.record().socket_path) {
         return false;
     }
-    delegations
+    allocations
         .iter()
-        .filter(|(name, delegation)| {
-            **name == record.pod_name || place::is_same(&delegation.socket, &record.socket_path)
-        })
-        .all(|(name, delegation)| {
-            *name == record.pod_name && delegation.from.as_deref() == Some(permit.name())
-        })
+        .filter(|held| held.pod_name == record.pod_name || place::is_same(&held.socket, &record.socket_path))
+        .all(|held| held.pod_name == record.pod_name && held.delegated_from.as_deref() == Some(permit.name()))
 }

@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { REQUESTS } from './authority.mjs';
 import { EndOfCall, ToolError, escape, failed, limit } from './errors.mjs';
+import * as json from './json_text.mjs';
 import { GONE } from './life.mjs';
 import { recordsOf } from './registry.mjs';
 import {
@@ -136,7 +137,7 @@ export async function spawnedBy(call, pod) {
   let read;
   try {
     if (Buffer.byteLength(text) > MAX_SPAWNED) throw new Error('is too long');
-    read = recordsOf(text.trim() ? text : '[]');
+    read = recordsOf(json.elements(text.trim() ? text : '[]'));
   } catch (error) {
     const what = `pod \`${escape(parent.name)}\`: what it spawned cannot be read`;
     throw failed('registry-damaged', `${what}: \`spawned_pods.json\` beside its socket: ${error.message}`);

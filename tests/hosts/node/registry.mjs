@@ -58,9 +58,9 @@ function readRecord(text) {
   return { name, record: { name, socket, scope, fence: readFence(fence) } };
 }
 
-/** The records in a list, in their order, and for each that cannot be read its name or null. */
-export function recordsOf(text) {
-  const found = json.elements(text).map(readRecord);
+/** The records in the elements of a list, in their order, and for each that cannot be read its name or null. */
+export function recordsOf(texts) {
+  const found = texts.map(readRecord);
   return {
     records: found.flatMap(({ record }) => record ?? []),
     unreadable: found.filter(({ record }) => !record).map(({ name }) => name),
@@ -78,11 +78,7 @@ export class Registry {
 
   /** All records, in their order, and for each that cannot be read its name or null. */
   load() {
-    const found = this.#list().map(readRecord);
-    return {
-      records: found.flatMap(({ record }) => record ?? []),
-      unreadable: found.filter(({ record }) => !record).map(({ name }) => name),
-    };
+    return recordsOf(this.#list());
   }
 
   /** Removes every record of that name and socket, and the name's cursor. */

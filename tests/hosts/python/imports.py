@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass
 
 import authority
+import json_text
 from errors import EndOfCall, ToolError, escape, failed, limit
 from life import GONE, LIVES, UNKNOWN, Life
 from registry import Cursor, Record, records_of
@@ -129,7 +130,7 @@ def spawned_by(call, pod):
     try:
         if len(text) > MAX_SPAWNED:
             raise ValueError("is too long")
-        records, unreadable = records_of(text.decode() if text.strip() else "[]")
+        records, unreadable = records_of(json_text.elements(text.decode() if text.strip() else "[]"))
     except (ValueError, IndexError) as error:
         name = escape(pod.record.name)
         message = f"pod `{name}`: what it spawned cannot be read: `spawned_pods.json` beside its socket: {error}"

@@ -85,9 +85,9 @@ def _record(text):
     return None, name
 
 
-def records_of(text):
-    """The records in a list, in their order, and for each that cannot be read its name or None."""
-    read = [_record(one) for one in json_text.elements(text)]
+def records_of(texts):
+    """The records in the elements of a list, in their order, and for each that cannot be read its name or None."""
+    read = [_record(text) for text in texts]
     return [record for record, _ in read if record], [name for record, name in read if not record]
 
 
@@ -98,8 +98,7 @@ class Registry:
 
     def load(self):
         """All records, in their order, and for each that cannot be read its name or None."""
-        read = [_record(text) for text in self._list()]
-        return [record for record, _ in read if record], [name for record, name in read if not record]
+        return records_of(self._list())
 
     def remove(self, record, seconds):
         """Removes every record of that name and socket, and the name's cursor."""

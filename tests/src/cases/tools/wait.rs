@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::send::turn_start;
 use crate::case::Case;
 use crate::failure::same;
+use crate::pod::FakePod;
 use crate::script::{Script, Step, assistant, event, history, user};
 
 /// A pod that is in a run, which ends when the gate `end` is opened: its history has the text from then on.
@@ -18,6 +19,17 @@ fn at_work() -> Script {
             Step::line(event("run_end", json!({ "result": "finished" }))),
         ])
         .on("get_history", [Step::line(history(&[user("go"), assistant("done")]))])
+}
+
+/// Opens a gate of the pod once every one of these has been connected to, while `call` goes on.
+fn opening<T>(gate: &str, of: &FakePod, connected: &[&FakePod], call: impl FnOnce() -> T) -> T {
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            connected.iter().for_each(|pod| pod.await_connections(1));
+            of.open_gate(gate);
+        });
+        call()
+    })
 }
 
 fn waiting(name: &str, seconds: u32) -> Value {
@@ -32,11 +44,7 @@ pub const CASES: &[Case] = &[
         |t| {
             let pod = t.pod("worker", at_work())?;
             pod.set_status("running")?;
-            thread::scope(|scope| {
-                scope.spawn(|| {
-                    pod.await_connections(1);
-                    pod.open_gate("end");
-                });
+            opening("end", &pod, &[&pod], || {
                 t.call("ReadPodOutput", waiting("worker", 20))?
                     .says("pod `worker`: 1 new line(s) of assistant text; now idle; no run goes on")?
                     .with_content("done")?
@@ -73,11 +81,7 @@ pub const CASES: &[Case] = &[
                 .on("get_history", [Step::line(history(&[]))]),
         )?;
         pod.set_status("running")?;
-        thread::scope(|scope| {
-            scope.spawn(|| {
-                pod.await_connections(1);
-                pod.open_gate("ask");
-            });
+        opening("ask", &pod, &[&pod], || {
             t.call("ReadPodOutput", waiting("worker", 20))?.with_data("/waited", "asked")
         })?;
         Ok(())
@@ -91,11 +95,7 @@ pub const CASES: &[Case] = &[
         ];
         let pod = t.pod("worker", Script::new().greeting(ends))?;
         pod.set_status("running")?;
-        thread::scope(|scope| {
-            scope.spawn(|| {
-                pod.await_connections(1);
-                pod.open_gate("end");
-            });
+        opening("end", &pod, &[&pod], || {
             t.call("ReadPodOutput", waiting("worker", 20))?
                 .says("pod `worker` is stopped (unreachable)")?
                 .with_data("/waited", "stopped")
@@ -124,12 +124,7 @@ pub const CASES: &[Case] = &[
             let pod = t.pod("worker", at_work())?;
             other.set_status("running")?;
             pod.set_status("running")?;
-            thread::scope(|scope| {
-                scope.spawn(|| {
-                    other.await_connections(1);
-                    pod.await_connections(1);
-                    pod.open_gate("end");
-                });
+            opening("end", &pod, &[&other, &pod], || {
                 t.call("WaitForPods", json!({ "names": ["other", "worker"], "wait_seconds": 20 }))?
                     .says("1 of 2 pod(s) done")?
                     .with_content("other [running]\nworker [run ended]")?
