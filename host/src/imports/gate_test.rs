@@ -13,7 +13,7 @@ use wasmtime::component::Resource;
 use crate::authority::Parts;
 use crate::authority::operation::Operation;
 use crate::call::exchange::Exchange;
-use crate::call::gate::{Permit, Pod, PodPermit, Reading};
+use crate::call::gate::{Awaiting, Permit, Pod, PodPermit, Reading};
 use crate::call::host_error::HostResult;
 use crate::call::{PodCtx, PodCtxView};
 use crate::registry::Record;
@@ -52,7 +52,7 @@ fn permit(parts: Arc<Parts>) -> Permit {
 
 #[cfg(around_the_gate = "E0451")]
 fn pod_permit(permit: Permit, record: Arc<Record>) -> PodPermit {
-    PodPermit { permit, record, released: true }
+    PodPermit { permit, record, released: true, is_anothers: false }
 }
 
 #[cfg(around_the_gate = "E0624")]
@@ -67,6 +67,11 @@ async fn read(
 #[cfg(around_the_gate = "E0423")]
 fn reading(exchange: &mut Exchange) -> Reading<'_> {
     Reading(exchange)
+}
+
+#[cfg(around_the_gate = "E0423")]
+fn awaiting<'a>(exchanges: Vec<&'a Exchange>) -> Awaiting<'a> {
+    Awaiting(exchanges)
 }
 
 #[cfg(around_the_gate = "E0616")]
