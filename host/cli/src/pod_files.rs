@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::time::Duration;
 
 use pod_tools_host::PodDirectory;
 use rustix::fs::{FileType, Mode, OFlags};
@@ -23,6 +24,13 @@ pub fn open(directory: &PodDirectory, name: &str) -> io::Result<Option<File>> {
         FileType::RegularFile => Ok(Some(file)),
         _ => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file")),
     }
+}
+
+/// How long ago the file was written, where there is one.
+pub fn age(directory: &PodDirectory, name: &str) -> Option<Duration> {
+    let written = open(directory, name).ok()??.metadata().ok()?.modified().ok()?;
+    // A clock that was set back makes it new.
+    Some(written.elapsed().unwrap_or_default())
 }
 
 /// What the pod says of its state, where it says one.

@@ -13,6 +13,7 @@ pub(crate) mod limits;
 pub(crate) mod operation;
 mod pattern;
 pub(crate) mod pod_directory;
+pub(crate) mod pod_events;
 pub(crate) mod visible;
 
 use std::path::{Path, PathBuf};
