@@ -48,7 +48,7 @@ async fn list(args: &LsArgs, host: &HostOptions) -> anyhow::Result<ExitCode> {
         return watch::watch(args.json, &caller, host).await;
     }
     match look(&caller, host).await {
-        Ok((pods, summary)) if args.json => print_json(as_json(&pods)? + "\n").await?,
+        Ok((pods, _)) if args.json => print_json(as_json(&pods)? + "\n").await?,
         Ok((pods, summary)) if pods.pods.is_empty() => print(nothing(&summary)).await?,
         Ok((pods, summary)) => {
             print_painted(as_table(&pods, Screen::of_output())).await?;
