@@ -77,9 +77,14 @@ impl Host for Imports {
         Ok(pods::forget(pod)?)
     }
 
+    fn spawned_by(&self, pod: &pods::Pod) -> Result<host::Spawned<pods::Pod>, Error> {
+        let pods::Spawned { pods, others } = pods::spawned_by(pod)?;
+        Ok(host::Spawned { pods, others })
+    }
+
     fn bounds(&self) -> host::Bounds {
-        let pods::CallBounds { operation_ms, max_output } = pods::bounds();
-        host::Bounds { operation_ms, max_output }
+        let pods::CallBounds { operation_ms, call_ms, max_output } = pods::bounds();
+        host::Bounds { operation_ms, call_ms, max_output }
     }
 
     fn describe(&self, pod: &pods::Pod) -> host::Description {
@@ -109,6 +114,7 @@ impl Host for Imports {
             host::Request::Run(text) => unix_socket::Request::Run(text),
             host::Request::GetHistory => unix_socket::Request::GetHistory,
             host::Request::Shutdown => unix_socket::Request::Shutdown,
+            host::Request::Listen => unix_socket::Request::Listen,
         };
         Ok(unix_socket::open(to, &request, within_ms)?)
     }
@@ -120,6 +126,15 @@ impl Host for Imports {
         within_ms: Option<u32>,
     ) -> Result<Vec<u8>, Error> {
         Ok(exchange.read(max, within_ms)?)
+    }
+
+    fn await_any(
+        &self,
+        exchanges: &[&unix_socket::Exchange],
+        within_ms: u32,
+    ) -> Result<host::Awaited, Error> {
+        let unix_socket::Awaited { ready, waited_ms } = unix_socket::await_any(exchanges, within_ms)?;
+        Ok(host::Awaited { ready, waited_ms })
     }
 
     fn probe(&self, pods: &[&pods::Pod]) -> Result<Vec<host::Reachability>, Error> {

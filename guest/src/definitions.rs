@@ -34,8 +34,9 @@ pub(crate) const LIST_PODS: &str = "ListPods";
 pub(crate) const SEND_TO_POD: &str = "SendToPod";
 pub(crate) const READ_POD_OUTPUT: &str = "ReadPodOutput";
 pub(crate) const STOP_POD: &str = "StopPod";
+pub(crate) const WAIT_FOR_PODS: &str = "WaitForPods";
 
-const DEFINITIONS: [Definition; 4] = [
+const DEFINITIONS: [Definition; 5] = [
     Definition {
         name: LIST_PODS,
         description: "Shows every spawned Pod: whether it can be reached (`alive`, `stopped`, \
@@ -50,7 +51,8 @@ const DEFINITIONS: [Definition; 4] = [
         name: SEND_TO_POD,
         description: "Delivers a text message to a spawned Pod, which takes it as a user turn. Returns as soon as \
              the Pod has taken it, without waiting for the answer: read that with `ReadPodOutput`. A Pod that \
-             is executing a turn refuses; try again when the turn is over.",
+             is executing a turn refuses; try again when the turn is over, or have the message wait for that with \
+             `when_busy`.",
         input_schema: include_str!("../schemas/send-to-pod.input.json"),
         data_schema: include_str!("../schemas/send-to-pod.data.json"),
         content_property: None,
@@ -63,7 +65,8 @@ const DEFINITIONS: [Definition; 4] = [
              call gives new text only; if the Pod's history was rewritten meanwhile, all of it is given again and \
              the summary says so. It also says when the last message has no answer, why the last turn failed if \
              it did, what a person is asked while the Pod is paused, when more is left to read (a long text comes in parts), and `stopped` when the Pod can no \
-             longer be reached.",
+             longer be reached. With `wait_seconds` it answers as soon as the Pod's run has ended: do that rather \
+             than read again and again.",
         input_schema: include_str!("../schemas/read-pod-output.input.json"),
         data_schema: include_str!("../schemas/read-pod-output.data.json"),
         content_property: Some("text"),
@@ -75,12 +78,23 @@ const DEFINITIONS: [Definition; 4] = [
         description: "Shuts a spawned Pod down, waits until it is gone, and takes back the scope that was \
              delegated to it: its entry in the machine-wide registry is released, and another Pod can be spawned \
              over the same paths. Says so when the Pod did not confirm. If the Pod is still running after the \
-             time limit, the call fails, nothing is released, and it can be tried again.",
+             time limit, the call fails, nothing is released, and it can be tried again. With `descendants` it \
+             stops the Pods that the Pod spawned first, and theirs.",
         input_schema: include_str!("../schemas/stop-pod.input.json"),
         data_schema: include_str!("../schemas/stop-pod.data.json"),
         content_property: None,
         // Names may repeat in the registry, so a second call may stop another pod.
         effects: Effects { read_only: false, destructive: true, idempotent: false },
+    },
+    Definition {
+        name: WAIT_FOR_PODS,
+        description: "Waits until one of several spawned Pods is done, or all of them are: its run has ended, it asks a \
+             person something, or it has stopped. Says of each how it is, and gives none of their text: read that with \
+             `ReadPodOutput`.",
+        input_schema: include_str!("../schemas/wait-for-pods.input.json"),
+        data_schema: include_str!("../schemas/wait-for-pods.data.json"),
+        content_property: None,
+        effects: Effects { read_only: true, destructive: false, idempotent: true },
     },
 ];
 
@@ -97,7 +111,8 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::tools::input::{EmptyInput, NameInput, SendToPodInput};
+    use crate::tools::input::{EmptyInput, ReadInput, SendToPodInput, StopInput, WaitInput};
+    use crate::tools::wait_for_pods::WaitData;
     use crate::tools::{list::ListData, read::ReadData, send::SendData, stop::StopData};
 
     /// Without `format`: `uint32` and the like are Rust's own, and clients warn their users of each. With
@@ -121,8 +136,9 @@ mod tests {
         let derived = [
             (derived::<EmptyInput>(), derived::<ListData>()),
             (derived::<SendToPodInput>(), derived::<SendData>()),
-            (derived::<NameInput>(), derived::<ReadData>()),
-            (derived::<NameInput>(), derived::<StopData>()),
+            (derived::<ReadInput>(), derived::<ReadData>()),
+            (derived::<StopInput>(), derived::<StopData>()),
+            (derived::<WaitInput>(), derived::<WaitData>()),
         ];
         for (tool, (input, data)) in definitions().iter().zip(derived) {
             for (what, constant, derived) in
@@ -139,9 +155,9 @@ mod tests {
     }
 
     #[test]
-    fn the_tools_are_four_in_a_fixed_order_with_a_description_on_one_line() {
+    fn the_tools_are_in_a_fixed_order_with_a_description_on_one_line() {
         let names: Vec<&str> = definitions().iter().map(|tool| tool.name).collect();
-        assert_eq!(names, ["ListPods", "SendToPod", "ReadPodOutput", "StopPod"]);
+        assert_eq!(names, ["ListPods", "SendToPod", "ReadPodOutput", "StopPod", "WaitForPods"]);
         for tool in definitions() {
             assert!(!tool.description.is_empty(), "{}", tool.name);
             assert!(!tool.description.contains("  "), "{}", tool.name);
@@ -161,14 +177,20 @@ mod tests {
     }
 
     #[test]
-    fn only_stopping_is_destructive_and_only_listing_is_read_only() {
+    fn only_stopping_is_destructive_and_only_listing_and_waiting_are_read_only() {
         let effects: Vec<_> = definitions()
             .iter()
             .map(|tool| (tool.effects.read_only, tool.effects.destructive, tool.effects.idempotent))
             .collect();
         assert_eq!(
             effects,
-            [(true, false, true), (false, false, false), (false, false, false), (false, true, false)]
+            [
+                (true, false, true),
+                (false, false, false),
+                (false, false, false),
+                (false, true, false),
+                (true, false, true)
+            ]
         );
     }
 }

@@ -224,11 +224,22 @@ pub struct Listing<P> {
     pub unreadable: u32,
 }
 
+/// What a pod has spawned.
+#[derive(Clone, Debug)]
+pub struct Spawned<P> {
+    /// In the order of the pod's own registry.
+    pub pods: Vec<P>,
+    /// How many more records there are.
+    pub others: u32,
+}
+
 /// The bounds of the host that a tool needs to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
     /// Time of one socket operation, in milliseconds.
     pub operation_ms: u32,
+    /// Time of the whole call, in milliseconds.
+    pub call_ms: u32,
     /// How many bytes of text an answer should hold at most; `None`: no bound.
     pub max_output: Option<u64>,
 }
@@ -242,6 +253,17 @@ pub enum Request {
     GetHistory,
     /// Shut down.
     Shutdown,
+    /// Nothing: what the pod tells all its clients is read.
+    Listen,
+}
+
+/// What has come of a wait for exchanges.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Awaited {
+    /// The positions of those that have something to be read.
+    pub ready: Vec<u32>,
+    /// How long was waited, in milliseconds.
+    pub waited_ms: u32,
 }
 
 /// Whether a pod's socket takes connections.
@@ -269,6 +291,8 @@ pub trait Host {
     fn list(&self) -> Result<Listing<Self::Pod>, Error>;
     /// `pods.forget`
     fn forget(&self, pod: &Self::Pod) -> Result<(), Error>;
+    /// `pods.spawned-by`
+    fn spawned_by(&self, pod: &Self::Pod) -> Result<Spawned<Self::Pod>, Error>;
     /// `pods.bounds`
     fn bounds(&self) -> Bounds;
 
@@ -286,6 +310,8 @@ pub trait Host {
     -> Result<Self::Exchange, Error>;
     /// `unix-socket.exchange.read`: an empty answer is the end.
     fn read(&self, exchange: &Self::Exchange, max: u32, within_ms: Option<u32>) -> Result<Vec<u8>, Error>;
+    /// `unix-socket.await-any`
+    fn await_any(&self, exchanges: &[&Self::Exchange], within_ms: u32) -> Result<Awaited, Error>;
     /// `unix-socket.probe`
     fn probe(&self, pods: &[&Self::Pod]) -> Result<Vec<Reachability>, Error>;
     /// `unix-socket.await-closed`

@@ -57,6 +57,7 @@ pub fn call<H: Host>(host: &H, name: &str, input_json: &str) -> Result<Output, E
         definitions::LIST_PODS => tools::list::call(host),
         definitions::SEND_TO_POD => tools::send::call(host, input_json),
         definitions::READ_POD_OUTPUT => tools::read::call(host, input_json),
+        definitions::WAIT_FOR_PODS => tools::wait_for_pods::call(host, input_json),
         definitions::STOP_POD => tools::stop::call(host, input_json),
         _ => {
             let names: Vec<&str> = definitions().iter().map(|tool| tool.name).collect();

@@ -1,7 +1,7 @@
 //! A [wasmtime] host for the pod tools plugin.
 //!
 //! An agent's sub-agents, "pods", listen on Unix sockets. The plugin, a WebAssembly component, gives the
-//! agent's model four tools to talk to them: ListPods, SendToPod, ReadPodOutput, StopPod. This crate gives
+//! agent's model the tools to talk to them: ListPods, SendToPod, ReadPodOutput, StopPod, WaitForPods. This crate gives
 //! the plugin what it was granted, and nothing else: pods by name, verbs, directories, within limits.
 //!
 //! ```no_run

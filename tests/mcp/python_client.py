@@ -184,7 +184,7 @@ async def tools(world):
             assert "text" in shown["ReadPodOutput"].output_schema["required"]
 
             result = await client.call_tool("ListPods")
-            assert result.structured_content["pods"] == [{"name": "worker", "state": "alive", "scope": []}]
+            assert result.structured_content["pods"] == [{"name": "worker", "state": "alive", "scope": [], "fence": FENCE}]
             assert text(result).startswith("1 pod(s) known"), text(result)
 
             result = await client.call_tool("SendToPod", {"name": "worker", "message": "hello"})

@@ -230,10 +230,22 @@ impl pods::Guest for Component {
         ask(&Request::new(number::FORGET).u32(handle(&pod)?), |_| Ok(()))
     }
 
+    fn spawned_by(pod: pods::PodBorrow<'_>) -> Result<pods::Spawned, types::Error> {
+        let (listed, others) = ask(&Request::new(number::SPAWNED_BY).u32(handle(&pod)?), |answer| {
+            Ok((answer.list(|answer| Ok((answer.u32()?, description(answer)?)))?, answer.u32()?))
+        })?;
+        let pods = listed.into_iter().map(|(number, description)| {
+            let handle = Handle::new(number, number::DROP_POD);
+            pods::Pod::new(Pod { handle, description, brought: Brought::default() })
+        });
+        Ok(pods::Spawned { pods: pods.collect(), others })
+    }
+
     fn bounds() -> pods::CallBounds {
         let bounds = within(Session::bounds).ok();
         pods::CallBounds {
             operation_ms: bounds.map_or(0, |bounds| bounds.operation_ms),
+            call_ms: bounds.map_or(0, |bounds| bounds.call_ms),
             max_output: bounds.and_then(|bounds| bounds.max_output),
         }
     }
@@ -313,9 +325,24 @@ impl unix_socket::Guest for Component {
             unix_socket::Request::Run(text) => open.u8(0).bytes(text),
             unix_socket::Request::GetHistory => open.u8(1),
             unix_socket::Request::Shutdown => open.u8(2),
+            unix_socket::Request::Listen => open.u8(3),
         };
         let number = ask(&open.option(within_ms), Answer::u32)?;
         Ok(unix_socket::Exchange::new(Exchange(Handle::new(number, number::DROP_EXCHANGE))))
+    }
+
+    fn await_any(
+        exchanges: Vec<unix_socket::ExchangeBorrow<'_>>,
+        within_ms: u32,
+    ) -> Result<unix_socket::Awaited, types::Error> {
+        let count = u32::try_from(exchanges.len()).unwrap_or(u32::MAX);
+        let mut request = Request::new(number::AWAIT_ANY).u32(count);
+        for exchange in &exchanges {
+            request = request.u32(exchange.get::<Exchange>().0.number()?);
+        }
+        ask(&request.u32(within_ms), |answer| {
+            Ok(unix_socket::Awaited { ready: answer.list(Answer::u32)?, waited_ms: answer.u32()? })
+        })
     }
 
     fn probe(pods: Vec<pods::PodBorrow<'_>>) -> Result<Vec<unix_socket::Reachability>, types::Error> {

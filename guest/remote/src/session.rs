@@ -13,7 +13,7 @@ use crate::frame::{Answer, EXECUTION_FAILED, Error, INTERNAL, LIMIT, Malformed, 
 use crate::link::{Broken, Link};
 
 /// The version of the protocol.
-pub const VERSION: u16 = 2;
+pub const VERSION: u16 = 3;
 
 /// The numbers of requests, as the protocol has them.
 #[expect(missing_docs)]
@@ -34,6 +34,8 @@ pub mod number {
     pub const RELEASE: u8 = 13;
     pub const RECLAIM_STALE: u8 = 14;
     pub const COMMIT: u8 = 15;
+    pub const AWAIT_ANY: u8 = 16;
+    pub const SPAWNED_BY: u8 = 17;
 }
 
 /// How long connecting, and the answer to the first request, may take. A wrong token is answered after a second.

@@ -40,12 +40,12 @@ fn frame(content: &[&[u8]]) -> Vec<u8> {
 
 /// The request that begins, with the token `t`.
 fn begin() -> Vec<u8> {
-    frame(&[&[0, 8, 0, 0, 0], b"podtools", &[2, 0, 1, 0, 0, 0], b"t"])
+    frame(&[&[0, 8, 0, 0, 0], b"podtools", &[3, 0, 1, 0, 0, 0], b"t"])
 }
 
 /// Its answer: 5 s, no bound, 30 s.
 fn begun() -> Vec<u8> {
-    frame(&[&[0, 2, 0], &5000_u32.to_le_bytes(), &[0], &30_000_u32.to_le_bytes()])
+    frame(&[&[0, 3, 0], &5000_u32.to_le_bytes(), &[0], &30_000_u32.to_le_bytes()])
 }
 
 fn begin_at(gateway: SocketAddr) -> Session<Tcp> {
@@ -191,7 +191,7 @@ fn what_is_no_gateway_is_said_to_be_none() {
         &b"HTTP/1.1 400 Bad Request\r\n\r\n"[..],
         b"SSH-2.0-OpenSSH_9.2\r\n",
         &[0, 0, 0, 0],
-        &frame(&[&[0, 2, 0, 1]]),
+        &frame(&[&[0, 3, 0, 1]]),
         &frame(&[&[1]]),
         &frame(&[&[2, 99]]),
     ] {
@@ -205,7 +205,7 @@ fn what_is_no_gateway_is_said_to_be_none() {
 fn another_version_is_named_and_nonsense_ends_the_session() {
     let error = told(&frame(&[&[0, 9, 0], b"whatever it has"]), None);
     assert_eq!(error.kind, INTERNAL);
-    assert!(error.message.contains("version 9") && error.message.contains("version 2"), "{error}");
+    assert!(error.message.contains("version 9") && error.message.contains("version 3"), "{error}");
     assert!(error.message.contains("compose"), "{error}");
 
     for second in [frame(&[&[0, 1, 1]]), frame(&[&[0]]), frame(&[&[3]]), vec![0xff; 4], frame(&[&[1, 7, 0]])]

@@ -12,7 +12,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::json::{NotJson, TextSink, Token, Tokenizer, Word};
-use crate::protocol::event::{ErrorCode, Event, PodError};
+use crate::protocol::event::{ErrorCode, Event, PodError, RunResult};
 use crate::protocol::item_sink::Sink;
 use crate::protocol::malformed::Malformed;
 
@@ -28,6 +28,7 @@ const ERROR: Word = Word::of("error");
 const HISTORY: Word = Word::of("history");
 const SHUTDOWN: Word = Word::of("shutdown");
 const RUN_END: Word = Word::of("run_end");
+const NOTIFICATION: Word = Word::of("notification");
 const DATA: Word = Word::of("data");
 const ITEMS: Word = Word::of("items");
 const CODE: Word = Word::of("code");
@@ -38,6 +39,7 @@ const MESSAGE: Word = Word::of("message");
 const ASKED: Word = Word::of("asked");
 const RESULT: Word = Word::of("result");
 const LIMIT_REACHED: Word = Word::of("limit_reached");
+const PAUSED: Word = Word::of("paused");
 
 /// What the end of the stream means.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,8 +81,7 @@ struct Members {
     message: String,
     /// What the pod asks a person.
     asked: String,
-    /// The result is that a limit was reached.
-    limit_reached: bool,
+    result: RunResult,
     /// The keys that were decoded, one bit each.
     seen: u8,
     /// A key of the object in `data` stands there twice.
@@ -105,6 +106,7 @@ enum Kind {
     History,
     Shutdown,
     RunEnd,
+    Notification,
     Other,
 }
 
@@ -330,6 +332,7 @@ impl Decoder {
                     HISTORY => Kind::History,
                     SHUTDOWN => Kind::Shutdown,
                     RUN_END => Kind::RunEnd,
+                    NOTIFICATION => Kind::Notification,
                     _ => Kind::Other,
                 };
             }
@@ -356,7 +359,13 @@ impl Decoder {
                         _ => ErrorCode::Other,
                     });
                 }
-                DataKey::Result => members.limit_reached = tokenizer.word() == LIMIT_REACHED,
+                DataKey::Result => {
+                    members.result = match tokenizer.word() {
+                        LIMIT_REACHED => RunResult::LimitReached,
+                        PAUSED => RunResult::Paused,
+                        _ => RunResult::Finished,
+                    };
+                }
                 DataKey::Message | DataKey::Asked | DataKey::Items | DataKey::Other => {}
             },
             (3, Token::ArrayBegins) if members.key == Key::Data && members.data_key == DataKey::Items => {
@@ -379,8 +388,8 @@ impl Decoder {
             Kind::Missing => return Err(Fault::not_event("it has no `event` that is a string")),
             Kind::TurnStart => Event::TurnStart,
             Kind::Shutdown => Event::Shutdown,
-            Kind::RunEnd if members.limit_reached => Event::LimitReached,
-            Kind::RunEnd => Event::Other,
+            Kind::RunEnd => Event::RunEnd(members.result),
+            Kind::Notification => Event::Notification,
             Kind::Other => Event::Other,
             Kind::Error | Kind::History if members.repeated => {
                 return Err(Fault::not_event("its `data` has the same member twice"));

@@ -17,12 +17,36 @@ pub(crate) enum Event {
     /// A history; its items have been given to the `ItemSink`. With what the pod asks a person, where it does: its first
     /// kilobyte.
     History(Option<String>),
-    /// A run has ended because it reached a limit.
-    LimitReached,
+    /// A run has ended.
+    RunEnd(RunResult),
+    /// The pod has something to say to people: that it asks one of them, among others.
+    Notification,
     /// The pod shuts down.
     Shutdown,
     /// Any other event.
     Other,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum RunResult {
+    /// It is finished; so is one of a result that is not known.
+    #[default]
+    Finished,
+    /// It waits for somebody.
+    Paused,
+    /// It reached a limit.
+    LimitReached,
+}
+
+impl RunResult {
+    /// Why the run failed, if it did.
+    pub(crate) fn failed(self) -> Option<&'static str> {
+        match self {
+            Self::LimitReached => Some("too long: it reached its limit"),
+            Self::Finished | Self::Paused => None,
+        }
+    }
 }
 
 /// An error that a pod sends.

@@ -108,6 +108,11 @@ impl<'a, H: Host> Events<'a, H> {
         Ok(())
     }
 
+    /// The connection.
+    pub(crate) fn exchange(&self) -> &H::Exchange {
+        &self.exchange
+    }
+
     /// Whether the pod has closed the connection, as far as was read.
     pub(crate) fn has_ended(&self) -> bool {
         self.has_ended

@@ -10,6 +10,6 @@ pub(crate) mod history;
 mod item_sink;
 mod malformed;
 
-pub(crate) use event::{ErrorCode, Event};
+pub(crate) use event::{ErrorCode, Event, RunResult};
 pub(crate) use exchange::{Events, Next};
 pub(crate) use item_sink::ItemSink;

@@ -42,7 +42,9 @@ pub(super) fn get_history<H: Host>(host: &H, pod: &H::Pod, items: &mut dyn ItemS
             Next::Event(Event::Error(error)) => {
                 told.failure = error.failed_turn().map(str::to_owned).or(told.failure);
             }
-            Next::Event(Event::LimitReached) => told.failure = Some("too long: it reached its limit".into()),
+            Next::Event(Event::RunEnd(result)) => {
+                told.failure = result.failed().map(str::to_owned).or(told.failure);
+            }
             Next::Event(Event::TurnStart) => told.failure = None,
             Next::Event(_) | Next::LastEvent(_) => {}
             Next::Malformed(line) => return Err(line.into()),

@@ -2,6 +2,7 @@
 
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -16,12 +17,63 @@ use crate::json::{Object, unquote};
 #[allow(dead_code)]
 pub(crate) struct EmptyInput {}
 
-/// Input of ReadPodOutput and StopPod.
+/// Input of ReadPodOutput.
 #[derive(Debug, PartialEq, Eq, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub(crate) struct NameInput {
+pub(crate) struct ReadInput {
     /// Name of a Pod that was spawned before.
     pub(crate) name: String,
+    /// Wait so many seconds at most for the Pod's run to end, for a question of the Pod's, or for its end; no longer than a
+    /// call may take. Without it, what there is is given at once.
+    #[serde(default)]
+    pub(crate) wait_seconds: Option<u32>,
+}
+
+/// Input of StopPod.
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct StopInput {
+    /// Name of a Pod that was spawned before.
+    pub(crate) name: String,
+    /// Stop the Pods that it spawned, and theirs, before it.
+    #[serde(default)]
+    pub(crate) descendants: bool,
+}
+
+/// Input of WaitForPods.
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct WaitInput {
+    /// Names of Pods that were spawned before: at least one, at most 100.
+    pub(crate) names: Vec<String>,
+    /// Until one of them is done, or until all are.
+    #[serde(default, rename = "for")]
+    pub(crate) enough: Enough,
+    /// How many seconds at most; no longer than a call may take. Without it, as long as a call may take.
+    #[serde(default)]
+    pub(crate) wait_seconds: Option<u32>,
+}
+
+/// How many Pods are waited for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Enough {
+    #[default]
+    Any,
+    All,
+}
+
+/// What becomes of a message to a Pod that is executing a turn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum WhenBusy {
+    /// It is refused.
+    #[default]
+    Refuse,
+    /// It is held until the run has ended, as long as a call may take.
+    Wait,
 }
 
 /// Input of SendToPod.
@@ -32,6 +84,9 @@ pub(crate) struct SendToPodInput {
     pub(crate) name: String,
     /// The text; the Pod takes it as its next user message.
     pub(crate) message: String,
+    /// What becomes of the message while the Pod is executing a turn: without it, it is refused.
+    #[serde(default)]
+    pub(crate) when_busy: WhenBusy,
 }
 
 /// Parses the input of SendToPod. A message may be long, so the usual input is parsed without serde, which
@@ -61,7 +116,9 @@ fn quick(json: &str) -> Option<SendToPodInput> {
         }
         match trim(after).split_at_checked(1)? {
             (",", more) => rest = more,
-            ("}", "") => return Some(SendToPodInput { name: name?, message: message? }),
+            ("}", "") => {
+                return Some(SendToPodInput { name: name?, message: message?, when_busy: WhenBusy::Refuse });
+            }
             _ => return None,
         }
     }
@@ -93,7 +150,8 @@ mod tests {
 
     #[test]
     fn members_come_in_any_order_and_white_space_does_not_matter() {
-        let expected = SendToPodInput { name: String::new(), message: "m!".into() };
+        let when_busy = WhenBusy::Refuse;
+        let expected = SendToPodInput { name: String::new(), message: "m!".into(), when_busy };
         for json in [
             " \r\n{\"message\":\"m\\u0021\",\"name\":\"\"}\t",
             " \r\n{\t\"message\" :\n\"m!\" , \"name\": \"\" }\t",
@@ -126,7 +184,7 @@ mod tests {
 
     #[test]
     fn a_fault_is_described_as_serde_does() {
-        let fault = |json| parse::<NameInput>("StopPod", json).unwrap_err().message;
+        let fault = |json| parse::<StopInput>("StopPod", json).unwrap_err().message;
         assert_eq!(fault(""), "invalid StopPod input: missing field `name` at line 1 column 2");
         assert_eq!(
             fault("{\"name\":1}"),

@@ -1,4 +1,4 @@
-//! The four tools, one module each, and the conversation as a document. A tool is a function of the host and
+//! The tools, one module each, and the conversation as a document. A tool is a function of the host and
 //! its input; it keeps nothing.
 
 mod get_history;
@@ -10,6 +10,8 @@ pub(crate) mod send;
 pub(crate) mod stop;
 mod text;
 pub(crate) mod transcript;
+mod wait;
+pub(crate) mod wait_for_pods;
 
 pub use output::Output;
 pub use transcript::Document;

@@ -12,8 +12,9 @@ use crate::escape::{Shown, excerpt};
 use crate::host::{Error, Host, Reason, State, Verb};
 use crate::protocol::history::{Failure, Position, Unread};
 use crate::tools::get_history::{Told, get_history};
-use crate::tools::input::{self, NameInput};
+use crate::tools::input::{self, ReadInput};
 use crate::tools::output::Output;
+use crate::tools::wait::{self, Waited, Watch};
 
 /// How much of the reason of a failure is told, in characters.
 const REASON_CHARACTERS: usize = 1200;
@@ -41,6 +42,10 @@ pub(crate) struct ReadData<'a> {
     /// The turn that failed, if one did: the last one, or one before it that is read now.
     #[serde(skip_serializing_if = "Option::is_none")]
     failed: Option<Failed>,
+    /// What a wait for the Pod has come to, where `wait_seconds` was given: `ended`: no run goes on; `asked`: a person is
+    /// asked; `stopped`: it cannot be reached any more; `time-up`: its run goes on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waited: Option<Waited>,
     /// What a person is asked, while the Pod is paused: `ID: QUESTION`, several one behind the other.
     #[serde(skip_serializing_if = "Option::is_none")]
     asked: Option<&'a str>,
@@ -69,18 +74,23 @@ pub(crate) enum PodState {
 }
 
 pub(crate) fn call<H: Host>(host: &H, input_json: &str) -> Result<Output, Error> {
-    let input: NameInput = input::parse("ReadPodOutput", input_json)?;
-    read(host, &input.name).map_err(|failure| failure.during(format_args!("read `{}`", Shown(&input.name))))
+    let input: ReadInput = input::parse("ReadPodOutput", input_json)?;
+    read(host, &input).map_err(|failure| failure.during(format_args!("read `{}`", Shown(&input.name))))
 }
 
-fn read<H: Host>(host: &H, name: &str) -> Result<Output, Error> {
+fn read<H: Host>(host: &H, ReadInput { name, wait_seconds }: &ReadInput) -> Result<Output, Error> {
+    let wait_ms = wait_seconds.map(|seconds| wait::bounded_ms(host.bounds(), seconds)).transpose()?;
     let pod = host.find(name, Verb::Read)?;
+    let waited = match wait_ms {
+        Some(wait_ms) => Some(wait_for(host, &pod, wait_ms)?),
+        None => None,
+    };
     let from = host.cursor(&pod)?.map_or(Some(Position::START), |stored| Position::of(&stored));
     let hand_over = |text: &str| host.append(text);
     let mut unread = Unread::behind(from, host.bounds().max_output, &hand_over);
     let told = match get_unread(host, &pod, &mut unread) {
         Ok(told) => told,
-        Err(error) if error.is(Reason::Unreachable) => return stopped(name),
+        Err(error) if error.is(Reason::Unreachable) => return stopped(name, waited),
         Err(error) => return Err(error),
     };
 
@@ -90,7 +100,14 @@ fn read<H: Host>(host: &H, name: &str) -> Result<Output, Error> {
     }
     // Here, where it is: moving what is unread costs more than all else that an answer takes.
     let failed = failed(told.state, told.failure, unread.failure());
-    answer(name, told.state, failed, told.asked.as_deref(), unread)
+    answer(name, told.state, waited, failed, told.asked.as_deref(), unread)
+}
+
+/// Waits for the pod. Its history is asked for after that, and what was read of it before is looked up then.
+fn wait_for<H: Host>(host: &H, pod: &H::Pod, wait_ms: u32) -> Result<Waited, Error> {
+    let mut watch = [Watch::begin(host, pod)?];
+    wait::until(host, &mut watch, wait_ms, |done| done == 1)?;
+    Ok(Waited::of(watch[0].outcome()))
 }
 
 /// Reads the pod's history: again where it was rewritten, and where it ended among items that were skipped.
@@ -122,6 +139,7 @@ fn failed(state: State, told: Option<String>, read: Option<Failure>) -> Option<F
 fn answer(
     name: &str,
     state: State,
+    waited: Option<Waited>,
     failed: Option<Failed>,
     asked: Option<&str>,
     unread: Unread<'_>,
@@ -142,6 +160,7 @@ fn answer(
         rewritten: unread.is_rewritten(),
         unanswered: state == State::Idle && unread.ends_with_user(),
         failed,
+        waited,
         asked,
     };
     let (text, lines) = unread.into_text();
@@ -165,6 +184,14 @@ fn answer(
         // Writing to a string cannot fail.
         let _ = write!(summary, "; {which} turn failed: {}", excerpt(reason, REASON_CHARACTERS));
     }
+    if let Some(waited) = waited {
+        summary.push_str(match waited {
+            Waited::Ended => "; no run goes on",
+            Waited::Asked => "; it waits for somebody",
+            Waited::Stopped => "; it has stopped",
+            Waited::TimeUp => "; its run still goes on after the wait",
+        });
+    }
     if data.rewritten {
         summary.push_str("; history was rewritten, given from its start");
     }
@@ -178,7 +205,7 @@ fn answer(
     Output::new(summary, Some(text).filter(|text| !text.is_empty()), &data)
 }
 
-fn stopped(name: &str) -> Result<Output, Error> {
+fn stopped(name: &str, waited: Option<Waited>) -> Result<Output, Error> {
     let data = ReadData {
         pod: name,
         state: PodState::Stopped,
@@ -189,6 +216,7 @@ fn stopped(name: &str) -> Result<Output, Error> {
         rewritten: false,
         unanswered: false,
         failed: None,
+        waited: waited.map(|_| Waited::Stopped),
         asked: None,
     };
     Output::new(format!("pod `{}` is stopped (unreachable)", Shown(name)), None, &data)

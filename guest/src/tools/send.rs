@@ -12,8 +12,9 @@ use serde::Serialize;
 use crate::escape::Shown;
 use crate::host::{Error, Host, Reason, Request, State, Verb};
 use crate::protocol::{ErrorCode, Event, Events, Next};
-use crate::tools::input;
+use crate::tools::input::{self, SendToPodInput, WhenBusy};
 use crate::tools::output::Output;
+use crate::tools::wait::{self, Outcome, Watch};
 
 /// How long a refusal may take to follow a `turn_start` that may be another client's, in milliseconds. A
 /// component has no clock of its own: this bounds each of a few reads.
@@ -32,9 +33,9 @@ pub(crate) struct SendData<'a> {
 }
 
 pub(crate) fn call<H: Host>(host: &H, input_json: &str) -> Result<Output, Error> {
-    let input = input::send_to_pod(input_json)?;
+    let mut input = input::send_to_pod(input_json)?;
+    let sent = host.find(&input.name, Verb::Send).and_then(|pod| send(host, &pod, &mut input));
     let name = Shown(&input.name);
-    let sent = host.find(&input.name, Verb::Send).and_then(|pod| send(host, &pod, input.message));
     sent.map_err(|failure| {
         if failure.is(Reason::AlreadyRunning) {
             let message = format!("pod `{name}` is already running a turn; wait for it to finish and retry");
@@ -45,14 +46,51 @@ pub(crate) fn call<H: Host>(host: &H, input_json: &str) -> Result<Output, Error>
     Output::new(format!("sent message to `{name}`"), None, &SendData { pod: &input.name })
 }
 
-fn send<H: Host>(host: &H, pod: &H::Pod, message: String) -> Result<(), Error> {
-    let exchange = host.open(pod, Request::Run(message), None)?;
+fn send<H: Host>(host: &H, pod: &H::Pod, input: &mut SendToPodInput) -> Result<(), Error> {
+    if input.when_busy == WhenBusy::Refuse {
+        return attempt(host, pod, core::mem::take(&mut input.message)).map(drop).map_err(|(error, _)| error);
+    }
+    let mut left_ms = wait::longest_ms(host.bounds());
+    loop {
+        let (error, events) = match attempt(host, pod, input.message.clone()) {
+            Ok(()) => return Ok(()),
+            Err(refused) => refused,
+        };
+        // The refusal came on a connection that goes on to tell what the pod does.
+        let events = match events {
+            Some(events) if error.is(Reason::AlreadyRunning) && left_ms > 0 => events,
+            _ => return Err(error),
+        };
+        let mut watch = [Watch::of(host, pod, events)?];
+        left_ms = wait::until(host, &mut watch, left_ms, |done| done == 1)?;
+        // Whoever asks takes no message before the answer.
+        if watch[0].outcome() != Some(Outcome::Ended) && watch[0].outcome() != Some(Outcome::Stopped) {
+            return Err(error);
+        }
+    }
+}
+
+/// Sends the message; where it is refused, with the events that are still to come on the connection.
+fn attempt<'a, H: Host>(
+    host: &'a H,
+    pod: &H::Pod,
+    message: String,
+) -> Result<(), (Error, Option<Events<'a, H>>)> {
+    let exchange = host.open(pod, Request::Run(message), None).map_err(|error| (error, None))?;
     // Connected, but nothing is sent before the first read. A state that cannot be had is unknown.
     let state = host.state(pod).unwrap_or(State::Unknown);
     let mut events = Events::of(host, exchange, None);
+    match await_turn(&mut events, state) {
+        Ok(()) => Ok(()),
+        Err(error) => Err((error, Some(events))),
+    }
+}
+
+/// Waits until the pod has taken the message that is sent with the first read.
+fn await_turn<H: Host>(events: &mut Events<'_, H>, state: State) -> Result<(), Error> {
     loop {
         let event = match events.next()? {
-            Next::Event(Event::TurnStart) if state != State::Idle => return await_refusal(&mut events),
+            Next::Event(Event::TurnStart) if state != State::Idle => return await_refusal(events),
             // Where the connection has ended, no refusal can follow.
             Next::Event(Event::TurnStart) | Next::LastEvent(Event::TurnStart) => return Ok(()),
             Next::Event(event) | Next::LastEvent(event) => event,

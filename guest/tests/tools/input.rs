@@ -71,7 +71,9 @@ fn a_tool_that_there_is_not_is_named_with_those_that_there_are() {
         assert_eq!(error.kind, ErrorKind::UnknownTool);
         assert_eq!(
             error.message,
-            format!("no tool named `{shown}`; there are: ListPods, SendToPod, ReadPodOutput, StopPod")
+            format!(
+                "no tool named `{shown}`; there are: ListPods, SendToPod, ReadPodOutput, StopPod, WaitForPods"
+            )
         );
     }
 }

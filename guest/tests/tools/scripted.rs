@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use pod_tools_guest::host::{
-    Bounds, Cursor, Description, Error, ErrorKind, Fence, Held, Host, Listed, Listing, Permission,
-    Reachability, Reason, Request, ScopeRule, State, Verb,
+    Awaited, Bounds, Cursor, Description, Error, ErrorKind, Fence, Held, Host, Listed, Listing, Permission,
+    Reachability, Reason, Request, ScopeRule, Spawned, State, Verb,
 };
 use pod_tools_guest::{Output, call};
 
@@ -49,6 +49,8 @@ pub struct Pod {
     pub closed: Result<bool, Error>,
     pub released: Result<(), Error>,
     pub forgotten: Result<(), Error>,
+    pub spawned: Vec<&'static str>,
+    pub others: u32,
 }
 
 pub fn pod(name: &str) -> Pod {
@@ -64,6 +66,8 @@ pub fn pod(name: &str) -> Pod {
         closed: Ok(true),
         released: Ok(()),
         forgotten: Ok(()),
+        spawned: Vec::new(),
+        others: 0,
     }
 }
 
@@ -109,6 +113,13 @@ pub struct Exchange {
     asked: Asked,
 }
 
+impl Exchange {
+    /// Whether nothing comes for ever.
+    fn waits(&self) -> bool {
+        matches!(self.steps.borrow().front(), Some(Step::Fail(error)) if error.reason == Some(Reason::SocketTimeout))
+    }
+}
+
 impl Drop for Exchange {
     fn drop(&mut self) {
         self.asked.borrow_mut().push("close".into());
@@ -133,7 +144,7 @@ pub fn host(pods: impl IntoIterator<Item = Pod>) -> Script {
         unreadable: 0,
         listed: Ok(()),
         reclaimed: Ok(0),
-        bounds: Bounds { operation_ms: 5000, max_output: None },
+        bounds: Bounds { operation_ms: 5000, call_ms: 30_000, max_output: None },
         asked: Asked::default(),
         handed: RefCell::default(),
     }
@@ -192,6 +203,13 @@ impl Host for Script {
         self.pods[pod].forgotten.clone()
     }
 
+    fn spawned_by(&self, &pod: &usize) -> Result<Spawned<usize>, Error> {
+        self.note("spawned-by");
+        let Pod { spawned, others, .. } = &self.pods[pod];
+        let place = |name: &&str| self.pods.iter().position(|pod| pod.name == *name);
+        Ok(Spawned { pods: spawned.iter().filter_map(place).collect(), others: *others })
+    }
+
     fn bounds(&self) -> Bounds {
         self.bounds
     }
@@ -247,6 +265,14 @@ impl Host for Script {
                 Ok(bytes)
             }
         }
+    }
+
+    /// What has not been read is there at once; otherwise the time passes.
+    fn await_any(&self, exchanges: &[&Self::Exchange], within_ms: u32) -> Result<Awaited, Error> {
+        let ready: Vec<u32> = (0..).zip(exchanges).filter(|(_, it)| !it.waits()).map(|(at, _)| at).collect();
+        let waited_ms = if ready.is_empty() { within_ms } else { 0 };
+        self.note(format!("await-any of {} within {within_ms}", exchanges.len()));
+        Ok(Awaited { ready, waited_ms })
     }
 
     fn probe(&self, pods: &[&usize]) -> Result<Vec<Reachability>, Error> {

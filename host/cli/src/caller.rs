@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 
 use pod_tools_host::registry::Reader;
 use pod_tools_host::{
-    Answer, AnswerShare, Authority, Decision, Document, Ledger, Output, PodTools, Staged, ToolError,
+    Answer, AnswerShare, Authority, Decision, Definition, Document, Ledger, Output, PodTools, Staged,
+    ToolError,
 };
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -175,6 +176,11 @@ impl Caller {
     /// Whether there is a plugin and an authority.
     pub fn is_ready(&self) -> bool {
         self.ready.is_ok()
+    }
+
+    /// What the plugin says of its tools; nothing where there is no plugin.
+    pub fn definitions(&self) -> &[Definition] {
+        self.ready.as_ref().map_or(&[], |(tools, _)| tools.definitions())
     }
 
     /// The authority that is in force now.

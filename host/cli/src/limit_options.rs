@@ -156,7 +156,7 @@ pub static LIMITS: [Limit; 13] = [
         name: "exchanges",
         variable: "POD_TOOLS_EXCHANGES",
         value_name: "N",
-        default: "8",
+        default: "128",
         help: "Connections that the plugin may have open",
         read: |text| change(count(text), |limits| &mut limits.exchanges),
     },

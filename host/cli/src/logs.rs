@@ -14,6 +14,7 @@ use crate::caller::Caller;
 use crate::exit::INTERRUPTED;
 use crate::inotify;
 use crate::interrupt::Interrupt;
+use crate::nearest::explained;
 use crate::options::HostOptions;
 use crate::pod::log::{NEWER, OLDER};
 use crate::pod_files;
@@ -45,7 +46,10 @@ pub async fn run(args: LogsArgs, host: &HostOptions) -> anyhow::Result<ExitCode>
 
 async fn show(args: &LogsArgs, host: &HostOptions) -> anyhow::Result<ExitCode> {
     let name = args.name.escape_debug();
-    let directory = Caller::set_up(host)?.authority()?.pod_directory(&args.name)?;
+    let caller = Caller::set_up(host)?;
+    let directory = caller.authority()?.pod_directory(&args.name);
+    let directory =
+        directory.map_err(|error| explained(error, &caller, "ReadPodOutput", Some(&args.name)))?;
     let directory = directory.ok_or_else(|| anyhow!("pod `{name}` has ended, and its log with it"))?;
     let mut changes = if args.follow { Some(Changes::of(&directory)?) } else { None };
     let open = |file: &str| {

@@ -9,6 +9,7 @@ mod artifacts;
 mod audit;
 mod call;
 mod caller;
+mod completions;
 mod compose;
 mod demo;
 mod escaped;
@@ -19,6 +20,7 @@ mod grants_file;
 #[cfg(test)]
 #[path = "../../../tests/fuzz/properties/grants_file.rs"]
 mod grants_file_properties;
+mod help;
 mod in_force;
 mod inherited;
 mod inotify;
@@ -29,7 +31,9 @@ mod limit_options;
 mod listing;
 mod logs;
 mod ls;
+mod manual;
 mod mcp;
+mod nearest;
 mod newcomers;
 mod operator_log;
 mod options;
@@ -49,6 +53,7 @@ mod stop;
 mod streams;
 mod table;
 mod token;
+mod tool_arguments;
 mod tools;
 mod units;
 mod wait;
@@ -58,6 +63,7 @@ use std::io;
 use std::process::ExitCode;
 
 use clap::builder::Styles;
+use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use options::SetUpError;
 use streams::tell;
@@ -67,12 +73,13 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 /// Talk to an agent's pods through a sandboxed WebAssembly plugin.
 ///
-/// A pod is a process that listens on a Unix socket and speaks JSON lines. The plugin has four tools for
+/// A pod is a process that listens on a Unix socket and speaks JSON lines. The plugin has tools for
 /// them, and reaches nothing but the pods, the verbs and the directories that were granted.
 #[derive(Debug, Parser)]
 #[command(
     name = "pod-tools",
     version,
+    disable_help_subcommand = true,
     after_help = "Begin with `pod-tools demo`. Then: `pod-tools pod NAME -- COMMAND` makes a pod of any command, and `pod-tools call ListPods` sees it."
 )]
 struct Cli {
@@ -108,6 +115,9 @@ enum Command {
     Answer(answer::AnswerArgs),
     Demo(demo::DemoArgs),
     Grants(grants::GrantsArgs),
+    Completions(completions::CompletionsArgs),
+    Man(manual::ManArgs),
+    Help(help::HelpArgs),
 }
 
 fn main() -> ExitCode {
@@ -118,12 +128,25 @@ fn main() -> ExitCode {
     if std::env::args_os().nth(1).is_some_and(|word| word == options::COMPILER) {
         return pod_tools_host::run_compiler(std::env::args_os().skip(2));
     }
-    let mut command = without_empty_variables(Cli::command().styles(Styles::plain()));
-    let parsed = command.try_get_matches_from_mut(std::env::args_os());
+    if std::env::args_os().nth(1).is_some_and(|word| word == completions::ASKED) {
+        let found = completions::candidates(commands(), std::env::args_os().skip(2).collect());
+        let _ = streams::write_out(&found, streams::Form::Text, 0);
+        return ExitCode::SUCCESS;
+    }
+    let mut command = commands();
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let parsed = command.try_get_matches_from_mut(&arguments);
     let parsed = parsed.and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
     let (cli, matches) = match parsed {
         Ok(parsed) => parsed,
-        Err(error) => return shown(&error),
+        Err(error) if is_help(&error) => return shown(&help::asked(commands(), &arguments).unwrap_or(error)),
+        Err(error) => {
+            let status = shown(&error);
+            if let Some(tool) = nearest::tool_for_command(&error) {
+                tell(format_args!("{tool}"));
+            }
+            return status;
+        }
     };
     log(&cli);
     let of_pod = match (command.find_subcommand("spawn"), matches.subcommand_matches("spawn")) {
@@ -160,6 +183,15 @@ fn runtime(command: &Command) -> tokio::runtime::Builder {
         Command::Mcp(args) if args.is_on_pipes() => tokio::runtime::Builder::new_current_thread(),
         _ => tokio::runtime::Builder::new_multi_thread(),
     }
+}
+
+/// All commands with their options, as they are read.
+fn commands() -> clap::Command {
+    without_empty_variables(Cli::command().styles(Styles::plain()))
+}
+
+fn is_help(error: &clap::Error) -> bool {
+    matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand)
 }
 
 /// An environment variable that is empty is one that is not set.
@@ -199,6 +231,8 @@ fn is_wrong_use(error: &anyhow::Error) -> bool {
         || error.is::<pod::NoTable>()
         || error.is::<answer::NoAnswer>()
         || error.is::<send::NoMessage>()
+        || error.is::<help::NoTopic>()
+        || error.is::<tool_arguments::ArgumentFault>()
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
@@ -231,6 +265,12 @@ async fn run(cli: Cli, of_pod: Vec<OsString>) -> anyhow::Result<ExitCode> {
         Command::Pull(args) => artifacts::pull::run(args, &loading).await,
         Command::Grants(args) => grants::run(args, cli.host).await,
         Command::Demo(demo::DemoArgs {}) => demo::run(&loading).await,
+        Command::Completions(args) => completions::run(args).await,
+        Command::Man(args) => manual::run(args, commands()).await,
+        Command::Help(args) => {
+            stdout::print(help::of_topic(commands(), &args)?).await?;
+            Ok(ExitCode::SUCCESS)
+        }
     }
 }
 

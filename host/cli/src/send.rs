@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use crate::caller::{Caller, ToolCall, admitted};
 use crate::exit::INTERRUPTED;
 use crate::interrupt::Interrupt;
+use crate::nearest::explained;
 use crate::options::HostOptions;
 use crate::read::{Outcome, Reading, Until, follow};
 use crate::reader::of_person;
@@ -76,6 +77,7 @@ async fn send(args: SendArgs, host: &HostOptions) -> anyhow::Result<ExitCode> {
     match caller.call(&call, admitted()).await {
         Ok(answer) => tell(format_args!("{}", answer.output().summary)),
         Err(error) => {
+            let error = explained(error, &caller, call.name, Some(&args.name));
             tell(format_args!("pod-tools: {}", failure(&error)));
             return Ok(ExitCode::FAILURE);
         }

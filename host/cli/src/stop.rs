@@ -10,6 +10,7 @@ use crate::caller::{Caller, ToolCall, admitted};
 use crate::exit::INTERRUPTED;
 use crate::interrupt::Interrupt;
 use crate::listing::Listing;
+use crate::nearest::explained;
 use crate::options::HostOptions;
 use crate::stdout::{failure, print};
 use crate::streams::{self, tell};
@@ -26,6 +27,10 @@ pub struct StopArgs {
     /// All pods that `pod-tools ls` shows. At a terminal it asks first
     #[arg(long, conflicts_with = "names")]
     all: bool,
+
+    /// And the pods that they have spawned, and theirs, deepest first
+    #[arg(short, long, conflicts_with = "all")]
+    descendants: bool,
 
     /// Do not ask
     #[arg(short, long)]
@@ -60,7 +65,11 @@ async fn stop(args: StopArgs, host: &HostOptions) -> anyhow::Result<ExitCode> {
     }
     let mut all_stopped = true;
     for name in &names {
-        let input = json!({"name": name}).to_string();
+        let mut input = json!({"name": name});
+        if args.descendants {
+            input["descendants"] = true.into();
+        }
+        let input = input.to_string();
         let call = ToolCall { name: "StopPod", input: &input, reader: None, peek: false };
         match caller.call(&call, admitted()).await {
             Ok(answer) => {
@@ -69,6 +78,7 @@ async fn stop(args: StopArgs, host: &HostOptions) -> anyhow::Result<ExitCode> {
             }
             Err(error) => {
                 all_stopped = false;
+                let error = explained(error, &caller, call.name, Some(name));
                 tell(format_args!("pod-tools: {}", failure(&error)));
             }
         }

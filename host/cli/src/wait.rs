@@ -13,6 +13,7 @@ use crate::caller::{Caller, ToolCall, admitted};
 use crate::exit::{INTERRUPTED, NOT_OVER};
 use crate::interrupt::Interrupt;
 use crate::options::HostOptions;
+use crate::read::{Reading, Told};
 use crate::stdout::{failure, print};
 use crate::streams::tell;
 use crate::units::duration;
@@ -92,8 +93,11 @@ async fn wait(args: WaitArgs, host: &HostOptions) -> anyhow::Result<ExitCode> {
             }
         };
         let done = waited.pods.into_iter().filter(|pod| pod.outcome != "running" && left.contains(&pod.name));
-        let done: Vec<WaitedFor> = done.collect();
-        for pod in &done {
+        let mut done: Vec<WaitedFor> = done.collect();
+        for pod in &mut done {
+            if pod.outcome == "ended" && pod.failed.is_none() {
+                pod.failed = failed_before(&caller, &pod.name).await;
+            }
             print(known.line(pod)).await?;
             left.remove(&pod.name);
         }
@@ -131,6 +135,13 @@ impl Known {
         };
         format!("{}: {said}\n", pod.name)
     }
+}
+
+/// Why the last turn of a pod failed, if it did, whether or not somebody waited for it then. Nothing is taken for read.
+async fn failed_before(caller: &Caller, pod: &str) -> Option<String> {
+    let reading = Reading { caller, pod, reader: None, peek: true };
+    let answer = reading.call(None).await.ok()?;
+    Some(Told::of(&answer).ok()?.failure()?.to_owned())
 }
 
 /// Within the time of one call.

@@ -16,7 +16,7 @@ use pod_tools_conformance::{FakePod, Place, Script, Step, assistant, history};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-const TOOLS: [&str; 4] = ["ListPods", "SendToPod", "ReadPodOutput", "StopPod"];
+const TOOLS: [&str; 5] = ["ListPods", "SendToPod", "ReadPodOutput", "StopPod", "WaitForPods"];
 
 /// A pod that gives this history, whoever asks.
 fn saying(texts: &[&str]) -> Script {
@@ -101,7 +101,11 @@ fn a_command_line_that_is_wrong_exits_with_2_says_why_and_does_nothing() {
         (&["call"], "TOOL"),
         (&["call", "--batch", "ListPods"], "--batch"),
         (&["call", "--batch", "--json"], "--batch"),
-        (&["call", "ListPods", "{}", "{}"], "{}"),
+        (&["call", "ListPods", "{}", "{}"], "`{}` is no KEY=VALUE"),
+        (&["call", "SendToPod", "nmae=child"], "did you mean `name`?"),
+        (&["pod", "--scope", ".", "child", "--", "cat"], "`read:.`"),
+        (&["pod", "--scope", "read:nowhere", "child", "--", "cat"], "mkdir -p nowhere"),
+        (&["spawn", "my pod", "--", "cat"], "`my-pod`"),
         (&["call", "ListPods", "--fly"], "--fly"),
         (&["call", "ListPods", "--grant", "fly"], "the verbs are list, send, read, stop"),
         (&["call", "ListPods", "--grant", "read:"], "empty pattern"),
@@ -133,7 +137,9 @@ fn help_teaches_the_tools_the_formats_and_the_exit_status() {
     help.args(["call", "--help"]);
     let help = run(help);
     assert_eq!((help.code, help.stderr.as_str()), (Some(0), ""));
-    for taught in TOOLS.iter().chain(&["--batch", "--json", "Examples", "130 interrupted", "VERB[,VERB"]) {
+    for taught in
+        TOOLS.iter().chain(&["--batch", "--json", "Examples", "130 interrupted", "`pod-tools help options`"])
+    {
         assert!(help.stdout.contains(taught), "{taught} is missing:\n{}", help.stdout);
     }
 
@@ -276,4 +282,45 @@ fn ctrl_c_while_nobody_reads_the_answer_exits_with_130_and_does_not_move_the_cur
     signal(&child, Signal::INT);
     assert_eq!(child.wait().unwrap().code(), Some(130));
     assert_eq!(snapshot(place.root()), before);
+}
+
+#[test]
+fn a_tool_is_called_with_words_as_with_json() {
+    let place = Place::new().unwrap();
+    let _pod = FakePod::start(&place, "alpha", saying(&["one"])).unwrap();
+    let read = run(at(&place, ["call", "ReadPodOutput", "name=alpha", "--json"])).ok();
+    assert_eq!(read["content"], "one");
+    let mut from_input = at(&place, ["call", "ReadPodOutput", "name=-", "--json"]);
+    from_input.stdin(pipe_of("alpha\n"));
+    assert_eq!(run(from_input).ok()["data"]["pod"], "alpha");
+    let mut whole = at(&place, ["call", "ReadPodOutput", "-", "--json"]);
+    whole.stdin(pipe_of(r#"{"name":"alpha"}"#));
+    assert_eq!(run(whole).ok()["data"]["pod"], "alpha");
+}
+
+fn pipe_of(text: &str) -> Stdio {
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    std::io::Write::write_all(&mut writer, text.as_bytes()).unwrap();
+    reader.into()
+}
+
+#[test]
+fn what_is_named_wrongly_is_told_the_nearest_there_is_and_what_is_put_wrongly_a_right_call() {
+    let place = Place::new().unwrap();
+    place.record(place.native_record("alpha")).unwrap();
+    let said = |words: &[&str]| {
+        let outcome = run(at(&place, words));
+        assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(1), ""), "{outcome:?}");
+        outcome.stderr
+    };
+    assert!(said(&["call", "SendToPdo"]).contains("did you mean `SendToPod`?"));
+    assert!(said(&["call", "Xyzzy"]).contains("the tools are ListPods, SendToPod"));
+    for words in [&["call", "StopPod", "name=alhpa"][..], &["stop", "alhpa"], &["logs", "alhpa"]] {
+        assert!(said(words).contains("did you mean `alpha`?"), "{words:?}: {}", said(words));
+    }
+    let right = r#"for example: pod-tools call SendToPod '{"name":"NAME","message":"MESSAGE"}'"#;
+    assert!(said(&["call", "SendToPod", r#"{"nam":1}"#]).contains(right));
+    // A pod that may not be listed is not named.
+    let unlisted = said(&["call", "ReadPodOutput", "name=alhpa", "--grant", "read", "--grant", "list:beta"]);
+    assert!(unlisted.contains("no spawned pod") && !unlisted.contains("alpha"), "{unlisted}");
 }

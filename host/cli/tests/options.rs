@@ -57,7 +57,7 @@ fn a_relative_runtime_directory_of_the_session_counts_for_nothing() {
 #[test]
 fn every_option_that_takes_a_value_names_its_environment_variable_in_the_help() {
     let mut help = bare();
-    help.args(["call", "--help"]);
+    help.args(["help", "options"]);
     let help = run(help).stdout;
     // One line a paragraph, whatever the width of the terminal.
     let help = help.split_whitespace().collect::<Vec<_>>().join(" ");

@@ -31,7 +31,7 @@ pub struct Limits {
     pub host_calls: u64,
     /// Handles (pods, exchanges) alive at once. Default: 100,000.
     pub handles: usize,
-    /// Exchanges, that is connections, open at once. Default: 8.
+    /// Exchanges, that is connections, open at once: as many pods are waited for in one call. Default: 128.
     pub exchanges: usize,
     /// Bytes of one line that a pod sends. A line is never held whole, so the default is generous: 256 MiB.
     pub line: u64,
@@ -63,7 +63,7 @@ impl Default for Limits {
             instances: 16,
             host_calls: 1_000_000,
             handles: 100_000,
-            exchanges: 8,
+            exchanges: 128,
             line: 256 << 20,
             transfer: 256 << 20,
             data: 1 << 20,

@@ -10,6 +10,7 @@ pub(crate) mod grant;
 pub(crate) mod grants;
 pub(crate) mod ledger;
 pub(crate) mod limits;
+mod listed_names;
 pub(crate) mod operation;
 mod pattern;
 pub(crate) mod pod_directory;

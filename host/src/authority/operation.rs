@@ -21,6 +21,8 @@ pub enum Operation {
     ReadOutput,
     /// To be given a handle to a pod for stopping, and to shut it down.
     StopPod,
+    /// To listen to what a pod tells all its clients.
+    ListenToPod,
     /// To read a pod's state.
     ReadState,
     /// To learn whether a pod's socket takes connections.
@@ -31,11 +33,13 @@ pub enum Operation {
     ReleaseScope,
     /// To release the allocations of dead processes.
     ReclaimScope,
+    /// To be told what a pod has spawned, and to be given handles to that.
+    FindSpawned,
     /// To remove a pod's record.
     ForgetPod,
     /// To be told the name and the scope in the record of a pod that the plugin holds a handle to.
     DescribePod,
-    /// To read on in an exchange that is open.
+    /// To read on in an exchange that is open, or to wait for several.
     ReadOn,
 }
 
@@ -66,11 +70,13 @@ impl Operation {
             Self::SendMessage => request("sending a message", &[Send], "run"),
             Self::ReadOutput => request("reading its output", &[Read], "get_history"),
             Self::StopPod => request("stopping it", &[Stop], "shutdown"),
+            Self::ListenToPod => row("listening to it", &[Read]),
             Self::ReadState => row("reading its state", &[Read, Send]),
             Self::ProbeSocket => row("probing its socket", &[List]),
             Self::AwaitClosed => row("awaiting its end", &[Stop]),
             Self::ReleaseScope => row("releasing its scope", &[Stop]),
             Self::ReclaimScope => row("reclaiming stale scope", &[List]),
+            Self::FindSpawned => row("finding what it spawned", &[Stop]),
             Self::ForgetPod => row("forgetting it", &[Stop]),
             // The handle is the leave: it was given out for one of the verbs above.
             Self::DescribePod => row("describing it", &[]),

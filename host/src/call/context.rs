@@ -26,6 +26,8 @@ pub struct PodCtx {
     memory: MemoryAccount,
     held: HeldRecords,
     host_calls: u64,
+    /// What was waited, and the plugin was not told yet.
+    untold: Duration,
     pub(super) exchanges: OpenExchanges,
     pub(super) cursors: CallCursors,
     pub(super) content: String,
@@ -41,6 +43,7 @@ impl PodCtx {
             clock: CpuClock::new(),
             held: HeldRecords::default(),
             host_calls: 0,
+            untold: Duration::ZERO,
             exchanges: OpenExchanges::default(),
             cursors: CallCursors::of(authority.reader().cloned(), memory.clone()),
             memory,
@@ -87,6 +90,14 @@ impl PodCtx {
         let asked = within_ms.map(|ms| Duration::from_millis(ms.into()));
         let length = asked.map_or(allowed, |asked| asked.min(allowed));
         Wait { length, until: (Instant::now() + length).min(self.deadline()) }
+    }
+
+    /// Counts a wait, and gives how long was waited since it was told last, in whole milliseconds.
+    pub(crate) fn count_wait(&mut self, waited: Duration) -> u32 {
+        self.untold += waited;
+        let told = u32::try_from(self.untold.as_millis()).unwrap_or(u32::MAX);
+        self.untold -= Duration::from_millis(told.into());
+        told
     }
 
     /// Where account is kept of the call, if it is.

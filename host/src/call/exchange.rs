@@ -4,6 +4,7 @@ use std::io;
 use std::os::unix::net::UnixStream as Plain;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use rustix::net::{RecvFlags, SendFlags};
@@ -131,6 +132,11 @@ impl Drop for OpenExchange {
     }
 }
 
+/// The runtime could not watch a connection.
+fn unwatched(error: io::Error) -> ToolError {
+    ToolError::failed(Reason::DescriptorsExhausted, format!("connect: {error}"))
+}
+
 impl Exchange {
     /// `socket` is connected, and does not block.
     pub(crate) fn new(
@@ -189,6 +195,38 @@ impl Exchange {
         Ok(piece)
     }
 
+    /// Writes of the request what can be written at once, and has the runtime watch the connection.
+    pub(super) fn watch(&mut self) -> Result<(), ToolError> {
+        if self.broken.is_none() {
+            self.send_some();
+            self.socket.watch().map_err(unwatched)?;
+        }
+        Ok(())
+    }
+
+    /// Whether there is something to read, or nothing will be any more. Wakes the task when that may have changed. The
+    /// runtime watches the connection already.
+    pub(super) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let Socket::Watched(socket) = &self.socket else { return Poll::Ready(()) };
+        if self.broken.is_some() {
+            return Poll::Ready(());
+        }
+        loop {
+            if std::task::ready!(socket.poll_read_ready(cx)).is_err() {
+                return Poll::Ready(());
+            }
+            // The runtime remembers what may be over.
+            let peeked = socket.try_io(Interest::READABLE, || {
+                rustix::net::recv(socket, &mut [0; 1], RecvFlags::PEEK | RecvFlags::DONTWAIT)?;
+                Ok(())
+            });
+            match peeked {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                _ => return Poll::Ready(()),
+            }
+        }
+    }
+
     /// Writes what is left of the request and waits for something to read, both at the same time: neither
     /// side of the socket can hold up the other.
     async fn fill(&mut self, piece: &mut Vec<u8>) -> Result<(), ToolError> {
@@ -206,9 +244,7 @@ impl Exchange {
             } else {
                 Interest::READABLE
             };
-            let watched = self.socket.watch().map_err(|error| {
-                ToolError::failed(Reason::DescriptorsExhausted, format!("connect: {error}"))
-            })?;
+            let watched = self.socket.watch().map_err(unwatched)?;
             watched.ready(interest).await.map_err(closed)?;
         }
     }

@@ -5,11 +5,13 @@
 //! handle, the registry, the granted directories and the scope lock are private to this room. A host function that
 //! passes by the gate does not compile (`tests/gate.sh` shows it).
 
+use std::future::poll_fn;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 use wasmtime::component::Resource;
 
 use super::context::{PodCtx, PodCtxView};
@@ -32,6 +34,8 @@ pub struct Pod {
     record: Arc<Record>,
     /// The pod's scope was released through this handle, so its record may go.
     released: bool,
+    /// It was spawned by another pod, and its record is in that one's registry.
+    is_anothers: bool,
 }
 
 /// Permission for one operation, and with it what the operation may use. Only the gate makes one.
@@ -47,9 +51,16 @@ pub(crate) struct PodPermit {
     permit: Permit,
     record: Arc<Record>,
     released: bool,
+    is_anothers: bool,
 }
 
 impl Permit {
+    /// Whether a pod that another one says to have spawned may be handed out: the grants cover it. It is noted when it is
+    /// used.
+    pub(crate) fn allows(&self, pod: &str) -> bool {
+        self.parts.check(self.operation, Some(pod)).is_ok()
+    }
+
     pub(crate) fn registry(&self) -> &dyn Registry {
         &*self.parts.registry
     }
@@ -95,10 +106,18 @@ impl PodPermit {
         self.released
     }
 
-    /// The line that asks the pod for the operation, with the text that goes with it, in at most `max` bytes. `None`
-    /// where it is longer, or where the operation asks a pod for nothing.
+    /// Whether its record is in the registry of the pod that spawned it, and not in the operator's.
+    pub(crate) fn is_anothers(&self) -> bool {
+        self.is_anothers
+    }
+
+    /// The line that asks the pod for the operation, with the text that goes with it, in at most `max` bytes; no bytes where
+    /// the operation asks a pod for nothing. `None` where it is longer.
     pub(crate) fn request_line(&self, input: Option<&str>, max: usize) -> Option<Vec<u8>> {
-        request_line::encode(self.permit.operation.method()?, input, max)
+        match self.permit.operation.method() {
+            Some(method) => request_line::encode(method, input, max),
+            None => Some(Vec::new()),
+        }
     }
 }
 
@@ -146,10 +165,10 @@ impl PodCtxView<'_> {
     /// The gate for an operation on the pod behind a handle. A handle that is not alive is the guest's fault, and a
     /// trap.
     pub(crate) fn admit(&mut self, operation: Operation, pod: &Resource<Pod>) -> HostResult<PodPermit> {
-        let Pod { record, released } = self.table.get(pod)?;
-        let (record, released) = (record.clone(), *released);
+        let Pod { record, released, is_anothers } = self.table.get(pod)?;
+        let (record, released, is_anothers) = (record.clone(), *released, *is_anothers);
         let permit = self.ctx.admit(operation, Some(&record.pod_name))?;
-        Ok(PodPermit { permit, record, released })
+        Ok(PodPermit { permit, record, released, is_anothers })
     }
 
     /// The gate for [`Operation::DescribePod`], which needs no verb and has no error to answer with: the handle allows it.
@@ -164,11 +183,36 @@ impl PodCtxView<'_> {
         Ok(Reading(self.table.get_mut(exchange)?))
     }
 
+    /// The gate for waiting until one of the exchanges can be read on in: their requests were admitted when they were opened.
+    pub(crate) fn admit_waiting(&mut self, exchanges: &[Resource<Exchange>]) -> HostResult<Awaiting<'_>> {
+        self.ctx.admit(Operation::ReadOn, None)?;
+        for exchange in exchanges {
+            self.ctx.step()?;
+            self.table.get_mut(exchange)?.watch()?;
+        }
+        let exchanges =
+            exchanges.iter().map(|exchange| self.table.get(exchange)).collect::<Result<_, _>>()?;
+        Ok(Awaiting(exchanges))
+    }
+
     /// Hands the guest a handle to the pod of a record.
     pub(crate) fn hand_out_pod(&mut self, _: &Permit, record: &Arc<Record>) -> HostResult<Resource<Pod>> {
+        self.hand_out(record, false)
+    }
+
+    /// Hands the guest a handle to a pod that the permit's pod has spawned.
+    pub(crate) fn hand_out_spawned(
+        &mut self,
+        _: &PodPermit,
+        record: &Arc<Record>,
+    ) -> HostResult<Resource<Pod>> {
+        self.hand_out(record, true)
+    }
+
+    fn hand_out(&mut self, record: &Arc<Record>, is_anothers: bool) -> HostResult<Resource<Pod>> {
         self.ctx.step()?;
         self.ctx.hold(record)?;
-        self.push(Pod { record: record.clone(), released: false })
+        self.push(Pod { record: record.clone(), released: false, is_anothers })
     }
 
     /// Hands the guest an exchange on a connection to the pod, in a place that was taken for it. `line` goes out on it;
@@ -194,6 +238,21 @@ impl PodCtxView<'_> {
     pub(crate) fn note_released(&mut self, _: &PodPermit, pod: &Resource<Pod>) -> HostResult<()> {
         self.table.get_mut(pod)?.released = true;
         Ok(())
+    }
+}
+
+/// Permission to wait for exchanges.
+pub(crate) struct Awaiting<'a>(Vec<&'a Exchange>);
+
+impl Awaiting<'_> {
+    /// Waits until some can be read on in, and gives their positions; none when it is `until`.
+    pub(crate) async fn any(self, until: Instant) -> Vec<u32> {
+        let any = poll_fn(|cx| {
+            let ready = (0..).zip(&self.0).filter(|(_, exchange)| exchange.poll_readable(cx).is_ready());
+            let ready: Vec<u32> = ready.map(|(at, _)| at).collect();
+            if ready.is_empty() { Poll::Pending } else { Poll::Ready(ready) }
+        });
+        timeout_at(until, any).await.unwrap_or_default()
     }
 }
 

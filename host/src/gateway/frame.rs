@@ -3,10 +3,10 @@
 
 use crate::imports::bindings::pod::tools::pods::{Cursor, Description, Permission, State, Verb};
 use crate::imports::bindings::pod::tools::types::Error;
-use crate::imports::bindings::pod::tools::unix_socket::{Reachability, Request as PodRequest};
+use crate::imports::bindings::pod::tools::unix_socket::{Awaited, Reachability, Request as PodRequest};
 
 /// The version of the protocol.
-pub(super) const VERSION: u16 = 2;
+pub(super) const VERSION: u16 = 3;
 /// With what a session begins, so that whoever listens at another kind of port does not take it for something else.
 const MAGIC: &[u8; 8] = b"podtools";
 /// The number of the request that begins a session.
@@ -102,6 +102,8 @@ pub(super) enum Request {
     Release { pod: Handle, within_ms: Option<u32> },
     ReclaimStale { within_ms: Option<u32> },
     Commit,
+    SpawnedBy(Handle),
+    AwaitAny { exchanges: Vec<Handle>, within_ms: u32 },
 }
 
 impl Request {
@@ -125,6 +127,8 @@ impl Request {
             13 => Self::Release { pod: it.handle()?, within_ms: it.within_ms()? },
             14 => Self::ReclaimStale { within_ms: it.within_ms()? },
             COMMIT => Self::Commit,
+            17 => Self::SpawnedBy(it.handle()?),
+            16 => Self::AwaitAny { exchanges: it.handles()?, within_ms: it.u32("within-ms")? },
             value => return Err(Malformed::Unknown { what: "request of a session that has begun", value }),
         };
         it.end(request)
@@ -207,6 +211,7 @@ impl<'a> Reader<'a> {
             0 => Ok(PodRequest::Run(self.text("message")?)),
             1 => Ok(PodRequest::GetHistory),
             2 => Ok(PodRequest::Shutdown),
+            3 => Ok(PodRequest::Listen),
             value => Err(Malformed::Unknown { what: "request to a pod", value }),
         }
     }
@@ -321,6 +326,11 @@ impl Answer {
             let start = answer.u8(fence.held as u8).count(fence.missing.len());
             fence.missing.iter().fold(start, |answer, missing| answer.bytes(missing.as_bytes()))
         })
+    }
+
+    pub(super) fn awaited(self, awaited: &Awaited) -> Self {
+        let count = self.count(awaited.ready.len());
+        awaited.ready.iter().fold(count, |answer, at| answer.u32(*at)).u32(awaited.waited_ms)
     }
 
     pub(super) fn reachability(self, all: &[Reachability]) -> Self {

@@ -243,6 +243,28 @@ impl Session {
                 HostExchange::drop(&mut self.view(), exchange)?;
                 return Ok(Done::Dropped);
             }
+            Request::SpawnedBy(pod) => {
+                let pod = self.handles.pod(pod)?;
+                let spawned = self.view().spawned_by(pod).await?;
+                let mut answer = result.count(spawned.pods.len());
+                for pod in &spawned.pods {
+                    let handle = self.handles.name_pod(pod)?;
+                    let description = self.view().describe(Resource::new_borrow(pod.rep()))?;
+                    answer = answer.handle(handle).description(&description);
+                }
+                answer.u32(spawned.others)
+            }
+            Request::AwaitAny { exchanges, within_ms } => {
+                let most = self.ctx.limits().handles;
+                if exchanges.len() > most {
+                    return Err(wasmtime::Error::from(LimitReached::Handles(most)).into());
+                }
+                let exchanges = exchanges
+                    .into_iter()
+                    .map(|it| self.handles.exchange(it))
+                    .collect::<wasmtime::Result<_>>()?;
+                result.awaited(&self.view().await_any(exchanges, within_ms).await?)
+            }
             Request::Probe(pods) => {
                 let most = self.ctx.limits().handles;
                 if pods.len() > most {

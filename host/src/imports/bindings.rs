@@ -9,6 +9,8 @@ wasmtime::component::bindgen!({
     imports: {
         "pod:tools/pods.forget": async | trappable,
         "pod:tools/unix-socket.[method]exchange.read": async | trappable,
+        "pod:tools/pods.spawned-by": async | trappable,
+        "pod:tools/unix-socket.await-any": async | trappable,
         "pod:tools/unix-socket.probe": async | trappable,
         "pod:tools/unix-socket.open": async | trappable,
         "pod:tools/unix-socket.await-closed": async | trappable,

@@ -72,5 +72,6 @@ pub(super) fn operation(request: unix_socket::Request) -> (Operation, Option<Str
         unix_socket::Request::Run(input) => (Operation::SendMessage, Some(input)),
         unix_socket::Request::GetHistory => (Operation::ReadOutput, None),
         unix_socket::Request::Shutdown => (Operation::StopPod, None),
+        unix_socket::Request::Listen => (Operation::ListenToPod, None),
     }
 }

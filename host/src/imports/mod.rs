@@ -8,6 +8,7 @@ mod convert;
 mod gate_test;
 mod pods;
 mod scope_lock;
+mod spawned;
 mod unix_socket;
 
 use wasmtime::component::{HasData, Linker};

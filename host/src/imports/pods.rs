@@ -1,11 +1,13 @@
 //! `pods`: the registry as far as it was granted, states and cursors.
 
+use std::collections::HashMap;
 use std::ffi::OsStr;
 
 use wasmtime::component::Resource;
 
 use super::bindings::pod::tools::pods as wit;
 use super::scope_lock::refuse_if_living;
+use super::spawned;
 use crate::authority::operation::Operation;
 use crate::call::PodCtxView;
 use crate::call::gate::Pod;
@@ -55,17 +57,46 @@ impl wit::Host for PodCtxView<'_> {
         patiently(&self.ctx.clock().clone(), wait, move |wait| {
             // It may have come back since.
             refuse_if_living(&forgetting, &forgetting.record().socket_path, true)?;
+            if forgetting.is_anothers() {
+                return Ok(());
+            }
             Ok(forgetting.registry().remove(forgetting.record(), wait)?)
         })
         .await?;
-        self.ctx.drop_staged_cursor(&permit);
+        if !permit.is_anothers() {
+            self.ctx.drop_staged_cursor(&permit);
+        }
         Ok(())
+    }
+
+    async fn spawned_by(&mut self, pod: Resource<Pod>) -> HostResult<wit::Spawned> {
+        let permit = self.admit(Operation::FindSpawned, &pod)?;
+        let records = spawned::records(&permit)?;
+        let wait = self.ctx.wait(None);
+        let asking = permit.clone();
+        let parents = if records.records.is_empty() {
+            HashMap::new()
+        } else {
+            patiently(&self.ctx.clock().clone(), wait, move |wait| spawned::parents(&asking, wait)).await?
+        };
+        let mut others = records.unreadable.len();
+        let mut pods = Vec::new();
+        for record in &records.records {
+            let is_its = spawned::is_its(&permit, record, &parents);
+            if is_its && permit.allows(&record.pod_name) {
+                pods.push(self.hand_out_spawned(&permit, record)?);
+            } else {
+                others += 1;
+            }
+        }
+        Ok(wit::Spawned { pods, others: u32::try_from(others).unwrap_or(u32::MAX) })
     }
 
     fn bounds(&mut self) -> wasmtime::Result<wit::CallBounds> {
         let limits = self.ctx.bounds()?;
         Ok(wit::CallBounds {
             operation_ms: u32::try_from(limits.operation_time.as_millis()).unwrap_or(u32::MAX),
+            call_ms: u32::try_from(limits.call_time.as_millis()).unwrap_or(u32::MAX),
             max_output: limits.output,
         })
     }

@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use wasmtime::component::Resource;
 
 use super::bindings::pod::tools::unix_socket as wit;
 use super::convert;
-use crate::authority::limits::LimitReached;
+use crate::authority::limits::{LimitReached, call_time_is_up};
 use crate::authority::operation::Operation;
 use crate::call::PodCtxView;
 use crate::call::exchange::Exchange;
@@ -46,6 +46,20 @@ impl wit::Host for PodCtxView<'_> {
             .map_err(|error| self.ctx.call_time_first(error.error(permit.name(), socket, wait.length)))?;
         let left = within_ms.map(|_| wait.left());
         self.hand_out_exchange(&permit, stream, line, left, place)
+    }
+
+    async fn await_any(
+        &mut self,
+        exchanges: Vec<Resource<Exchange>>,
+        within_ms: u32,
+    ) -> HostResult<wit::Awaited> {
+        let (began, deadline) = (Instant::now(), self.ctx.deadline());
+        let until = deadline.min(began + Duration::from_millis(within_ms.into()));
+        let ready = self.admit_waiting(&exchanges)?.any(until).await;
+        if ready.is_empty() && Instant::now() >= deadline {
+            return Err(call_time_is_up(self.ctx.limits().call_time).into());
+        }
+        Ok(wit::Awaited { ready, waited_ms: self.ctx.count_wait(began.elapsed()) })
     }
 
     async fn probe(&mut self, pods: Vec<Resource<Pod>>) -> HostResult<Vec<wit::Reachability>> {

@@ -319,7 +319,7 @@ fn index(bytes: &[u8], before: Option<&Indexed>) -> Result<Indexed, String> {
     Ok(records.into())
 }
 
-fn parse(bytes: &[u8]) -> Result<Records, String> {
+pub(crate) fn parse(bytes: &[u8]) -> Result<Records, String> {
     // All of them can mostly be read, which one pass shows. That it is all text it must be asked before: what is passed
     // over is not looked at, and who changes the list would find it damaged.
     let text = std::str::from_utf8(bytes).ok();

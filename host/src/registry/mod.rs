@@ -20,6 +20,7 @@ pub use error::RegistryError;
 pub(crate) use error::unknown_pod;
 pub use fence::{Enforcement, Fence, NoEnforcement};
 pub use file::FileRegistry;
+pub(crate) use file::parse as parse_records;
 pub use interface::Registry;
 pub use memory::MemoryRegistry;
 pub use reader::{Reader, ReaderParseError};

@@ -56,6 +56,7 @@ fn encode(request: &Request) -> Vec<u8> {
                 }
                 PodRequest::GetHistory => written.push(1),
                 PodRequest::Shutdown => written.push(2),
+                PodRequest::Listen => written.push(3),
             }
             option(written, *within_ms)
         }
@@ -63,16 +64,22 @@ fn encode(request: &Request) -> Vec<u8> {
             option([of(9, exchange), max.to_le_bytes().to_vec()].concat(), *within_ms)
         }
         Request::DropExchange(exchange) => of(10, exchange),
-        Request::Probe(pods) => {
-            let count = u32::try_from(pods.len()).unwrap().to_le_bytes();
-            let handles = pods.iter().flat_map(|pod| pod.0.to_le_bytes());
-            [11].into_iter().chain(count).chain(handles).collect()
-        }
+        Request::Probe(pods) => handles(11, pods),
         Request::AwaitClosed { pod, within_ms } => option(of(12, pod), *within_ms),
         Request::Release { pod, within_ms } => option(of(13, pod), *within_ms),
         Request::ReclaimStale { within_ms } => option(vec![14], *within_ms),
         Request::Commit => vec![15],
+        Request::SpawnedBy(pod) => of(17, pod),
+        Request::AwaitAny { exchanges, within_ms } => {
+            [handles(16, exchanges), within_ms.to_le_bytes().to_vec()].concat()
+        }
     }
+}
+
+fn handles(number: u8, handles: &[Handle]) -> Vec<u8> {
+    let count = u32::try_from(handles.len()).unwrap().to_le_bytes();
+    let handles = handles.iter().flat_map(|handle| handle.0.to_le_bytes());
+    [number].into_iter().chain(count).chain(handles).collect()
 }
 
 fn text(mut written: Vec<u8>, text: &str) -> Vec<u8> {

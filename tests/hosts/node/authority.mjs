@@ -9,6 +9,8 @@ export const REQUESTS = {
   // Reading on in an exchange: it was admitted when it was opened.
   readOn: ['', []],
   list: ['listing pods', ['list']],
+  listen: ['listening to it', ['read']],
+  spawned: ['finding what it spawned', ['stop']],
   state: ['reading its state', ['read', 'send']],
   cursor: ['reading its output', ['read']],
   forget: ['forgetting it', ['stop']],
@@ -80,6 +82,7 @@ export class Call {
   #hostCalls = 0;
   #found = new Map();
   #staged = new Map();
+  #untold = 0;
 
   constructor(authority) {
     this.authority = authority;
@@ -119,6 +122,14 @@ export class Call {
   wait(withinMs) {
     const ms = Math.min(withinMs ?? Infinity, this.limits.opTimeout);
     return { ms, until: Math.min(performance.now() + ms, this.deadline) };
+  }
+
+  /** Whole milliseconds that were waited since this was told last. */
+  countWait(ms) {
+    this.#untold += ms;
+    const told = Math.floor(this.#untold);
+    this.#untold -= told;
+    return told;
   }
 
   /** As this call sees it: staged, or stored. */

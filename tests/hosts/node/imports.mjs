@@ -9,11 +9,22 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { REQUESTS } from './authority.mjs';
 import { EndOfCall, ToolError, escape, failed, limit } from './errors.mjs';
 import { GONE } from './life.mjs';
-import { BacklogFull, Exchange, Refused, Unreachable, refused, samePlace, timedOut } from './sockets.mjs';
+import { recordsOf } from './registry.mjs';
+import {
+  BacklogFull,
+  Exchange,
+  Refused,
+  Unreachable,
+  anyReadable,
+  refused,
+  samePlace,
+  timedOut,
+} from './sockets.mjs';
 
 const MAX_DIGEST = 128;
 const MAX_CONTENT = 256 << 20;
 const MAX_STATUS = 64 << 10;
+const MAX_SPAWNED = 4 << 20;
 /** Each takes two descriptors for a moment. */
 const PROBES_AT_ONCE = 32;
 
@@ -22,8 +33,10 @@ export class Pod {
   /** Its scope was released through this handle, so its record may go. */
   released = false;
 
-  constructor(record) {
+  /** Another pod may have spawned it, and has its record then. */
+  constructor(record, isAnothers = false) {
     this.record = record;
+    this.isAnothers = isAnothers;
   }
 }
 
@@ -99,15 +112,53 @@ export async function forget(call, pod) {
   }
   // It may have come back since.
   await refuseIfLiving(call, record, record.socket, true);
+  if (pod.isAnothers) return;
   await call.authority.registry.remove(record, left(call, undefined));
   call.dropStaged(record.name);
 }
 
+/** What is beside the pod's socket is the pod's own word: who was delegated by somebody else is none of its. */
+export async function spawnedBy(call, pod) {
+  const parent = pod.record;
+  call.admit(REQUESTS.spawned, parent.name);
+  let fd;
+  let text;
+  try {
+    fd = call.authority.directories.openBeside(parent.socket, 'spawned_pods.json');
+    const bytes = Buffer.alloc(MAX_SPAWNED + 1);
+    text = bytes.toString('utf8', 0, readSync(fd, bytes));
+  } catch (error) {
+    if (error instanceof Unreachable) return { pods: [], others: 0 };
+    throw error instanceof Refused ? refused(parent, error) : error;
+  } finally {
+    if (fd !== undefined) closeSync(fd);
+  }
+  let read;
+  try {
+    if (Buffer.byteLength(text) > MAX_SPAWNED) throw new Error('is too long');
+    read = recordsOf(text.trim() ? text : '[]');
+  } catch (error) {
+    const what = `pod \`${escape(parent.name)}\`: what it spawned cannot be read`;
+    throw failed('registry-damaged', `${what}: \`spawned_pods.json\` beside its socket: ${error.message}`);
+  }
+  const { records, unreadable } = read;
+  const table = records.length ? await call.authority.scopeLock.allocations(left(call, undefined)) : [];
+  const isIts = (record) =>
+    !samePlace(record.socket, parent.socket) &&
+    table
+      .filter((entry) => entry.name === record.name || samePlace(entry.socket, record.socket))
+      .every((entry) => entry.name === record.name && entry.parent === parent.name);
+  const its = records.filter((record) => isIts(record) && call.authority.allows('stop', record.name));
+  const others = unreadable.length + records.length - its.length;
+  return { pods: its.map((record) => new Pod(record, true)), others };
+}
+
 export function bounds(call) {
   call.count();
-  const { opTimeout, maxOutput } = call.limits;
+  const { opTimeout, callTimeout, maxOutput } = call.limits;
   return {
     operationMs: Math.floor(opTimeout),
+    callMs: Math.floor(callTimeout),
     maxOutput: maxOutput === undefined ? undefined : BigInt(maxOutput),
   };
 }
@@ -118,11 +169,12 @@ const METHODS = {
   run: [({ val }) => ({ method: 'run', params: { input: val } }), 'send'],
   'get-history': [() => ({ method: 'get_history' }), 'read'],
   shutdown: [() => ({ method: 'shutdown' }), 'stop'],
+  listen: [null, null],
 };
 
 export async function open(call, { record }, request, withinMs) {
   const [method, needs] = METHODS[request.tag];
-  call.admit(REQUESTS.find[needs], record.name);
+  call.admit(needs ? REQUESTS.find[needs] : REQUESTS.listen, record.name);
   if (call.exchanges >= call.limits.exchanges) {
     throw limit(`the plugin has ${call.limits.exchanges} exchanges open already (raise it with --exchanges)`);
   }
@@ -140,7 +192,7 @@ export async function open(call, { record }, request, withinMs) {
   }
   call.exchanges += 1;
   // One line, whatever the text holds: JSON escapes every line break.
-  const line = Buffer.from(`${JSON.stringify(method(request))}\n`);
+  const line = Buffer.from(method ? `${JSON.stringify(method(request))}\n` : '');
   return new Exchange(socket, line, withinMs === undefined ? Infinity : until, call.limits.maxLine);
 }
 
@@ -154,6 +206,15 @@ export async function read(call, exchange, max, withinMs) {
     if (error.reason === 'socket-timeout') call.admit(REQUESTS.readOn);
     throw error;
   }
+}
+
+export async function awaitAny(call, exchanges, withinMs) {
+  call.admit(REQUESTS.readOn);
+  const began = performance.now();
+  const ready = await anyReadable(exchanges, Math.min(began + withinMs, call.deadline));
+  // The time of the whole call may be what is up.
+  if (ready.length === 0) call.admit(REQUESTS.readOn);
+  return { ready, waitedMs: call.countWait(performance.now() - began) };
 }
 
 export async function probe(call, pods) {

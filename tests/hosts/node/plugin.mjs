@@ -153,7 +153,7 @@ export class Plugin {
   }
 
   async #run(call, name, given) {
-    const kind = name === 'read' ? Exchange : imports.Pod;
+    const kind = ['read', 'awaitAny'].includes(name) ? Exchange : imports.Pod;
     const lift = (value) => {
       if (Array.isArray(value)) return value.map(lift);
       const held = call.handles.get(value);
@@ -185,6 +185,11 @@ function lower(call, value) {
     return handle;
   }
   if (value?.pods)
-    return { ...value, pods: value.pods.map((one) => ({ ...one, pod: lower(call, one.pod) })) };
+    return {
+      ...value,
+      pods: value.pods.map((one) =>
+        one instanceof imports.Pod ? lower(call, one) : { ...one, pod: lower(call, one.pod) },
+      ),
+    };
   return value;
 }

@@ -58,6 +58,15 @@ function readRecord(text) {
   return { name, record: { name, socket, scope, fence: readFence(fence) } };
 }
 
+/** The records in a list, in their order, and for each that cannot be read its name or null. */
+export function recordsOf(text) {
+  const found = json.elements(text).map(readRecord);
+  return {
+    records: found.flatMap(({ record }) => record ?? []),
+    unreadable: found.filter(({ record }) => !record).map(({ name }) => name),
+  };
+}
+
 export class Registry {
   #directory;
   #path;

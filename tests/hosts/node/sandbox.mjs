@@ -64,11 +64,21 @@ const imports = withoutWasi({
       return { pods: pods.map(({ pod, description }) => ({ pod: new Pod(pod), description })), unreadable };
     },
     forget: ({ handle }) => ask('forget', handle),
+    spawnedBy({ handle }) {
+      const { pods, others } = ask('spawnedBy', handle);
+      return { pods: pods.map((pod) => new Pod(pod)), others };
+    },
     bounds: () => ask('bounds'),
   },
   'pod:tools/unix-socket': {
     Exchange,
     open: ({ handle }, request, withinMs) => new Exchange(ask('open', handle, request, withinMs)),
+    awaitAny: (exchanges, withinMs) =>
+      ask(
+        'awaitAny',
+        exchanges.map(({ handle }) => handle),
+        withinMs,
+      ),
     probe: (pods) =>
       ask(
         'probe',

@@ -86,6 +86,11 @@ export class ScopeLock {
     });
   }
 
+  /** Those allocations that can be understood. */
+  async allocations(ms) {
+    return this.#locked(ms, async (fd) => this.#read(fd).table.filter(({ name }) => name !== null));
+  }
+
   #check() {
     return new LifeCheck(realpathSync(this.path), this.#directories);
   }

@@ -199,6 +199,24 @@ export const timedOut = (operation, ms) =>
   failed('socket-timeout', `${operation} timed out after ${showTime(ms)} (allow more with --op-timeout)`);
 
 /** An open exchange. The request is written while the plugin reads, from its first read on. */
+/** The positions of those that can be read from; none when the time is up. */
+export async function anyReadable(exchanges, until) {
+  const readable = () => exchanges.flatMap((exchange, at) => (exchange.isReadable() ? [at] : []));
+  for (let ready; ; ) {
+    ready = readable();
+    const left = until - performance.now();
+    if (ready.length || left <= 0) return ready;
+    await new Promise((wake) => {
+      const timer = setTimeout(wake, left + 1);
+      const woken = () => {
+        clearTimeout(timer);
+        wake();
+      };
+      for (const exchange of exchanges) exchange.listen(woken);
+    });
+  }
+}
+
 export class Exchange {
   #socket;
   #unsent;
@@ -240,6 +258,17 @@ export class Exchange {
     if (piece === null) throw timedOut(this.#unsent.length ? 'write' : 'read', ms);
     this.#countLines(piece);
     return piece;
+  }
+
+  /** Whether `read` would answer at once. */
+  isReadable() {
+    return this.#broken !== null || this.#end !== null || this.#arrived.length > 0;
+  }
+
+  /** Writes what can be written at once, and calls `wake` when something has come. */
+  listen(wake) {
+    this.#send();
+    this.#wake = wake;
   }
 
   async #next(max, until) {

@@ -8,6 +8,8 @@ VERBS = ("list", "send", "read", "stop")
 
 # The policy: what each request is called in a message, and the verbs of which one is needed.
 LIST = ("listing pods", ["list"])
+LISTEN = ("listening to it", ["read"])
+SPAWNED = ("finding what it spawned", ["stop"])
 STATE = ("reading its state", ["read", "send"])
 CURSOR = ("reading its output", ["read"])
 FORGET = ("forgetting it", ["stop"])
@@ -80,6 +82,7 @@ class Call:
         self.authority, self.limits = authority, authority.limits
         self.deadline = time.monotonic() + self.limits.call_timeout
         self.host_calls = self.exchanges = 0
+        self.untold = 0.0
         self.handles, self.next_handle = {}, 1
         self.content, self.content_bytes = [], 0
         self._found, self._staged = {}, {}
@@ -113,6 +116,13 @@ class Call:
         if within_ms is not None:
             seconds = min(seconds, within_ms / 1000)
         return seconds, min(time.monotonic() + seconds, self.deadline)
+
+    def count_wait(self, seconds):
+        """Whole milliseconds that were waited since this was told last."""
+        self.untold += seconds
+        told = int(self.untold * 1000)
+        self.untold -= told / 1000
+        return told
 
     def cursor(self, name):
         """As this call sees it: staged, or stored."""

@@ -11,12 +11,22 @@ from dataclasses import dataclass
 import authority
 from errors import EndOfCall, ToolError, escape, failed, limit
 from life import GONE, LIVES, UNKNOWN, Life
-from registry import Cursor, Record
-from sockets import BacklogFull, Exchange, Refused, Unreachable, refused, same_place, timed_out
+from registry import Cursor, Record, records_of
+from sockets import (
+    BacklogFull,
+    Exchange,
+    Refused,
+    Unreachable,
+    any_readable,
+    refused,
+    same_place,
+    timed_out,
+)
 
 MAX_DIGEST = 128
 MAX_STATUS = 64 << 10
 MAX_CONTENT = 256 << 20
+MAX_SPAWNED = 4 << 20
 
 
 @dataclass
@@ -26,6 +36,8 @@ class Pod:
     record: Record
     # Its scope was released through this handle, so its record may go.
     released: bool = False
+    # Another pod spawned it, and has its record.
+    is_anothers: bool = False
 
 
 # ---- pods
@@ -97,13 +109,56 @@ def forget(call, pod):
         raise failed("still-running", message)
     # It may have come back since.
     _refuse_if_living(call, pod.record, pod.record.socket, True)
+    if pod.is_anothers:
+        return
     call.authority.registry.remove(pod.record, _left(call, None))
     call.drop_staged(pod.record.name)
 
 
+def spawned_by(call, pod):
+    """What is beside the pod's socket is the pod's own word: who was delegated by somebody else is none of its."""
+    call.admit(authority.SPAWNED, pod.record.name)
+    try:
+        fd = call.authority.directories.open_beside(pod.record.socket, "spawned_pods.json")
+    except Unreachable:
+        return {"pods": [], "others": 0}
+    except Refused as why:
+        raise refused(pod.record, why) from why
+    with open(fd, "rb") as file:
+        text = file.read(MAX_SPAWNED + 1)
+    try:
+        if len(text) > MAX_SPAWNED:
+            raise ValueError("is too long")
+        records, unreadable = records_of(text.decode() if text.strip() else "[]")
+    except (ValueError, IndexError) as error:
+        name = escape(pod.record.name)
+        message = f"pod `{name}`: what it spawned cannot be read: `spawned_pods.json` beside its socket: {error}"
+        raise failed("registry-damaged", message) from error
+    table = call.authority.scope_lock.allocations(_left(call, None)) if records else []
+    its = [record for record in records if _is_its(pod.record, record, table)]
+    granted = [record for record in its if call.authority.allows("stop", record.name)]
+    others = len(unreadable) + len(records) - len(granted)
+    return {"pods": [Pod(record, is_anothers=True) for record in granted], "others": others}
+
+
+def _is_its(parent, record, table):
+    if same_place(record.socket, parent.socket):
+        return False
+    return all(
+        entry.name == record.name and entry.parent == parent.name
+        for entry in table
+        if entry.name == record.name or same_place(entry.socket, record.socket)
+    )
+
+
 def bounds(call):
     call.count()
-    return {"operation_ms": int(call.limits.op_timeout * 1000), "max_output": call.limits.max_output}
+    limits = call.limits
+    return {
+        "operation_ms": int(limits.op_timeout * 1000),
+        "call_ms": int(limits.call_timeout * 1000),
+        "max_output": limits.max_output,
+    }
 
 
 # ---- unix-socket
@@ -114,8 +169,9 @@ def open_exchange(call, pod, request, within_ms):
         "run": (lambda: {"method": "run", "params": {"input": request.payload}}, "send"),
         "get-history": (lambda: {"method": "get_history"}, "read"),
         "shutdown": (lambda: {"method": "shutdown"}, "stop"),
+        "listen": (None, "listen"),
     }[request.tag]
-    call.admit(authority.FIND[needs], pod.record.name)
+    call.admit(authority.LISTEN if method is None else authority.FIND[needs], pod.record.name)
     if call.exchanges >= call.limits.exchanges:
         raise limit(
             f"the plugin has {call.limits.exchanges} exchanges open already (raise it with --exchanges)"
@@ -132,7 +188,9 @@ def open_exchange(call, pod, request, within_ms):
         raise refused(pod.record, why) from why
     call.exchanges += 1
     # One line, whatever the text holds: JSON escapes every line break.
-    line = json.dumps(method(), ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+    line = b""
+    if method is not None:
+        line = json.dumps(method(), ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
     return Exchange(connection, line, None if within_ms is None else until, call.limits.max_line)
 
 
@@ -148,6 +206,16 @@ def read(call, exchange, size, within_ms):
             # The time of the whole call may be what is up.
             call.admit(authority.READ_ON)
         raise
+
+
+def await_any(call, exchanges, within_ms):
+    call.admit(authority.READ_ON)
+    began = time.monotonic()
+    ready = any_readable(exchanges, min(began + within_ms / 1000, call.deadline))
+    if not ready:
+        # The time of the whole call may be what is up.
+        call.admit(authority.READ_ON)
+    return {"ready": ready, "waited_ms": call.count_wait(time.monotonic() - began)}
 
 
 def probe(call, pods):

@@ -31,11 +31,13 @@ FUNCTIONS = {
         "find": (imports.find, VALUE),
         "list": (imports.list_pods, TAGGED),
         "forget": (imports.forget, VALUE),
+        "spawned-by": (imports.spawned_by, VALUE),
         "bounds": (imports.bounds, INFALLIBLE),
     },
     "unix-socket": {
         "[method]exchange.read": (imports.read, VALUE),
         "open": (imports.open_exchange, VALUE),
+        "await-any": (imports.await_any, VALUE),
         "probe": (imports.probe, VALUE),
         "await-closed": (imports.await_closed, VALUE),
     },

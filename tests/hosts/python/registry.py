@@ -85,6 +85,12 @@ def _record(text):
     return None, name
 
 
+def records_of(text):
+    """The records in a list, in their order, and for each that cannot be read its name or None."""
+    read = [_record(one) for one in json_text.elements(text)]
+    return [record for record, _ in read if record], [name for record, name in read if not record]
+
+
 class Registry:
     def __init__(self, directory):
         self.path = directory

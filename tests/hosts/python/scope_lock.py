@@ -88,6 +88,12 @@ class ScopeLock:
                 self._write(file.fileno(), top, _without(table, stale))
             return len(stale)
 
+    def allocations(self, seconds):
+        """Those that can be understood."""
+        with self._locked(seconds) as file:
+            _, table = self._read(file.fileno())
+            return [entry for entry in table if entry.name is not None]
+
     def _check(self):
         return LifeCheck(os.path.realpath(self.path), self._directories)
 

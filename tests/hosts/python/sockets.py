@@ -195,6 +195,23 @@ def timed_out(operation, seconds):
     return failed("socket-timeout", message)
 
 
+def any_readable(exchanges, until):
+    """The positions of those that can be read from; none when the time is up."""
+    over = [at for at, exchange in enumerate(exchanges) if exchange.is_over()]
+    if over:
+        return over
+    poll = select.poll()
+    places = {}
+    for at, exchange in enumerate(exchanges):
+        connection = exchange.begin_wait()
+        places.setdefault(connection.fileno(), []).append(at)
+        poll.register(connection, select.POLLIN)
+    while True:
+        found = poll.poll(max(until - time.monotonic(), 0) * 1000)
+        if found or time.monotonic() >= until:
+            return sorted(at for fd, _ in found for at in places[fd])
+
+
 class Exchange:
     """An open exchange. The request is written while the plugin reads, from its first read on."""
 
@@ -239,6 +256,14 @@ class Exchange:
                 return None
             poll.register(self._connection, select.POLLIN | (select.POLLOUT if self._unsent else 0))
             poll.poll(left * 1000 + 1)
+
+    def is_over(self):
+        return self._broken is not None
+
+    def begin_wait(self):
+        """Writes what can be written at once, and gives what to wait for."""
+        self._send_some()
+        return self._connection
 
     def _send_some(self):
         while self._unsent:

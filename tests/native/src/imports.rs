@@ -114,12 +114,20 @@ impl Host for Native {
         self.wait(async |view| pods::Host::forget(view, pod(handle)).await)
     }
 
+    fn spawned_by(&self, handle: &u32) -> Result<host::Spawned<u32>, Error> {
+        let pods::Spawned { pods, others } =
+            self.wait(async |view| pods::Host::spawned_by(view, pod(handle)).await)?;
+        Ok(host::Spawned { pods: pods.iter().map(Resource::rep).collect(), others })
+    }
+
     fn bounds(&self) -> host::Bounds {
         let bounds = self.run(|view| pods::Host::bounds(view).map_err(HostError::Trap));
         match bounds {
-            Ok(pods::CallBounds { operation_ms, max_output }) => host::Bounds { operation_ms, max_output },
+            Ok(pods::CallBounds { operation_ms, call_ms, max_output }) => {
+                host::Bounds { operation_ms, call_ms, max_output }
+            }
             // The call has ended, whatever is done with this.
-            Err(_) => host::Bounds { operation_ms: 0, max_output: None },
+            Err(_) => host::Bounds { operation_ms: 0, call_ms: 0, max_output: None },
         }
     }
 
@@ -155,6 +163,7 @@ impl Host for Native {
             host::Request::Run(text) => unix_socket::Request::Run(text),
             host::Request::GetHistory => unix_socket::Request::GetHistory,
             host::Request::Shutdown => unix_socket::Request::Shutdown,
+            host::Request::Listen => unix_socket::Request::Listen,
         };
         let opened =
             self.wait(async |view| unix_socket::Host::open(view, pod(to), request, within_ms).await)?;
@@ -164,6 +173,13 @@ impl Host for Native {
     fn read(&self, exchange: &Open, max: u32, within_ms: Option<u32>) -> Result<Vec<u8>, Error> {
         let handle = Resource::new_borrow(exchange.handle);
         self.wait(async |view| unix_socket::HostExchange::read(view, handle, max, within_ms).await)
+    }
+
+    fn await_any(&self, exchanges: &[&Open], within_ms: u32) -> Result<host::Awaited, Error> {
+        let handles = || exchanges.iter().map(|exchange| Resource::new_borrow(exchange.handle)).collect();
+        let unix_socket::Awaited { ready, waited_ms } =
+            self.wait(async |view| unix_socket::Host::await_any(view, handles(), within_ms).await)?;
+        Ok(host::Awaited { ready, waited_ms })
     }
 
     fn probe(&self, handles: &[&u32]) -> Result<Vec<host::Reachability>, Error> {

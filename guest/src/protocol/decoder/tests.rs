@@ -59,6 +59,8 @@ fn the_events_that_the_tools_look_at_are_told_apart() {
 {"event":"run_end","data":{"code":"internal","event":"shutdown"}}
 {"data":{"result":"limit_reached"},"event":"run_end"}
 {"event":"run_end","data":{"result":"limit_reached","result":"finished"}}
+{"event":"run_end","data":{"result":"paused"}}
+{"event":"notification","data":{"asked":"1: x"}}
 {"data":{"data":{"items":[]}},"event":"x"}
 {"event":"shutdown"}"#;
     let error = |code, message: &str| Event::Error(PodError { code, message: message.into() });
@@ -74,9 +76,11 @@ fn the_events_that_the_tools_look_at_are_told_apart() {
                 Event::Other,
                 Event::Other,
                 Event::Other,
-                Event::Other,
-                Event::LimitReached,
-                Event::Other,
+                Event::RunEnd(RunResult::Finished),
+                Event::RunEnd(RunResult::LimitReached),
+                Event::RunEnd(RunResult::Finished),
+                Event::RunEnd(RunResult::Paused),
+                Event::Notification,
                 Event::Other,
                 Event::Shutdown,
             ]

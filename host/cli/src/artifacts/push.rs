@@ -25,15 +25,17 @@ use crate::streams::tell;
 /// has the same digest whenever it is pushed, unless it is signed. Who may push is known by what `docker login` has
 /// stored (in $DOCKER_CONFIG/config.json, else ~/.docker/config.json).
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
-A key pair, of which the first file is yours alone and the second for everybody:
-  (umask 077; openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out key.pem)
-  openssl pkey -in key.pem -pubout -out key.pub
-
+#[command(
+    after_help = "\
 Examples:
   pod-tools push registry.example/OWNER/pod-tools:0.1.0 --sign-key key.pem
   pod-tools push registry.example/OWNER/pod-tools-wit:0.1.0 --part wit
-  pod-tools compose --for wasmtime -o composed.wasm && pod-tools push localhost:5000/composed:1 composed.wasm")]
+  pod-tools compose --for wasmtime -o composed.wasm && pod-tools push localhost:5000/composed:1 composed.wasm",
+    after_long_help = "\
+A key pair, of which the first file is yours alone and the second for everybody:
+  (umask 077; openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out key.pem)
+  openssl pkey -in key.pem -pubout -out key.pub"
+)]
 pub struct PushArgs {
     /// Where to: REGISTRY/REPOSITORY:TAG
     #[arg(value_name = "REF")]

@@ -3,35 +3,42 @@
 pub mod answer_line;
 mod batch;
 
+use std::io::Read;
 use std::process::ExitCode;
 
 use pod_tools_host::Answer;
+use serde::Deserialize;
+use tokio::sync::oneshot;
 
 use self::answer_line::AnswerLine;
 use crate::caller::{Caller, ToolCall, admitted};
 use crate::exit::INTERRUPTED;
 use crate::interrupt::Interrupt;
+use crate::nearest::explained;
 use crate::options::HostOptions;
 use crate::stdout::{failure, print, print_json};
-use crate::streams::tell;
+use crate::streams::{self, tell};
+use crate::tool_arguments::Words;
 
 /// Call a tool of the plugin
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     pod-tools call ListPods\n  \
+    pod-tools call SendToPod name=worker message=hello\n  \
+    pod-tools call SendToPod name=worker message=- < letter         standard input\n  \
     pod-tools call SendToPod '{\"name\":\"worker\",\"message\":\"hello\"}'\n  \
-    pod-tools call ReadPodOutput '{\"name\":\"worker\"}' --json\n  \
-    pod-tools call ReadPodOutput '{\"name\":\"worker\"}' --peek     look, and leave it to be read\n  \
+    pod-tools call ReadPodOutput name=worker --json\n  \
+    pod-tools call ReadPodOutput name=worker --peek                 look, and leave it to be read\n  \
     echo '{\"tool\":\"ListPods\"}' | pod-tools call --batch\n\n\
     Exit status: 0 done, 1 the tool failed, 2 used wrongly, 130 interrupted.")]
 pub struct CallArgs {
-    /// The tool: ListPods, SendToPod, ReadPodOutput or StopPod
+    /// The tool: ListPods, SendToPod, ReadPodOutput or StopPod; `pod-tools tools` tells of each
     #[arg(required_unless_present = "batch")]
     tool: Option<String>,
 
-    /// The tool's arguments, a JSON object
-    #[arg(value_name = "JSON", default_value = "")]
-    input: String,
+    /// The tool's arguments: a JSON object, or KEY=VALUE for each, with commas in a list; `-` reads it from standard input
+    #[arg(value_name = "JSON|KEY=VALUE")]
+    input: Vec<String>,
 
     /// Answer with one JSON line: {"ok":{…}} or {"err":{…}}
     #[arg(long)]
@@ -47,18 +54,33 @@ pub struct CallArgs {
     batch: bool,
 }
 
+/// The most that is read from standard input: more than any message may have.
+const MAX_INPUT: u64 = 256 << 20;
+
 pub async fn run(args: CallArgs, host: &HostOptions) -> anyhow::Result<ExitCode> {
     let caller = Caller::set_up(host)?;
     let mut interrupt = Interrupt::catch()?;
     let Some(tool) = args.tool else {
         return batch::run(&caller, args.peek, interrupt).await;
     };
-    // Some shells and editors put it before what they pass on.
-    let input = args.input.trim_start_matches('\u{feff}');
-    let call = ToolCall { name: &tool, input, reader: None, peek: args.peek };
+    let words = Words::of(&args.input);
+    let stdin = if words.ask_for_input() { Some(interrupt.or(whole_input()).await) } else { None };
+    let stdin = match stdin {
+        Some(None) => return Ok(ExitCode::from(INTERRUPTED)),
+        Some(Some(read)) => Some(read?),
+        None => None,
+    };
+    let definition = caller.definitions().iter().find(|definition| definition.name == tool);
+    let schema = definition.and_then(|tool| serde_json::from_str(tool.input_schema.get()).ok());
+    let input = words.to_json(&tool, schema.as_ref(), stdin.as_deref())?;
+    let call = ToolCall { name: &tool, input: &input, reader: None, peek: args.peek };
     let Some(outcome) = interrupt.or(caller.call(&call, admitted())).await else {
         return Ok(ExitCode::from(INTERRUPTED));
     };
+    let outcome = outcome.map_err(|error| {
+        let named = serde_json::from_str(&input).ok();
+        explained(error, &caller, &tool, named.as_ref().map(|Named { name }| name.as_str()))
+    });
 
     let printed = async {
         match &outcome {
@@ -81,6 +103,23 @@ pub async fn run(args: CallArgs, host: &HostOptions) -> anyhow::Result<ExitCode>
         }
         Err(_) => Ok(ExitCode::from(1)),
     }
+}
+
+/// An input that names a pod.
+#[derive(Deserialize)]
+struct Named {
+    name: String,
+}
+
+/// Standard input to its end. Ctrl-C does not wait for the thread that reads it.
+async fn whole_input() -> std::io::Result<String> {
+    let (sender, read) = oneshot::channel();
+    std::thread::Builder::new().name("stdin".to_owned()).spawn(move || {
+        let mut text = String::new();
+        let read = streams::input().and_then(|input| input.take(MAX_INPUT).read_to_string(&mut text));
+        let _ = sender.send(read.map(|_| text));
+    })?;
+    read.await.unwrap_or_else(|_| Err(std::io::ErrorKind::BrokenPipe.into()))
 }
 
 fn shown(summary: &str, answer: &Answer) -> String {

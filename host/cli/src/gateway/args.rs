@@ -11,7 +11,8 @@ use crate::units::count;
 /// over a connection of the loopback interface. What a client may do is decided and checked here, as if the plugin ran in
 /// this process: by the grants, within the limits, with a line in the audit log.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "One caller, who may do what --grant or --grants says:\n  \
+#[command(
+    after_help = "One caller, who may do what --grant or --grants says:\n  \
     (umask 077; openssl rand -hex 32 > token)\n  \
     pod-tools gateway --token-file token --grant list,read\n\n\
     Callers with grants of their own, in a file that is read again when it changes:\n  \
@@ -19,8 +20,8 @@ use crate::units::count;
     [[caller]]\n    \
     name = \"alice\"                        # in the audit log; she has read cursors of her own\n    \
     token-file = \"/etc/pod-tools/alice\"   # an absolute path; yours alone to read\n    \
-    grants = [\"list,read\", \"send:build-*\"]\n\n\
-    One line of JSON on standard output says where it listens: {\"address\":\"127.0.0.1:40123\"} or\n\
+    grants = [\"list,read\", \"send:build-*\"]",
+    after_long_help = "One line of JSON on standard output says where it listens: {\"address\":\"127.0.0.1:40123\"} or\n\
     {\"socket\":\"/run/…/gateway\"}. A client needs that, and its token:\n  \
     POD_TOOLS_GATEWAY=127.0.0.1:40123 POD_TOOLS_TOKEN=\"$(cat token)\"\n\n\
     A session is one call of a tool, and one connection: it lasts --call-timeout at most, and read\n\
@@ -28,7 +29,8 @@ use crate::units::count;
     in wit/gateway.md.\n\n\
     Ctrl-C and SIGTERM end the sessions in flight and then the gateway, after 5 s in any case.\n\n\
     Exit status: 0 SIGTERM came, 1 the gateway failed, 2 used wrongly, 130 interrupted, 143 SIGTERM\n\
-    came and the gateway did not end by itself.")]
+    came and the gateway did not end by itself."
+)]
 pub struct GatewayArgs {
     /// Listen at this address of the loopback interface; port 0 takes any that is free
     #[arg(
@@ -44,7 +46,9 @@ pub struct GatewayArgs {
     #[arg(long, value_name = "PATH", conflicts_with = "listen", help_heading = "Gateway")]
     pub socket: Option<PathBuf>,
 
-    /// Clients must show the token in this file. It must be yours and nobody else's to read; one of root's (a mounted
+    /// Clients must show the token in this file
+    ///
+    /// It must be yours and nobody else's to read; one of root's (a mounted
     /// secret) may be readable by a group of yours. Callers in the grants file have files of their own instead
     #[arg(long, env = "POD_TOOLS_TOKEN_FILE", value_name = "FILE", help_heading = "Gateway")]
     pub token_file: Option<PathBuf>,

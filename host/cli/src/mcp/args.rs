@@ -14,7 +14,8 @@ use crate::units::bytes_in_memory;
 /// started by hand and serves any number of agents. What they may do is what was granted here, with --grant or
 /// in a file (--grants), which may change meanwhile: no tool can change that.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Into an agent's configuration, beside what is there, and out of it again:\n  \
+#[command(
+    after_help = "Into an agent's configuration, beside what is there, and out of it again:\n  \
     pod-tools mcp --install claude                      list and read: ~/.config/pod-tools/grants.toml\n  \
     pod-tools mcp --install claude --grants FILE        what is said there\n  \
     pod-tools mcp --install claude --http http://127.0.0.1:8080/mcp      a server that is there\n  \
@@ -22,22 +23,26 @@ use crate::units::bytes_in_memory;
     Over HTTP (anybody on this machine can connect to a port of it; a token tells who may):\n  \
     pod-tools mcp --http 8080                                   http://127.0.0.1:8080/mcp, this machine only\n  \
     pod-tools mcp --http 0.0.0.0:8080 --token-file token \\\n            \
-    --allow-host pods.example.org                 from elsewhere, with `Authorization: Bearer …`\n\n\
-    Beside the tools there are the pods' conversations, as resources: pod://NAME/transcript. A client that\n\
+    --allow-host pods.example.org                 from elsewhere, with `Authorization: Bearer …`",
+    after_long_help = "Beside the tools there are the pods' conversations, as resources: pod://NAME/transcript. A client that\n\
     subscribes to one is told when the pod's run has ended.\n\n\
     An answer holds 64 KiB of a pod's text at most, and the next one goes on from there: more with\n\
     --max-output BYTES, all at once with --max-output none.\n\n\
     Ctrl-C and SIGTERM end the calls in flight and then the server, after 5 s in any case.\n\n\
     Exit status: 0 the client has left or SIGTERM came, 1 the server failed, 2 used wrongly, 130 interrupted,\n\
-    143 SIGTERM came and the server did not end by itself.")]
+    143 SIGTERM came and the server did not end by itself."
+)]
 pub struct McpArgs {
-    /// Serve over Streamable HTTP at this address: PORT (on 127.0.0.1), IP:PORT, or localhost:PORT; port 0
-    /// takes any that is free. The URL is printed on standard error. With --install: the URL of a server that
+    /// Serve over HTTP: PORT, IP:PORT or localhost:PORT
+    ///
+    /// Streamable HTTP; a PORT alone is one of 127.0.0.1. Port 0 takes any that is free. The URL is printed on standard error. With --install: the URL of a server that
     /// is there, which the client is to use
     #[arg(long, env = "POD_TOOLS_HTTP", value_name = "ADDR", help_heading = "Model Context Protocol")]
     pub(super) http: Option<Http>,
 
-    /// Clients must show the token in this file, as `Authorization: Bearer TOKEN`. The file must be yours and
+    /// Clients must show the token in this file
+    ///
+    /// As `Authorization: Bearer TOKEN`. The file must be yours and
     /// nobody else's to read; one of root's (a mounted secret) may be readable by a group of yours. Required
     /// where --http is not this machine alone
     #[arg(
@@ -49,26 +54,38 @@ pub struct McpArgs {
     )]
     pub(super) token_file: Option<PathBuf>,
 
-    /// Take HTTP requests that were sent to this host name, HOST (at any port) or HOST:PORT; repeatable. The
+    /// Take requests that were sent to this host name
+    ///
+    /// Repeatable. HOST (at any port) or HOST:PORT. The
     /// address itself and, where it is this machine's own, localhost are taken anyway. Ports 80 and 443 count
     /// as named where a request names none
     #[arg(long, value_name = "HOST", requires = "http", help_heading = "Model Context Protocol")]
     pub(super) allow_host: Vec<Host>,
 
-    /// Take HTTP requests from web pages of this origin, SCHEME://HOST:PORT, and let them read the answers
-    /// (CORS); repeatable. The scheme's own port, 80 or 443, may be left out. Requests from any other web page
+    /// Take requests from web pages of this origin
+    ///
+    /// Repeatable. SCHEME://HOST:PORT; they may read the answers (CORS). The scheme's own port, 80 or 443, may be left out. Requests from any other web page
     /// are refused
-    #[arg(long, value_name = "ORIGIN", requires = "http", help_heading = "Model Context Protocol")]
+    #[arg(
+        long,
+        hide_short_help = true,
+        value_name = "ORIGIN",
+        requires = "http",
+        help_heading = "Model Context Protocol"
+    )]
     pub(super) allow_origin: Vec<Origin>,
 
-    /// Write into this client's own configuration, beside what is there, that it starts this program with these
-    /// options. Where they grant nothing, the client's agents may list and read pods, by
+    /// Have this client start it, by its configuration
+    ///
+    /// Its own configuration is written, beside what is there, and these options into it. Where they grant nothing, the client's agents may list and read pods, by
     /// ~/.config/pod-tools/grants.toml, which is made where it is missing. What is changed is shown, and what the
     /// file said before is kept
     #[arg(long, value_name = "CLIENT", help_heading = "Setting up a client")]
     pub(super) install: Option<Client>,
 
-    /// Take it out again: as long as nobody else has changed the file, it is to the byte what it was before
+    /// Take it out again
+    ///
+    /// As long as nobody else has changed the file, it is to the byte what it was before
     #[arg(long, requires = "install", help_heading = "Setting up a client")]
     pub(super) remove: bool,
 
@@ -76,17 +93,18 @@ pub struct McpArgs {
     #[arg(long, requires = "install", help_heading = "Setting up a client")]
     pub(super) dry_run: bool,
 
-    /// Print what to write into a configuration of this client's by hand, as into a project's
+    /// Print what to write by hand, into a project's configuration, too
     #[arg(
         long,
         value_name = "CLIENT",
+        hide_possible_values = true,
         conflicts_with_all = ["http", "install"],
         help_heading = "Setting up a client"
     )]
     pub(super) print_config: Option<Client>,
 
     /// Bytes of one message from a client
-    #[arg(long, env = "POD_TOOLS_MAX_FRAME", value_name = "BYTES", default_value = "4MiB", value_parser = bytes_in_memory, help_heading = "Model Context Protocol")]
+    #[arg(long, hide_short_help = true, env = "POD_TOOLS_MAX_FRAME", value_name = "BYTES", default_value = "4MiB", value_parser = bytes_in_memory, help_heading = "Model Context Protocol")]
     pub(super) max_frame: usize,
 }
 

@@ -16,7 +16,7 @@ use pod_tools_host::{ErrorKind, Grant, PodTools, Reason, ToolError};
 
 pub use self::loading::{COMPILER, Loading};
 use crate::audit::AuditError;
-use crate::grants_file::GrantsFileError;
+use crate::grants_file::{GrantsFile, GrantsFileError};
 use crate::limit_options::GivenLimits;
 
 /// The operator's own directory beneath the base: his pods are recorded here when no spawner is named.
@@ -323,6 +323,16 @@ impl HostOptions {
             Granted::Everything | Granted::These(_) => None,
         };
         grants.into_iter().chain(self.audit.clone()).collect()
+    }
+
+    /// The names of the pods that these options let be listed, without a word to anybody; `None` where that cannot be
+    /// known. Nothing is made that is missing.
+    pub fn listed_names(&self) -> Option<Vec<String>> {
+        let file = self.grants_file().map(GrantsFile::read).transpose().ok()?;
+        if !self.spawner_dir.is_dir() {
+            return None;
+        }
+        self.authority(file.as_ref(), None).ok()?.listed_names().ok()
     }
 
     /// The plugin that these options name, for one call at a time.

@@ -26,15 +26,18 @@ use crate::streams::{Form, write_out};
 /// (nohup, a shell's job in the background) stays ignored.
 #[derive(Debug, clap::Args)]
 pub struct PodArgs {
-    /// The pod's name: a directory of that name beneath the base directory is made for it
+    /// The pod's name
+    ///
+    /// A directory of that name beneath the base directory is made for it
     #[arg(required = false, required_unless_present = "agent", default_value_if("agent", "list", "list"))]
     pub(super) name: PodName,
 
     #[command(flatten)]
     pub(super) agents: AgentOptions,
 
-    /// What the pod may touch: `read:DIR`, `write:DIR`, or `write-flat:DIR` for a directory without what is
-    /// below its children. Entered in the scope lock, and enforced as --enforce says
+    /// What the pod may touch: `read:DIR` or `write:DIR`
+    ///
+    /// Repeatable. `write-flat:DIR` is a directory without what is below its children. Entered in the scope lock, and enforced as --enforce says
     #[arg(long = "scope", value_name = "RULE", value_parser = scope_option::parse)]
     pub(super) scope: Vec<ScopeRule>,
 
@@ -44,40 +47,42 @@ pub struct PodArgs {
     #[command(flatten)]
     pub(super) acp: AcpOptions,
 
-    /// Keep the conversation, and go on with the one that the last pod of this name kept: POD_SESSION and POD_TURN go on,
+    /// Go on with the last conversation of that name
+    ///
+    /// And keep this one: POD_SESSION and POD_TURN go on,
     /// and an agent of --acp with its session, which one that can go on with none refuses. It is kept in
     /// `$XDG_STATE_HOME/pod-tools/sessions` (`~/.local/state/pod-tools/sessions`)
     #[arg(long)]
     pub(super) resume: bool,
 
-    /// The environment of the command: `clean`, a base set (PATH, HOME, USER, LOGNAME, SHELL, LANG, LANGUAGE, LC_*, TZ,
+    /// Variables of yours that it is handed; or `pass`
+    ///
+    /// `clean`, a base set (PATH, HOME, USER, LOGNAME, SHELL, LANG, LANGUAGE, LC_*, TZ,
     /// TERM, TMPDIR, XDG_*, INSOMNIA_SCOPE_LOCK); names of variables (`NAME[,NAME…]`, repeatable), those beside the base
     /// set, such as the agent's API key; or `pass`, all but POD_TOOLS_*, which are handed over only where they are named
-    #[arg(
-        long,
-        env = "POD_TOOLS_ENV",
-        value_name = "pass|clean|NAME",
-        value_delimiter = ',',
-        default_value = "clean"
-    )]
+    #[arg(long, env = "POD_TOOLS_ENV", value_name = "NAME", value_delimiter = ',', default_value = "clean")]
     pub(super) env: Vec<Handed>,
 
-    /// Bytes that the command may write in one turn, to both streams together. One that writes more is killed, and the
+    /// Bytes that the command may write in one turn
+    ///
+    /// To both streams together. One that writes more is killed, and the
     /// turn has failed. At most 1GiB
-    #[arg(long, env = "POD_TOOLS_MAX_TURN_OUTPUT", value_name = "BYTES", value_parser = limits::bound, default_value = "64MiB")]
+    #[arg(long, hide_short_help = true, env = "POD_TOOLS_MAX_TURN_OUTPUT", value_name = "BYTES", value_parser = limits::bound, default_value = "64MiB")]
     pub(super) max_turn_output: usize,
 
-    /// Bytes of the history that are kept, as JSON. Where a turn makes it longer, the oldest turns are dropped until half
+    /// Bytes of the history that are kept
+    ///
+    /// As JSON. Where a turn makes it longer, the oldest turns are dropped until half
     /// of that is left; a message in their place says so, and readers are given what is there from its start. The last
     /// turn is always kept. At most 1GiB
-    #[arg(long, env = "POD_TOOLS_MAX_HISTORY", value_name = "BYTES", value_parser = limits::bound, default_value = "128MiB")]
+    #[arg(long, hide_short_help = true, env = "POD_TOOLS_MAX_HISTORY", value_name = "BYTES", value_parser = limits::bound, default_value = "128MiB")]
     pub(super) max_history: usize,
 
     /// Be the pod that another process waits for, without a terminal: `spawn` starts it so
     #[arg(long, hide = true)]
     pub(super) background: bool,
 
-    /// The command, found by PATH, and its arguments; those that an agent has beside its own
+    /// The command, and its arguments; or more of an agent's
     #[arg(last = true, required = false, required_unless_present = "agent", value_name = "COMMAND")]
     pub(super) command: Vec<OsString>,
 }

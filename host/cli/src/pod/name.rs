@@ -31,6 +31,8 @@ pub enum NameError {
     Empty,
     #[error("a pod's name is a directory beneath the base: it cannot be `.` or `..`, or hold a `/`")]
     NotOneComponent,
+    #[error("a pod's name has no spaces, as it is a word of commands; call it `{0}`")]
+    Space(String),
     #[error(
         "a pod's name cannot hold control characters, line separators or marks that turn the direction of writing"
     )]
@@ -56,6 +58,9 @@ impl FromStr for PodName {
         if name.chars().any(steers) {
             return Err(NameError::ControlCharacter);
         }
+        if name.contains(char::is_whitespace) {
+            return Err(NameError::Space(name.split_whitespace().collect::<Vec<_>>().join("-")));
+        }
         if name.len() > 255 {
             return Err(NameError::TooLong(name.len()));
         }
@@ -75,7 +80,7 @@ mod tests {
 
     #[test]
     fn names_that_are_a_directory_and_can_be_shown_are_taken() {
-        for name in ["a", "child-1", "with space", "ünïcode", "...", ".hidden", &"x".repeat(255)] {
+        for name in ["a", "child-1", "ünïcode", "...", ".hidden", &"x".repeat(255)] {
             assert_eq!(name.parse::<PodName>().unwrap().as_str(), name);
         }
     }
@@ -90,6 +95,7 @@ mod tests {
         for name in ["a\nb", "a\0b", "\u{1b}[2J", "a\u{85}", "a\u{202e}", "\u{2028}", "\u{61c}"] {
             assert_eq!(refused(name), NameError::ControlCharacter);
         }
+        assert_eq!(refused("with  a space "), NameError::Space("with-a-space".to_owned()));
         assert_eq!(refused(&"x".repeat(256)), NameError::TooLong(256));
         for name in ["scope.lock", "scope.lock.next"] {
             assert_eq!(refused(name), NameError::ScopeLock);

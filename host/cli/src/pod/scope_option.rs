@@ -7,9 +7,11 @@ use pod_tools_host::scope::{Permission, ScopeRule};
 /// Why the option cannot be understood, or names nothing that could be held.
 #[derive(Debug, thiserror::Error)]
 pub enum ScopeOptionError {
-    #[error("a scope is `read:DIR`, `write:DIR` or `write-flat:DIR`")]
-    Form,
-    #[error("the directory `{path}` cannot be resolved: {source}; make it first")]
+    #[error("a scope is `read:DIR`, `write:DIR` or `write-flat:DIR`; to read `{0}`: `read:{0}`")]
+    NoVerb(String),
+    #[error("a scope is `read:DIR`, `write:DIR` or `write-flat:DIR`; `{0}` is none of the three words")]
+    Verb(String),
+    #[error("the directory `{path}` cannot be resolved: {source}; make it first (`mkdir -p {path}`)")]
     Unresolved { path: String, source: std::io::Error },
     #[error("`{path}` is not a directory")]
     NotADirectory { path: String },
@@ -18,12 +20,12 @@ pub enum ScopeOptionError {
 /// Reads `read:DIR`, `write:DIR` or `write-flat:DIR`. The directory must exist: its rule holds the path with
 /// all symbolic links resolved, as two names of one directory would not be seen to conflict.
 pub fn parse(option: &str) -> Result<ScopeRule, ScopeOptionError> {
-    let (kind, path) = option.split_once(':').ok_or(ScopeOptionError::Form)?;
+    let (kind, path) = option.split_once(':').ok_or_else(|| ScopeOptionError::NoVerb(option.to_owned()))?;
     let (permission, recursive) = match kind {
         "read" => (Permission::Read, true),
         "write" => (Permission::Write, true),
         "write-flat" => (Permission::Write, false),
-        _ => return Err(ScopeOptionError::Form),
+        verb => return Err(ScopeOptionError::Verb(verb.to_owned())),
     };
     let target = Path::new(path)
         .canonicalize()

@@ -8,7 +8,8 @@ use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
 use super::events::{Event, next};
-use super::output::{Reading, with_end};
+use super::output::{Reading, shown, with_end};
+use crate::nearest::explained;
 use crate::stdout::print;
 use crate::streams::tell;
 
@@ -67,8 +68,10 @@ impl Run {
 /// Shows what is new and what comes, until the pod has ended, or its run.
 pub async fn follow(reading: Reading<'_>, until: Until) -> anyhow::Result<Outcome> {
     loop {
-        let authority = reading.caller.authority()?;
-        let events = authority.pod_events(reading.pod).await?;
+        let authority = reading.caller.authority().map_err(shown)?;
+        let events = authority.pod_events(reading.pod).await;
+        let events = events
+            .map_err(|error| shown(explained(error, reading.caller, "ReadPodOutput", Some(reading.pod))))?;
         let (_, mut told) = reading.show().await?;
         let Some(mut events) = events.filter(|_| told.state != "stopped") else { return Ok(Outcome::Gone) };
         let mut run = Run::default();

@@ -12,7 +12,8 @@ use tokio::time::Instant;
 
 pub use self::follow::{Outcome, Until, follow};
 pub use self::output::Reading;
-use self::output::{Told, with_end};
+pub use self::output::Told;
+use self::output::with_end;
 use crate::call::answer_line::AnswerLine;
 use crate::caller::Caller;
 use crate::exit::INTERRUPTED;
@@ -67,9 +68,9 @@ async fn read(args: &ReadArgs, host: &HostOptions) -> anyhow::Result<ExitCode> {
     let reader = of_person(host);
     let reading = Reading { caller: &caller, pod: &args.name, reader: reader.as_ref(), peek: args.peek };
     if args.follow {
-        return match follow(reading, Until::PodEnds).await? {
-            Outcome::Well | Outcome::Failed | Outcome::Gone => Ok(ExitCode::SUCCESS),
-        };
+        // How its runs went was said as they ended.
+        follow(reading, Until::PodEnds).await?;
+        return Ok(ExitCode::SUCCESS);
     }
     let deadline = args.wait.map(|wait| Instant::now() + wait);
     loop {
@@ -102,8 +103,6 @@ async fn read(args: &ReadArgs, host: &HostOptions) -> anyhow::Result<ExitCode> {
 /// How many seconds one of the calls waits that wait until then together.
 fn wait_of_one_call(caller: &Caller, deadline: Instant) -> u64 {
     let most = caller.authority().map_or(0, |authority| authority.limits().call_time.as_secs());
-    // A call has to say that its wait is over, which takes time, too.
-    let most = if most > 1 { most - 1 } else { most };
     let left = deadline.saturating_duration_since(Instant::now());
     left.as_secs().saturating_add(u64::from(left.subsec_nanos() > 0)).min(most)
 }

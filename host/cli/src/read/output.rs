@@ -6,7 +6,8 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::caller::{Caller, ToolCall, admitted};
-use crate::stdout::print;
+use crate::nearest::explained;
+use crate::stdout::{failure, print};
 
 /// The data of ReadPodOutput, as far as it matters here.
 #[derive(Debug, Deserialize)]
@@ -66,7 +67,8 @@ impl Reading<'_> {
         }
         let input = input.to_string();
         let call = ToolCall { name: "ReadPodOutput", input: &input, reader: self.reader, peek: self.peek };
-        self.caller.call(&call, admitted()).await
+        let answered = self.caller.call(&call, admitted()).await;
+        answered.map_err(|error| explained(error, self.caller, call.name, Some(self.pod)))
     }
 
     /// Shows all that is new, and takes it for read. What was said by then, and how the pod is.
@@ -86,7 +88,7 @@ impl Reading<'_> {
         self,
         hand_over: impl AsyncFnOnce(String) -> std::io::Result<()>,
     ) -> anyhow::Result<(String, Told)> {
-        let answer = self.call(None).await?;
+        let answer = self.call(None).await.map_err(shown)?;
         let told = Told::of(&answer)?;
         let text = answer.output().content.clone().unwrap_or_default();
         if !text.is_empty() {
@@ -95,6 +97,11 @@ impl Reading<'_> {
         self.caller.deliver(answer.into_parts().1).await;
         Ok((text, told))
     }
+}
+
+/// The error as people read it.
+pub fn shown(error: ToolError) -> anyhow::Error {
+    anyhow::Error::msg(failure(&error))
 }
 
 /// The text as whole lines.

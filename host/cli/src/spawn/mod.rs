@@ -32,16 +32,18 @@ use crate::streams::tell;
 /// is entered, it is listed, and it has been sent its first message, if there is to be one. Where the start fails, nothing
 /// of it is left, and the end of what the pod has said is shown. A pod whose first message could not be sent is there all
 /// the same, and the exit status is 1.
-///
-/// It has no terminal, and outlives the one that it was started from; SIGHUP does not end it. What it says, and what its
-/// command writes to standard error, is in its log: `pod-tools logs NAME`. A pod's command that starts pods starts children
-/// of its own pod, which end with it: their scopes must lie within that pod's scope. From behind a fence nobody can.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  \
+#[command(
+    after_help = "Examples:\n  \
     pod-tools spawn reviewer --scope read:. --connect-port 443 --env MY_AGENT_API_KEY -- my-agent --print\n  \
     pod-tools spawn reviewer --message 'What does this project do?' -- my-agent --print\n  \
     pod-tools ls\n  \
-    pod-tools stop reviewer")]
+    pod-tools stop reviewer",
+    after_long_help = "\
+The pod has no terminal, and outlives the one that it was started from; SIGHUP does not end it. What it says, and what its \
+command writes to standard error, is in its log: `pod-tools logs NAME`. A pod's command that starts pods starts children \
+of its own pod, which end with it: their scopes must lie within that pod's scope. From behind a fence nobody can."
+)]
 pub struct SpawnArgs {
     #[command(flatten)]
     pod: PodArgs,
@@ -50,8 +52,9 @@ pub struct SpawnArgs {
     #[arg(long, value_name = "TEXT")]
     message: Option<String>,
 
-    /// Have the pod be a transient unit of your systemd (`systemctl --user status pod-tools-NAME`): it outlives your
-    /// session where you may linger, and the system may bound it
+    /// Have the pod be a transient unit of your systemd
+    ///
+    /// `systemctl --user status pod-tools-NAME` shows it. It outlives your session where you may linger, and the system may bound it
     #[arg(long)]
     unit: bool,
 }

@@ -34,7 +34,7 @@ fn another_version_is_told_which_one_there_is() {
             client.send(&Written([&beginning(version, TOKEN).0[..], b"and more"].concat()));
             let refused = client.answer(|_| ()).unwrap_err().over();
             assert_eq!(refused.words(), ("execution-failed", "protocol"));
-            assert!(refused.message.contains("version 2 ") && refused.message.contains(&version.to_string()));
+            assert!(refused.message.contains("version 3 ") && refused.message.contains(&version.to_string()));
         }
     });
 }
@@ -54,7 +54,7 @@ fn what_does_not_begin_a_session_is_told_so() {
         refused(&[0xff; 9000]);
         refused(&[0; 4]);
         refused(&framed(request(2)));
-        refused(&framed(request(0).text("podtoolz").u16(2).text(TOKEN)));
+        refused(&framed(request(0).text("podtoolz").u16(3).text(TOKEN)));
         // A frame of 8 KiB and a byte, before it is known who sends it.
         refused(&framed(beginning(2, &"x".repeat(8193 - beginning(2, "").0.len()))));
         let mut twice = gateway.session();

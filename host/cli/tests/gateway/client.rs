@@ -112,7 +112,7 @@ impl<S: Read + Write> Client<S> {
 
     /// Begins the session: version, operation-ms, max-output, call-ms.
     pub fn begin(&mut self, token: &str) -> Result<(u16, u32, Option<u64>, u32), Ended> {
-        self.ask(&beginning(2, token), |it| (it.u16(), it.u32(), it.option(Fields::u64), it.u32()))
+        self.ask(&beginning(3, token), |it| (it.u16(), it.u32(), it.option(Fields::u64), it.u32()))
     }
 
     pub fn find(&mut self, name: &str, purpose: u8) -> Result<Found, Ended> {

@@ -111,7 +111,7 @@ fn clients_that_show_the_structure_in_place_of_the_text_get_long_text_readable_a
             .iter()
             .map(|tool| tool.get("outputSchema").is_some())
             .collect();
-        assert_eq!(promises, [true, true, false, true], "{name}");
+        assert_eq!(promises, [true, true, false, true, true], "{name}");
         let mut ask = |id, tool| {
             let mut asked = call(id, tool, json!({ "name": "child" }));
             asked["params"]["_meta"] = meta.clone();

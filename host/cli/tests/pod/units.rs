@@ -49,12 +49,12 @@ fn as_a_unit_the_pod_is_started_by_systemd_which_is_told_when_it_is_ready() {
         let _ = fs::remove_file(place.world.path("notify"));
         done(command.args(["spawn", "--unit"]).args(words))
     };
-    let said = unit(&["a b", "--", "cat"]).ok();
-    assert!(said.starts_with("pod `a b` ready at "), "{said}");
+    let said = unit(&["a+b", "--", "cat"]).ok();
+    assert!(said.starts_with("pod `a+b` ready at "), "{said}");
     let options = fs::read_to_string(&noted).unwrap();
     for option in [
         "--user",
-        "--unit=pod-tools-a\\x20b.service",
+        "--unit=pod-tools-a\\x2bb.service",
         "--property=Type=notify",
         "--property=KillMode=mixed",
         "--setenv=PATH",
@@ -65,9 +65,9 @@ fn as_a_unit_the_pod_is_started_by_systemd_which_is_told_when_it_is_ready() {
     assert_eq!(place.list()[0]["state"], "idle");
 
     // What the pod says of a failed start is shown.
-    let failed = unit(&["a b", "--", "cat"]);
-    assert!(failed.code == Some(1) && failed.err.contains("a pod `a b` is there already"), "{failed:?}");
-    place.run(&["stop", "a b"]).ok();
+    let failed = unit(&["a+b", "--", "cat"]);
+    assert!(failed.code == Some(1) && failed.err.contains("a pod `a+b` is there already"), "{failed:?}");
+    place.run(&["stop", "a+b"]).ok();
 }
 
 #[test]

@@ -23,6 +23,7 @@ fn encode(request: &Request) -> Vec<u8> {
                 PodRequest::Run(text) => start.u8(0).bytes(text.as_bytes()),
                 PodRequest::GetHistory => start.u8(1),
                 PodRequest::Shutdown => start.u8(2),
+                PodRequest::Listen => start.u8(3),
             };
             within(asked, within_ms)
         }
@@ -33,6 +34,11 @@ fn encode(request: &Request) -> Vec<u8> {
         Request::Release { pod, within_ms } => within(handle(13, pod), within_ms),
         Request::ReclaimStale { within_ms } => within(start(14), within_ms),
         Request::Commit => start(15),
+        Request::AwaitAny { exchanges, within_ms } => {
+            let count = start(16).count(exchanges.len());
+            exchanges.iter().fold(count, |all, exchange| all.handle(*exchange)).u32(*within_ms)
+        }
+        Request::SpawnedBy(pod) => handle(17, pod),
     };
     written.finish()
 }
@@ -47,7 +53,8 @@ fn any_request() -> impl Strategy<Value = Request> {
     let of_pod = prop_oneof![
         ".{0,40}".prop_map(PodRequest::Run),
         Just(PodRequest::GetHistory),
-        Just(PodRequest::Shutdown)
+        Just(PodRequest::Shutdown),
+        Just(PodRequest::Listen)
     ];
     prop_oneof![
         (".{0,40}", purpose).prop_map(|(name, purpose)| Request::Find { name, purpose }),
@@ -72,6 +79,9 @@ fn any_request() -> impl Strategy<Value = Request> {
         proptest::collection::vec(any_handle(), 0..20).prop_map(Request::Probe),
         (any_handle(), within()).prop_map(|(pod, within_ms)| Request::AwaitClosed { pod, within_ms }),
         (any_handle(), within()).prop_map(|(pod, within_ms)| Request::Release { pod, within_ms }),
+        (proptest::collection::vec(any_handle(), 0..20), any::<u32>())
+            .prop_map(|(exchanges, within_ms)| Request::AwaitAny { exchanges, within_ms }),
+        any_handle().prop_map(Request::SpawnedBy),
         within().prop_map(|within_ms| Request::ReclaimStale { within_ms }),
         Just(Request::Commit),
     ]
@@ -139,10 +149,10 @@ fn lengths_beyond_what_is_there_are_refused_before_anything_is_taken_for_them() 
 fn what_is_unknown_or_no_text_is_named() {
     for (content, message) in [
         (vec![0, 8], "0 is no request of a session that has begun"),
-        (vec![16], "16 is no request of a session that has begun"),
+        (vec![18], "18 is no request of a session that has begun"),
         (vec![1, 1, 0, 0, 0, b'x', 4], "4 is no purpose"),
         (vec![1, 1, 0, 0, 0, 0xff, 0], "its name is not UTF-8"),
-        (vec![8, 0, 0, 0, 0, 3], "3 is no request to a pod"),
+        (vec![8, 0, 0, 0, 0, 4], "4 is no request to a pod"),
         (vec![14, 2], "2 is no option"),
         (Vec::new(), "it ends before its number"),
     ] {

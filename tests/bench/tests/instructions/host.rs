@@ -138,9 +138,14 @@ impl pods::Host for Scripted {
         Ok(Ok(()))
     }
 
+    fn spawned_by(&mut self, _: Resource<Pod>) -> Result<Result<pods::Spawned, types::Error>> {
+        self.host_calls += 1;
+        Ok(Ok(pods::Spawned { pods: Vec::new(), others: 0 }))
+    }
+
     fn bounds(&mut self) -> Result<pods::CallBounds> {
         self.host_calls += 1;
-        Ok(pods::CallBounds { operation_ms: 5000, max_output: None })
+        Ok(pods::CallBounds { operation_ms: 5000, call_ms: 30_000, max_output: None })
     }
 }
 
@@ -181,6 +186,16 @@ impl unix_socket::Host for Scripted {
     ) -> Result<Result<Resource<Exchange>, types::Error>> {
         self.host_calls += 1;
         Ok(Ok(self.table.push(Exchange { given: 0 })?))
+    }
+
+    fn await_any(
+        &mut self,
+        exchanges: Vec<Resource<Exchange>>,
+        _: u32,
+    ) -> Result<Result<unix_socket::Awaited, types::Error>> {
+        self.host_calls += 1;
+        let ready = (0..).zip(&exchanges).map(|(at, _)| at).collect();
+        Ok(Ok(unix_socket::Awaited { ready, waited_ms: 0 }))
     }
 
     fn probe(

@@ -10,28 +10,35 @@ use crate::units;
 /// How an agent of the Agent Client Protocol is spoken to.
 #[derive(Debug, clap::Args)]
 pub struct AcpOptions {
-    /// COMMAND is an agent of the Agent Client Protocol, version 1: it is started once, speaks JSON-RPC on its standard
+    /// COMMAND is an agent of the Agent Client Protocol
+    ///
+    /// Of its version 1. It is started once, speaks JSON-RPC on its standard
     /// streams, and keeps one session for the pod's life. It is offered the scope's files, and no terminals. Where it
     /// ends, it is started again for the next message
     #[arg(long, group = "an agent")]
     pub acp: bool,
 
-    /// What the agent is permitted that asks: `deny`, nothing; `read`, to read and search within the scope; `scope`, what
+    /// What it may do that asks: `deny`, `read`, `scope` or `ask`
+    ///
+    /// `deny`, nothing; `read`, to read and search within the scope; `scope`, what
     /// stays within the scope, by the files that it names, and to run commands where a whole fence holds them to it; `ask`,
     /// what a person answers by `pod-tools answer`: until then the pod is `paused`. What is allowed is allowed once
     #[arg(
         long,
         value_enum,
-        value_name = "deny|read|scope|ask",
+        value_name = "WHAT",
         default_value = "scope",
         hide_possible_values = true,
         requires = "an agent"
     )]
     pub permit: Permit,
 
-    /// How long the agent may take to start: until it has answered `initialize` and has a session
+    /// How long the agent may take to start
+    ///
+    /// Until it has answered `initialize` and has a session
     #[arg(
         long,
+        hide_short_help = true,
         value_name = "DURATION",
         value_parser = units::duration,
         default_value = "60s",

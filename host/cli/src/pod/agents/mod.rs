@@ -51,18 +51,23 @@ impl Choice {
 /// Which agent is run.
 #[derive(Debug, clap::Args)]
 pub struct AgentOptions {
-    /// Run an agent that is known, in the place of COMMAND: how it is started, goes on with its conversation, and what it
+    /// Run an agent that is known; `list` shows them
+    ///
+    /// In the place of COMMAND: how it is started, goes on with its conversation, and what it
     /// needs behind a fence (variables, directories, ports) is taken from a table, which `--agent list` shows, and what
     /// comes of it for this pod `--dry-run`. Words behind `--` are appended to its arguments
-    #[arg(long, value_name = "NAME|list", group = "an agent")]
+    #[arg(long, value_name = "NAME", group = "an agent")]
     agent: Option<String>,
 
-    /// A file of agents of your own, in the form of the table; those that have a name in it are taken from there. Nobody
-    /// else may write to it
-    #[arg(long, env = "POD_TOOLS_AGENTS", value_name = "FILE")]
+    /// A file of agents of your own
+    ///
+    /// In the form of the table; those that have a name in it are taken from there. Nobody else may write to it
+    #[arg(long, hide_short_help = true, env = "POD_TOOLS_AGENTS", value_name = "FILE")]
     agents: Option<PathBuf>,
 
-    /// Say what would be run, and behind which fence, and run nothing
+    /// Say what would be run, and run nothing
+    ///
+    /// And behind which fence
     #[arg(long)]
     pub dry_run: bool,
 }

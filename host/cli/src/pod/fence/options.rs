@@ -16,20 +16,25 @@ use crate::pod::scope_option;
 /// How the scope is enforced.
 #[derive(Debug, clap::Args)]
 pub struct FenceOptions {
-    /// Whether the command is held to its scope. `strict`: it reads and writes what the scope says and what programs
+    /// Hold it to that: `strict`, `best-effort` or `off`
+    ///
+    /// `strict`: it reads and writes what the scope says and what programs
     /// need to start, or the pod does not start and says why; `best-effort`: as far as this machine can, and the ready
     /// line says what is missing; `off`: not at all. Default: `strict` where there is a scope, else `off`. `strict`
     /// without a scope is a command that reads nothing but what it needs to start
-    #[arg(long, env = "POD_TOOLS_ENFORCE", value_name = "strict|best-effort|off")]
+    #[arg(long, env = "POD_TOOLS_ENFORCE", value_name = "HOW")]
     enforce: Option<Enforce>,
 
-    /// What the command may touch beside its scope: `read:DIR` or `write:DIR`; repeatable. It is entered nowhere: others
-    /// may hold it
+    /// What it may touch beside: `read:DIR`, `write:DIR`
+    ///
+    /// Repeatable. It is entered nowhere: others may hold it
     #[arg(long = "also", value_name = "RULE", value_parser = scope_option::parse)]
     also: Vec<ScopeRule>,
 
-    /// A TCP port that the command may connect to, at any host: the kernel tells ports, and no hosts. Repeatable. With
-    /// one it is in this machine's network, where UDP is open to it (names are looked up by it); without, in none
+    /// A TCP port that it may connect to, at any host
+    ///
+    /// Repeatable. The kernel tells ports, and no hosts. With
+    /// one the command is in this machine's network, where UDP is open to it (names are looked up by it); without, in none
     #[arg(long = "connect-port", value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     ports: Vec<u16>,
 }
