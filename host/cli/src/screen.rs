@@ -35,7 +35,8 @@ fn colours<S: AsRef<OsStr>>(is_terminal: bool, variable: impl Fn(&str) -> Option
         return false;
     }
     let forced = value("CLICOLOR_FORCE").is_some() && !is("CLICOLOR_FORCE", "0");
-    forced || is_terminal && !is("TERM", "dumb") && !is("CLICOLOR", "0")
+    let can = value("TERM").is_some() && !is("TERM", "dumb");
+    forced || is_terminal && can && !is("CLICOLOR", "0")
 }
 
 fn size() -> Option<(usize, usize)> {
@@ -60,8 +61,9 @@ mod tests {
             let value = |name: &str| set.iter().find(|(known, _)| *known == name).map(|(_, value)| *value);
             colours(is_terminal, value)
         };
-        assert!(with(true, &[]) && with(true, &[("TERM", "xterm"), ("NO_COLOR", "")]));
-        assert!(!with(false, &[]) && !with(true, &[("TERM", "dumb")]) && !with(true, &[("CLICOLOR", "0")]));
+        assert!(with(true, &[("TERM", "xterm")]) && with(true, &[("TERM", "xterm"), ("NO_COLOR", "")]));
+        assert!(!with(false, &[("TERM", "xterm")]) && !with(true, &[]) && !with(true, &[("TERM", "dumb")]));
+        assert!(!with(true, &[("TERM", "xterm"), ("CLICOLOR", "0")]));
         assert!(with(false, &[("CLICOLOR_FORCE", "1")]) && !with(false, &[("CLICOLOR_FORCE", "0")]));
         assert!(!with(true, &[("NO_COLOR", "1"), ("CLICOLOR_FORCE", "1")]));
     }

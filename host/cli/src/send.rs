@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal, Read};
 use std::process::ExitCode;
 
 use clap::ValueEnum;
+use pod_tools_host::ToolError;
 use serde_json::json;
 use tokio::sync::oneshot;
 
@@ -12,7 +13,7 @@ use crate::exit::INTERRUPTED;
 use crate::interrupt::Interrupt;
 use crate::nearest::explained;
 use crate::options::HostOptions;
-use crate::read::{Outcome, Reading, Until, follow};
+use crate::read::{Outcome, Reading, Until, follow, follow_from};
 use crate::reader::of_person;
 use crate::stdout::failure;
 use crate::streams::{input, tell};
@@ -74,20 +75,27 @@ async fn send(args: SendArgs, host: &HostOptions) -> anyhow::Result<ExitCode> {
     }
     let input = input.to_string();
     let call = ToolCall { name: "SendToPod", input: &input, reader: None, peek: false };
-    match caller.call(&call, admitted()).await {
-        Ok(answer) => tell(format_args!("{}", answer.output().summary)),
-        Err(error) => {
-            let error = explained(error, &caller, call.name, Some(&args.name));
-            tell(format_args!("pod-tools: {}", failure(&error)));
-            return Ok(ExitCode::FAILURE);
-        }
-    }
+    let send = async {
+        let sent = caller.call(&call, admitted()).await;
+        let sent = sent.map_err(|error| failed(explained(error, &caller, call.name, Some(&args.name))))?;
+        tell(format_args!("{}", sent.output().summary));
+        anyhow::Ok(())
+    };
     if !args.wait {
+        send.await?;
         return Ok(ExitCode::SUCCESS);
     }
     let reader = of_person(host);
     let reading = Reading { caller: &caller, pod: &args.name, reader: reader.as_ref(), peek: false };
-    Ok(match follow(reading, Until::RunEnds).await? {
+    let outcome = match args.when_busy {
+        None => follow_from(reading, send).await?,
+        // What is said until the message is taken is not its answer.
+        Some(WhenBusy::Wait) => {
+            send.await?;
+            follow(reading, Until::RunEnds).await?
+        }
+    };
+    Ok(match outcome {
         Outcome::Well => ExitCode::SUCCESS,
         Outcome::Failed => ExitCode::FAILURE,
         Outcome::Gone => {
@@ -95,6 +103,10 @@ async fn send(args: SendArgs, host: &HostOptions) -> anyhow::Result<ExitCode> {
             ExitCode::FAILURE
         }
     })
+}
+
+fn failed(error: ToolError) -> anyhow::Error {
+    anyhow::Error::msg(failure(&error))
 }
 
 /// All that standard input gives. At a terminal it has to be asked for.

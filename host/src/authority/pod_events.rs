@@ -1,4 +1,5 @@
-//! A pod's events as something to watch: a connection that was checked, by which nothing can be asked for.
+//! A pod's events as something to watch: a connection that was checked, by which nothing can be asked for but what the
+//! pod has said so far.
 
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::UnixStream;
@@ -14,7 +15,10 @@ use crate::sockets::connect::{ConnectError, connect_until};
 /// comes in pieces, and what is long is told again by the history.
 const MAX_EVENT: usize = 1 << 20;
 
-/// The events of one pod, from the moment of connecting on. Nothing is ever written to the pod.
+/// The line that asks for what the run that goes on has said so far: with a `read` grant that is no secret.
+const WATCH: &[u8] = b"{\"method\":\"watch\"}\n";
+
+/// The events of one pod, from the moment of connecting on.
 #[derive(Debug)]
 pub struct PodEvents {
     reader: BufReader<UnixStream>,
@@ -24,6 +28,21 @@ pub struct PodEvents {
 }
 
 impl PodEvents {
+    /// Asks for what the run that goes on has said so far: the answer is among the events, one `watching`. For pods that
+    /// say in the `methods` of their `status.json` that they know `watch`: to others it is an invalid method.
+    ///
+    /// # Errors
+    ///
+    /// Fails where the connection is broken. A pod that takes nothing is not waited for.
+    pub async fn ask_so_far(&mut self) -> std::io::Result<()> {
+        // In one piece, as a new connection has room for it: native pods lose a method that comes in several.
+        self.reader.get_ref().writable().await?;
+        match self.reader.get_ref().try_write(WATCH)? {
+            written if written == WATCH.len() => Ok(()),
+            _ => Err(std::io::ErrorKind::WriteZero.into()),
+        }
+    }
+
     /// The next event as the pod wrote it, a line of JSON without its end; `None` at the end of the connection, be it
     /// that the pod has ended or that it has cut off a client that was too slow. Dropped, it has lost nothing.
     ///

@@ -16,6 +16,12 @@ pub enum Event {
         #[serde(default)]
         message: String,
     },
+    Watching {
+        /// `None`: no run goes on.
+        #[serde(default)]
+        text: Option<String>,
+        bytes: usize,
+    },
     Notification {
         message: String,
     },

@@ -4,13 +4,14 @@
 mod events;
 mod follow;
 mod output;
+mod run;
 
 use std::process::ExitCode;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-pub use self::follow::{Outcome, Until, follow};
+pub use self::follow::{Outcome, Until, follow, follow_from};
 pub use self::output::Reading;
 pub use self::output::Told;
 use self::output::with_end;

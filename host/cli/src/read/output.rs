@@ -71,31 +71,31 @@ impl Reading<'_> {
         answered.map_err(|error| explained(error, self.caller, call.name, Some(self.pod)))
     }
 
-    /// Shows all that is new, and takes it for read. What was said by then, and how the pod is.
-    pub async fn show(self) -> anyhow::Result<(String, Told)> {
-        let mut said = String::new();
+    /// Shows all that is new, and takes it for read.
+    pub async fn show(self) -> anyhow::Result<Told> {
         loop {
-            let (text, told) = self.take(|text| print(with_end(text))).await?;
-            said += &text;
-            if told.remaining_items == 0 || text.is_empty() {
-                return Ok((said, told));
+            let (has_text, told) = self.take(|text| print(with_end(text))).await?;
+            if told.remaining_items == 0 || !has_text {
+                return Ok(told);
             }
         }
     }
 
-    /// Hands over what is new, as much as one answer gives, and takes it for read when that went well.
+    /// Hands over what is new, as much as one answer gives, and takes it for read when that went well. Whether there was
+    /// any, and how the pod is.
     pub async fn take(
         self,
         hand_over: impl AsyncFnOnce(String) -> std::io::Result<()>,
-    ) -> anyhow::Result<(String, Told)> {
+    ) -> anyhow::Result<(bool, Told)> {
         let answer = self.call(None).await.map_err(shown)?;
-        let told = Told::of(&answer)?;
-        let text = answer.output().content.clone().unwrap_or_default();
-        if !text.is_empty() {
-            hand_over(text.clone()).await?;
+        let told = Told::of(&answer).map_err(shown)?;
+        let text = answer.output().content.clone();
+        let has_text = text.is_some();
+        if let Some(text) = text {
+            hand_over(text).await?;
         }
         self.caller.deliver(answer.into_parts().1).await;
-        Ok((text, told))
+        Ok((has_text, told))
     }
 }
 
