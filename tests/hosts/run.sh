@@ -116,7 +116,7 @@ zeroclaw)
     # Long, the first time: it compiles ZeroClaw's crate and a wasmtime for it.
     CARGO_TARGET_DIR=$place/zeroclaw/target cargo build --quiet --release --locked \
         --manifest-path "$sources/zeroclaw/Cargo.toml" >&2
-    for tool in ListPods SendToPod ReadPodOutput StopPod; do
+    for tool in ListPods SendToPod ReadPodOutput StopPod WaitForPods; do
         pod_tools compose --for zeroclaw --tool "$tool" --component "$component" \
             --output "$place/zeroclaw/$tool.wasm" 2>"$place/zeroclaw/$tool.txt"
     done

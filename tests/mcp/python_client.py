@@ -176,7 +176,7 @@ async def tools(world):
         pod = place.pod("worker", CAPITALS)
         async with connect() as client:
             shown = {tool.name: tool for tool in (await client.list_tools()).tools}
-            assert set(shown) == {"ListPods", "SendToPod", "ReadPodOutput", "StopPod"}
+            assert set(shown) == {"ListPods", "SendToPod", "ReadPodOutput", "StopPod", "WaitForPods"}
             assert shown["ListPods"].annotations.read_only_hint is True
             assert shown["StopPod"].annotations.destructive_hint is True
             assert shown["ReadPodOutput"].annotations.read_only_hint is False
@@ -184,7 +184,9 @@ async def tools(world):
             assert "text" in shown["ReadPodOutput"].output_schema["required"]
 
             result = await client.call_tool("ListPods")
-            assert result.structured_content["pods"] == [{"name": "worker", "state": "alive", "scope": [], "fence": FENCE}]
+            assert result.structured_content["pods"] == [
+                {"name": "worker", "state": "alive", "scope": [], "fence": {"held": "off", "missing": []}}
+            ]
             assert text(result).startswith("1 pod(s) known"), text(result)
 
             result = await client.call_tool("SendToPod", {"name": "worker", "message": "hello"})
@@ -338,7 +340,7 @@ async def token(world):
                 async with httpx2.AsyncClient(headers=headers) as http:
                     try:
                         async with Client(streamable_http_client(url, http_client=http), mode=world.mode) as client:
-                            assert len((await client.list_tools()).tools) == 4
+                            assert len((await client.list_tools()).tools) == 5
                         assert accepted, "a guess was accepted"
                     except Exception as error:
                         assert not accepted, error

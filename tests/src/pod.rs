@@ -129,6 +129,15 @@ impl FakePod {
         self.shared.within_a_minute(|state| state.received.len() >= lines);
     }
 
+    /// Waits until that many connections were accepted in all, probes included.
+    ///
+    /// # Panics
+    ///
+    /// Panics after a minute.
+    pub fn await_connections(&self, connections: usize) {
+        self.shared.within_a_minute(|state| state.connections >= connections);
+    }
+
     /// Waits until that many connections were accepted in all, probes included, and every one of them is
     /// closed at both ends: no descriptor is held for them any more.
     ///
@@ -244,6 +253,7 @@ impl Shared {
                 state.open.insert(connection, handle);
             }
             drop(state);
+            self.changed.notify_all();
             let of_thread = self.clone();
             std::thread::spawn(move || {
                 of_thread.serve(&stream, &wire);

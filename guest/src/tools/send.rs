@@ -48,18 +48,15 @@ pub(crate) fn call<H: Host>(host: &H, input_json: &str) -> Result<Output, Error>
 
 fn send<H: Host>(host: &H, pod: &H::Pod, input: &mut SendToPodInput) -> Result<(), Error> {
     if input.when_busy == WhenBusy::Refuse {
-        return attempt(host, pod, core::mem::take(&mut input.message)).map(drop).map_err(|(error, _)| error);
+        return attempt(host, pod, core::mem::take(&mut input.message))?.1;
     }
     let mut left_ms = wait::longest_ms(host.bounds());
     loop {
-        let (error, events) = match attempt(host, pod, input.message.clone()) {
-            Ok(()) => return Ok(()),
-            Err(refused) => refused,
-        };
-        // The refusal came on a connection that goes on to tell what the pod does.
-        let events = match events {
-            Some(events) if error.is(Reason::AlreadyRunning) && left_ms > 0 => events,
-            _ => return Err(error),
+        // A refusal comes on a connection that goes on to tell what the pod does.
+        let (events, taken) = attempt(host, pod, input.message.clone())?;
+        let error = match taken {
+            Err(error) if error.is(Reason::AlreadyRunning) && left_ms > 0 => error,
+            taken => return taken,
         };
         let mut watch = [Watch::of(host, pod, events)?];
         left_ms = wait::until(host, &mut watch, left_ms, |done| done == 1)?;
@@ -70,20 +67,18 @@ fn send<H: Host>(host: &H, pod: &H::Pod, input: &mut SendToPodInput) -> Result<(
     }
 }
 
-/// Sends the message; where it is refused, with the events that are still to come on the connection.
+/// Sends the message, and says whether it was taken; with the events that are still to come on the connection.
 fn attempt<'a, H: Host>(
     host: &'a H,
     pod: &H::Pod,
     message: String,
-) -> Result<(), (Error, Option<Events<'a, H>>)> {
-    let exchange = host.open(pod, Request::Run(message), None).map_err(|error| (error, None))?;
+) -> Result<(Events<'a, H>, Result<(), Error>), Error> {
+    let exchange = host.open(pod, Request::Run(message), None)?;
     // Connected, but nothing is sent before the first read. A state that cannot be had is unknown.
     let state = host.state(pod).unwrap_or(State::Unknown);
     let mut events = Events::of(host, exchange, None);
-    match await_turn(&mut events, state) {
-        Ok(()) => Ok(()),
-        Err(error) => Err((error, Some(events))),
-    }
+    let taken = await_turn(&mut events, state);
+    Ok((events, taken))
 }
 
 /// Waits until the pod has taken the message that is sent with the first read.

@@ -22,9 +22,11 @@ pub fn explained(mut error: ToolError, caller: &Caller, tool: &str, pod: Option<
     let more = match (error.kind, error.reason) {
         (ErrorKind::UnknownTool, _) => {
             let tools = caller.definitions().iter().map(|tool| tool.name.as_str());
-            let known: Vec<&str> = tools.clone().collect();
+            let known = tools.clone().collect::<Vec<_>>().join(", ");
             match did_you_mean(tool, tools) {
-                meant if meant.is_empty() => format!("; the tools are {}", known.join(", ")),
+                // The bundled plugin names them itself.
+                meant if meant.is_empty() && error.message.contains(&known) => String::new(),
+                meant if meant.is_empty() => format!("; the tools are {known}"),
                 meant => meant,
             }
         }

@@ -314,7 +314,7 @@ fn what_is_named_wrongly_is_told_the_nearest_there_is_and_what_is_put_wrongly_a_
         outcome.stderr
     };
     assert!(said(&["call", "SendToPdo"]).contains("did you mean `SendToPod`?"));
-    assert!(said(&["call", "Xyzzy"]).contains("the tools are ListPods, SendToPod"));
+    assert!(said(&["call", "Xyzzy"]).contains("there are: ListPods, SendToPod"));
     for words in [&["call", "StopPod", "name=alhpa"][..], &["stop", "alhpa"], &["logs", "alhpa"]] {
         assert!(said(words).contains("did you mean `alpha`?"), "{words:?}: {}", said(words));
     }

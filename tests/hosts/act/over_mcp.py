@@ -40,7 +40,7 @@ def texts(result):
 
 async def scene(client, pod):
     shown = {tool.name: tool for tool in (await client.list_tools()).tools}
-    assert set(shown) == {"ListPods", "SendToPod", "ReadPodOutput", "StopPod"}
+    assert set(shown) == {"ListPods", "SendToPod", "ReadPodOutput", "StopPod", "WaitForPods"}
     assert shown["ListPods"].annotations.read_only_hint is True
     assert shown["StopPod"].annotations.destructive_hint is True
     assert shown["SendToPod"].input_schema["required"] == ["name", "message"]

@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-TOOLS = ("ListPods", "SendToPod", "ReadPodOutput", "StopPod")
+TOOLS = ("ListPods", "SendToPod", "ReadPodOutput", "StopPod", "WaitForPods")
 
 
 def printed(file):

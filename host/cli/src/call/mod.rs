@@ -32,7 +32,7 @@ use crate::tool_arguments::Words;
     echo '{\"tool\":\"ListPods\"}' | pod-tools call --batch\n\n\
     Exit status: 0 done, 1 the tool failed, 2 used wrongly, 130 interrupted.")]
 pub struct CallArgs {
-    /// The tool: ListPods, SendToPod, ReadPodOutput or StopPod; `pod-tools tools` tells of each
+    /// The tool: ListPods, SendToPod, ReadPodOutput, StopPod or WaitForPods; `pod-tools tools` tells of each
     #[arg(required_unless_present = "batch")]
     tool: Option<String>,
 
@@ -78,6 +78,10 @@ pub async fn run(args: CallArgs, host: &HostOptions) -> anyhow::Result<ExitCode>
         return Ok(ExitCode::from(INTERRUPTED));
     };
     let outcome = outcome.map_err(|error| {
+        // Programs read the plugin's own words.
+        if args.json {
+            return error;
+        }
         let named = serde_json::from_str(&input).ok();
         explained(error, &caller, &tool, named.as_ref().map(|Named { name }| name.as_str()))
     });

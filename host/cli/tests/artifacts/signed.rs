@@ -95,14 +95,14 @@ fn the_keys_and_the_signatures_are_those_of_openssl() {
         assert!(output.status.success(), "{script}: {output:?}");
     };
     // As the help has it.
-    let help = place.run(["push", "--help"]).stdout;
+    let help = place.run(["help", "push"]).stdout;
     for line in help.lines().filter(|line| line.contains("openssl") && line.contains("key.pem")) {
         in_shell(line);
     }
     let tagged = format!("{}/plugin:1", registry.address);
     place.push(&[&tagged, "--sign-key", "key.pem"]);
     place.pull(&[&tagged, "-o", "plugin.wasm", "--verify-key", "key.pub"]);
-    let help = place.run(["pull", "--help"]).stdout;
+    let help = place.run(["help", "pull"]).stdout;
     in_shell(help.lines().find(|line| line.contains("openssl dgst")).unwrap());
 
     in_shell("openssl dgst -sha256 -sign key.pem plugin.wasm | base64 -w0 > made-elsewhere");

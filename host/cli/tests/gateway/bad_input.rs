@@ -68,7 +68,7 @@ fn what_is_no_request_ends_the_session() {
     undisturbed(&PATIENT, |gateway, _, _| {
         for (content, part) in [
             (Written::default(), "ends before its number"),
-            (request(16), "16 is no request"),
+            (request(18), "18 is no request"),
             (request(255).text("x"), "255 is no request"),
             (request(2).u8(0), "1 byte(s) follow"),
             (request(1).text("child"), "ends before its purpose"),

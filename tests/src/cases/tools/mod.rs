@@ -1,4 +1,4 @@
-//! What the four tools mean, and their wording to the letter.
+//! What the tools mean, and their wording to the letter.
 
 pub mod broadcast;
 pub mod ending;
@@ -11,3 +11,4 @@ pub mod protocol;
 pub mod read;
 pub mod send;
 pub mod stop;
+pub mod wait;
