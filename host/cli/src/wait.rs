@@ -96,7 +96,7 @@ async fn wait(args: WaitArgs, host: &HostOptions) -> anyhow::Result<ExitCode> {
         let mut done: Vec<WaitedFor> = done.collect();
         for pod in &mut done {
             if pod.outcome == "ended" && pod.failed.is_none() {
-                pod.failed = failed_before(&caller, &pod.name).await;
+                look_back(&caller, pod).await;
             }
             print(known.line(pod)).await?;
             left.remove(&pod.name);
@@ -137,11 +137,15 @@ impl Known {
     }
 }
 
-/// Why the last turn of a pod failed, if it did, whether or not somebody waited for it then. Nothing is taken for read.
-async fn failed_before(caller: &Caller, pod: &str) -> Option<String> {
-    let reading = Reading { caller, pod, reader: None, peek: true };
-    let answer = reading.call(None).await.ok()?;
-    Some(Told::of(&answer).ok()?.failure()?.to_owned())
+/// How the run of a pod went that has ended, whether or not somebody waited for it then: one that is gone by now cannot
+/// say. Nothing is taken for read.
+async fn look_back(caller: &Caller, pod: &mut WaitedFor) {
+    let reading = Reading { caller, pod: &pod.name, reader: None, peek: true };
+    let answer = reading.call(None).await;
+    match answer.and_then(|answer| Told::of(&answer)) {
+        Ok(told) if told.state != "stopped" => pod.failed = told.failure().map(str::to_owned),
+        Ok(_) | Err(_) => pod.outcome = "stopped".to_owned(),
+    }
 }
 
 /// Within the time of one call.

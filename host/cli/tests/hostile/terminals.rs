@@ -265,8 +265,8 @@ fn variables_steer_no_terminal_by_the_help_or_by_an_error() {
         command.env(variable, POISON).args(words);
         command
     };
-    attack(|| with("POD_TOOLS_BASE_DIR", &["--help"]));
-    attack(|| with("POD_TOOLS_COMPONENT", &["call", "--help"]));
+    attack(|| with("POD_TOOLS_BASE_DIR", &["help", "options"]));
+    attack(|| with("POD_TOOLS_COMPONENT", &["help", "options"]));
     attack(|| with("POD_TOOLS_OP_TIMEOUT", &["call", "ListPods"]));
     let place = Place::new().unwrap();
     let home = |variable: &str, value: &OsStr, words: &[&str]| {

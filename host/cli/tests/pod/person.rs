@@ -178,8 +178,9 @@ fn waiting_ends_by_the_runs_result() {
     place.run(&["send", "x", "go"]).ok();
     let mut waiting = Going::start(&place, &["wait", "x"]);
     place.run(&["stop", "x"]).ok();
+    // It may have been gone before it was waited for.
     let line = waiting.line();
-    assert!(line.starts_with("x: "), "{line}");
+    assert!(line.is_empty() || line.starts_with("x: "), "{line}");
     assert_eq!(waiting.process.wait().unwrap().code(), Some(1));
     assert_eq!(place.run(&["wait", "nobody"]).code, Some(1));
 }
