@@ -1,6 +1,6 @@
 //! `pod-tools`: an agent's pod tools as a sandboxed plugin, from the command line.
 //!
-//! Exit status: 0 done, 1 the tool failed, 2 used wrongly, 130 interrupted. Results go to standard output,
+//! Exit status: 0 done, 1 the tool failed, 2 used wrongly, 3 what was waited for is not over, 130 interrupted. Results go to standard output,
 //! everything else to standard error.
 
 mod alike;
@@ -80,7 +80,7 @@ use tracing_subscriber::util::SubscriberInitExt;
     name = "pod-tools",
     version,
     disable_help_subcommand = true,
-    after_help = "Begin with `pod-tools demo`. Then: `pod-tools pod NAME -- COMMAND` makes a pod of any command, and `pod-tools call ListPods` sees it."
+    after_help = "Begin with `pod-tools demo`. Then: `pod-tools spawn NAME -- COMMAND` makes a pod of any command, and `pod-tools send NAME MESSAGE --wait` talks to it."
 )]
 struct Cli {
     #[command(subcommand)]
