@@ -255,9 +255,9 @@ impl Tokenizer {
             number = match (number, byte) {
                 (Number::Minus, b'0') => Number::Zero,
                 (Number::Minus, b'1'..=b'9') => Number::Integer(None),
-                (Number::Integer(value), b'0'..=b'9') => Number::Integer(value.and_then(|value| {
-                    value.checked_mul(10)?.checked_add(u64::from(byte - b'0'))
-                })),
+                (Number::Integer(value), b'0'..=b'9') => Number::Integer(
+                    value.and_then(|value| value.checked_mul(10)?.checked_add(u64::from(byte - b'0'))),
+                ),
                 (Number::Zero | Number::Integer(_), b'.') => Number::Point,
                 (Number::Point | Number::Fraction, b'0'..=b'9') => Number::Fraction,
                 (Number::Zero | Number::Integer(_) | Number::Fraction, b'e' | b'E') => Number::Exponent,

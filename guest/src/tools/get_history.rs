@@ -26,7 +26,8 @@ pub(super) struct Told {
 pub(super) fn get_history<H: Host>(host: &H, pod: &H::Pod, items: &mut dyn ItemSink) -> Result<Told, Error> {
     let exchange = host.open(pod, Request::GetHistory, None)?;
     // A state that cannot be had is unknown.
-    let mut told = Told { state: host.state(pod).unwrap_or(State::Unknown), failure: None, asked: None, streamed: None };
+    let mut told =
+        Told { state: host.state(pod).unwrap_or(State::Unknown), failure: None, asked: None, streamed: None };
     let mut events = Events::of(host, exchange, Some(items));
     loop {
         match events.next()? {

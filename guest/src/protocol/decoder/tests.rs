@@ -167,7 +167,11 @@ fn how_much_a_run_has_said_is_a_number_that_fits() {
                     found.push(event);
                 }
             }
-            assert_eq!(found, [Event::History(Beside { asked: None, streamed })], "{value} in pieces of {size}");
+            assert_eq!(
+                found,
+                [Event::History(Beside { asked: None, streamed })],
+                "{value} in pieces of {size}"
+            );
         }
     }
 }
