@@ -109,7 +109,7 @@ pub use authority::limits::Limits;
 pub use authority::operation::Operation;
 pub use authority::pod_directory::PodDirectory;
 pub use authority::{Authority, AuthorityBuilder, AuthorityError};
-pub use call::{PodCtx, PodCtxView, PodView, Staged};
+pub use call::{Commit, CommitDone, PodCtx, PodCtxView, PodView, Staged};
 pub use error::{ErrorKind, Reason, Remedy, Setting, ToolError};
 pub use files::mounts::names_of_directory;
 pub use files::state_file::open_with_exposure;

@@ -5,7 +5,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use serde::{Deserialize, Serialize};
 
 use crate::refusal::Refusal;
-use crate::signed::{sha256, sign, verify};
+use crate::signed::{sha256, sign, text_of, verify};
 
 const WORD: &str = "request";
 
@@ -25,6 +25,8 @@ pub struct Request {
     pub input_sha256: String,
     /// When it is too late, in milliseconds since 1970.
     pub deadline: u64,
+    /// How long it may run, in milliseconds. By the deadline alone, a clock that is ahead would leave it no time.
+    pub time: u64,
     /// What tells this request from all others of its caller.
     pub nonce: String,
 }
@@ -35,6 +37,8 @@ pub struct Expected<'a> {
     pub node: &'a str,
     /// This run of it.
     pub instance: &'a str,
+    /// The caller that the subject names: the one whose place at the server it came from.
+    pub caller: &'a str,
     /// The tool that the subject names.
     pub tool: &'a str,
     /// Whether a public key is that of a caller with grants here.
@@ -82,11 +86,20 @@ impl Request {
     }
 }
 
+/// The digest that an answer to this envelope names, whether or not it is one that is accepted: so that a refusal can be
+/// told from an answer to something else.
+pub fn digest_of(envelope: &str) -> Option<String> {
+    text_of(envelope).map(|text| sha256(text.as_bytes()))
+}
+
 /// Verifies an envelope and the input that came with it.
 pub fn open(envelope: &str, input: &[u8], expected: &Expected<'_>) -> Result<Verified, Refusal> {
     let (request, digest) = verify(WORD, envelope, |request: &Request| request.caller.clone())?;
     if !(expected.known)(&request.caller) {
         return Err(Refusal::UnknownCaller { key: request.caller });
+    }
+    if request.caller != expected.caller {
+        return Err(Refusal::OtherCaller);
     }
     if request.node != expected.node {
         return Err(Refusal::OtherNode { asked: request.node, here: expected.node.to_owned() });

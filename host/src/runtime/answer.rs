@@ -82,6 +82,22 @@ impl Answer {
         Self { output, staged }
     }
 
+    /// An answer that was given elsewhere, with what is to be told there once it is delivered.
+    ///
+    /// # Errors
+    ///
+    /// Fails where it is not what a tool may answer within these limits.
+    pub fn given_elsewhere(
+        summary: String,
+        content: Option<String>,
+        data: String,
+        staged: Staged,
+        authority: &Authority,
+    ) -> Result<Self, ToolError> {
+        let wit = wit::Output { summary, content, data };
+        Ok(Self { output: Output::new(wit, String::new(), authority)?, staged })
+    }
+
     /// The answer itself.
     pub fn output(&self) -> &Output {
         &self.output
