@@ -108,6 +108,7 @@ pub use authority::ledger::{Decision, Ledger, RecordedRequest};
 pub use authority::limits::Limits;
 pub use authority::operation::Operation;
 pub use authority::pod_directory::PodDirectory;
+pub use authority::pod_events::PodEvents;
 pub use authority::{Authority, AuthorityBuilder, AuthorityError};
 pub use call::{Commit, CommitDone, PodCtx, PodCtxView, PodView, Staged};
 pub use error::{ErrorKind, Reason, Remedy, Setting, ToolError};

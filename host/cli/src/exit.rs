@@ -6,3 +6,5 @@ pub const INTERRUPTED: u8 = 130;
 pub const TERMINATED: u8 = 143;
 /// The same of SIGHUP.
 pub const HUNG_UP: u8 = 129;
+/// What was waited for is not over.
+pub const NOT_OVER: u8 = 3;

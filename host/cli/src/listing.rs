@@ -14,7 +14,7 @@ pub struct Listing {
 }
 
 /// One of them.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub struct ListedPod {
     pub name: String,
     pub state: String,
@@ -24,13 +24,13 @@ pub struct ListedPod {
     pub scope: Vec<ListedRule>,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub struct ListedFence {
     pub held: String,
     pub missing: Vec<String>,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub struct ListedRule {
     pub permission: String,
     pub target: String,

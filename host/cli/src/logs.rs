@@ -112,7 +112,11 @@ impl Changes {
     fn of(directory: &PodDirectory) -> anyhow::Result<Changes> {
         let (changed, any) = mpsc::channel(1);
         let cannot = |error: notify::Error| anyhow!("cannot follow the log: {}", inotify::explained(&error));
-        let mut watcher = notify::recommended_watcher(move |_| {
+        let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+            // Reading it is no change: it would be read for ever. An error may be that events were lost.
+            if event.is_ok_and(|event| event.kind.is_access()) {
+                return;
+            }
             // One word is enough for all that has not been looked at.
             let _ = changed.try_send(());
         })

@@ -1,6 +1,6 @@
 //! `pod-tools`: an agent's pod tools as a sandboxed plugin, from the command line.
 //!
-//! Exit status: 0 done, 1 the tool failed, 2 used wrongly, 130 interrupted. Results go to standard output,
+//! Exit status: 0 done, 1 the tool failed, 2 used wrongly, 3 what was waited for is not over, 130 interrupted. Results go to standard output,
 //! everything else to standard error.
 
 mod alike;
@@ -37,19 +37,26 @@ mod nearest;
 mod newcomers;
 mod operator_log;
 mod options;
+mod painted;
 mod places;
 mod pod;
 mod pod_files;
+mod read;
+mod reader;
+mod screen;
 mod secret_file;
+mod send;
 mod spawn;
 mod stdin;
 mod stdout;
 mod stop;
 mod streams;
+mod table;
 mod token;
 mod tool_arguments;
 mod tools;
 mod units;
+mod wait;
 
 use std::ffi::OsString;
 use std::io;
@@ -73,7 +80,7 @@ use tracing_subscriber::util::SubscriberInitExt;
     name = "pod-tools",
     version,
     disable_help_subcommand = true,
-    after_help = "Begin with `pod-tools demo`. Then: `pod-tools pod NAME -- COMMAND` makes a pod of any command, and `pod-tools call ListPods` sees it."
+    after_help = "Begin with `pod-tools demo`. Then: `pod-tools spawn NAME -- COMMAND` makes a pod of any command, and `pod-tools send NAME MESSAGE --wait` talks to it."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -100,6 +107,9 @@ enum Command {
     Pod(pod::PodArgs),
     Spawn(spawn::SpawnArgs),
     Ls(ls::LsArgs),
+    Send(send::SendArgs),
+    Read(read::ReadArgs),
+    Wait(wait::WaitArgs),
     Logs(logs::LogsArgs),
     Stop(stop::StopArgs),
     Answer(answer::AnswerArgs),
@@ -162,9 +172,14 @@ fn main() -> ExitCode {
 /// woken for nothing. What waits for a lock or a disk has threads of its own in either case.
 fn runtime(command: &Command) -> tokio::runtime::Builder {
     match command {
-        Command::Call(_) | Command::Spawn(_) | Command::Ls(_) | Command::Logs(_) | Command::Stop(_) => {
-            tokio::runtime::Builder::new_current_thread()
-        }
+        Command::Call(_)
+        | Command::Spawn(_)
+        | Command::Ls(_)
+        | Command::Send(_)
+        | Command::Read(_)
+        | Command::Wait(_)
+        | Command::Logs(_)
+        | Command::Stop(_) => tokio::runtime::Builder::new_current_thread(),
         Command::Mcp(args) if args.is_on_pipes() => tokio::runtime::Builder::new_current_thread(),
         _ => tokio::runtime::Builder::new_multi_thread(),
     }
@@ -215,6 +230,7 @@ fn is_wrong_use(error: &anyhow::Error) -> bool {
         || error.is::<pod::AgentFault>()
         || error.is::<pod::NoTable>()
         || error.is::<answer::NoAnswer>()
+        || error.is::<send::NoMessage>()
         || error.is::<help::NoTopic>()
         || error.is::<tool_arguments::ArgumentFault>()
 }
@@ -236,6 +252,9 @@ async fn run(cli: Cli, of_pod: Vec<OsString>) -> anyhow::Result<ExitCode> {
         Command::Pod(args) => at(cli.host, async |host| pod::run(args, host).await).await,
         Command::Spawn(args) => at(cli.host, async |host| spawn::run(args, host, of_pod).await).await,
         Command::Ls(args) => at(cli.host, async |host| ls::run(args, host).await).await,
+        Command::Send(args) => at(cli.host, async |host| send::run(args, host).await).await,
+        Command::Read(args) => at(cli.host, async |host| read::run(args, host).await).await,
+        Command::Wait(args) => at(cli.host, async |host| wait::run(args, host).await).await,
         Command::Logs(args) => at(cli.host, async |host| logs::run(args, host).await).await,
         Command::Stop(args) => at(cli.host, async |host| stop::run(args, host).await).await,
         Command::Answer(args) => at(cli.host, async |host| answer::run(args, host).await).await,

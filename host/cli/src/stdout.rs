@@ -5,6 +5,7 @@ use std::io;
 use pod_tools_host::ToolError;
 use tokio::sync::oneshot;
 
+use crate::painted::Painted;
 use crate::streams::{Form, write_now, write_out};
 
 /// Writes a text for people to standard output: then, and not before, the reader has it.
@@ -15,6 +16,11 @@ pub async fn print(text: String) -> io::Result<()> {
 /// The same for a JSON document, or for lines of them.
 pub async fn print_json(json: String) -> io::Result<()> {
     print_as(json, Form::Json).await
+}
+
+/// The same for what was drawn.
+pub async fn print_painted(painted: Painted) -> io::Result<()> {
+    print_as(painted.into_text(), Form::Painted).await
 }
 
 /// Here and now as far as it goes without waiting; the rest on a thread of its own, which the end of the process does

@@ -28,6 +28,10 @@ pub struct StopArgs {
     #[arg(long, conflicts_with = "names")]
     all: bool,
 
+    /// And the pods that they have spawned, and theirs, deepest first
+    #[arg(short, long, conflicts_with = "all")]
+    descendants: bool,
+
     /// Do not ask
     #[arg(short, long)]
     yes: bool,
@@ -61,7 +65,11 @@ async fn stop(args: StopArgs, host: &HostOptions) -> anyhow::Result<ExitCode> {
     }
     let mut all_stopped = true;
     for name in &names {
-        let input = json!({"name": name}).to_string();
+        let mut input = json!({"name": name});
+        if args.descendants {
+            input["descendants"] = true.into();
+        }
+        let input = input.to_string();
         let call = ToolCall { name: "StopPod", input: &input, reader: None, peek: false };
         match caller.call(&call, admitted()).await {
             Ok(answer) => {

@@ -89,6 +89,8 @@ pub enum Form {
     Text,
     /// For programs: it stays the same JSON.
     Json,
+    /// What was drawn: it is escaped already, and its colours are its own.
+    Painted,
 }
 
 /// Writes to standard output, and waits until all of it is written. The first `begun` bytes are already, by
@@ -102,7 +104,8 @@ pub fn write_out(text: &str, form: Form, begun: usize) -> io::Result<()> {
         return Err(io::Error::new(ErrorKind::NotConnected, "cannot write to standard output: it is closed"));
     }
     let shown = match form {
-        _ if !stdout_is_terminal() => text.into(),
+        Form::Painted => text.into(),
+        _ if !output_is_terminal() => text.into(),
         Form::Text => escaped::text(text),
         Form::Json => escaped::json(text),
     };
@@ -112,7 +115,7 @@ pub fn write_out(text: &str, form: Form, begun: usize) -> io::Result<()> {
 /// Writes to standard output what it takes without waiting, if it is a pipe or a socket, and says how many bytes: none
 /// where there is any doubt or error, which is for [`write_out`] to find.
 pub fn write_now(text: &str) -> usize {
-    if stdout_is_closed() || stdout_is_terminal() {
+    if stdout_is_closed() || output_is_terminal() {
         return 0;
     }
     let written = without_waiting::write(io::stdout(), &[IoSlice::new(text.as_bytes())]);
@@ -129,7 +132,8 @@ pub fn read_now(stream: impl AsFd, buffer: &mut [u8]) -> io::Result<usize> {
     Ok(without_waiting::read(stream, &mut [IoSliceMut::new(buffer)])?)
 }
 
-fn stdout_is_terminal() -> bool {
+/// Whether standard output is a terminal.
+pub fn output_is_terminal() -> bool {
     static IS_TERMINAL: OnceLock<bool> = OnceLock::new();
     *IS_TERMINAL.get_or_init(|| io::stdout().is_terminal())
 }

@@ -14,6 +14,7 @@ mod listed_names;
 pub(crate) mod operation;
 mod pattern;
 pub(crate) mod pod_directory;
+pub(crate) mod pod_events;
 pub(crate) mod visible;
 
 use std::path::{Path, PathBuf};

@@ -1,6 +1,6 @@
 //! `pod-tools call`: one tool call, or a batch of them.
 
-mod answer_line;
+pub mod answer_line;
 mod batch;
 
 use std::io::Read;

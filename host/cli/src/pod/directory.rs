@@ -25,6 +25,7 @@ use serde::Serialize;
 
 use super::fence::Held;
 use super::name::PodName;
+use super::protocol::OURS;
 
 /// The longest path that a socket's address can hold, in bytes.
 const MAX_SOCKET_PATH: usize = 107;
@@ -225,9 +226,10 @@ impl OwnDirectory {
             state: State,
             holder: &'a Holder,
             fence: &'a Held,
+            methods: [&'a str; 2],
         }
         let (pod_name, session_id, holder) = (self.name.as_str(), &self.session_id, &self.holder);
-        let status = Status { pod_name, session_id, state, holder, fence: &self.held };
+        let status = Status { pod_name, session_id, state, holder, fence: &self.held, methods: OURS };
         serde_json::to_vec(&status).expect("a status holds only strings")
     }
 

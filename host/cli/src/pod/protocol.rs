@@ -26,7 +26,12 @@ pub enum Method {
         id: String,
         option: Choice,
     },
+    /// What the run that goes on has said so far. A method of ours, too.
+    Watch,
 }
+
+/// Of the methods, those that pods of other makes do not know: what `status.json` says.
+pub const OURS: [&str; 2] = ["answer", "watch"];
 
 /// An answer to what an agent asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,6 +101,13 @@ pub enum Event<'a> {
     Answered {
         id: &'a str,
         option: Choice,
+    },
+    /// What the run that goes on has said so far, the end of it, and how many bytes it was; of no run where none goes on.
+    /// An event of ours.
+    Watching {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        text: Option<&'a str>,
+        bytes: usize,
     },
     Notification {
         level: Level,

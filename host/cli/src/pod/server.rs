@@ -42,6 +42,8 @@ const MAX_CLIENTS: usize = 256;
 const MAY_SPEAK: Duration = Duration::from_millis(50);
 /// Descriptors that clients leave to the pod itself: for its files, and for the streams of its command.
 const RESERVED_DESCRIPTORS: usize = 32;
+/// How much of the end of what a run has said so far is told to who asks for it, in bytes.
+const MAX_SO_FAR: usize = 128 << 10;
 /// How many bytes of lines may be held for clients beside two histories. Beyond that the client goes for whom most waits.
 const MAX_HELD: usize = 256 << 20;
 
@@ -218,9 +220,20 @@ impl<'a> PodServer<'a> {
                 let line = self.history.line();
                 self.send(from, line);
             }
+            FromClient::Method(Method::Watch) => self.tell_so_far(from),
             FromClient::Invalid(reason) => self.refuse(from, &reason),
             FromClient::Gone => drop(self.clients.remove(&from)),
         }
+    }
+
+    /// For who comes in the middle of a run: all that is said from here on it is told as it comes.
+    fn tell_so_far(&mut self, to: ClientId) {
+        let said = self.run.as_ref().map(|run| text(&run.items));
+        let bytes = said.as_ref().map_or(0, String::len);
+        let from = bytes.saturating_sub(MAX_SO_FAR);
+        let end = said.as_ref().map(|said| &said[said.ceil_char_boundary(from)..]);
+        let line = Event::Watching { text: end, bytes }.encode();
+        self.send(to, OutLine::streamed(line));
     }
 
     fn start_run(&mut self, input: String) {

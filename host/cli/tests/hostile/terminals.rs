@@ -227,7 +227,13 @@ fn a_pods_text_name_and_scope_steer_no_terminal() {
     for more in [&["--json", "--peek"][..], &["--peek"]] {
         attack(|| at(&place, [&["call", "ReadPodOutput", r#"{"name":"child"}"#], more].concat()));
         attack(|| at(&place, [&["call", "ListPods", "{}"], more].concat()));
+        attack(|| at(&place, [&["read", "child"], more].concat()));
     }
+    attack(|| at(&place, ["ls"]));
+    attack(|| at(&place, ["ls", "--json"]));
+    attack(|| at(&place, ["send", POISON, "x"]));
+    attack(|| at(&place, ["read", POISON]));
+    attack(|| at(&place, ["wait", POISON]));
 }
 
 #[test]

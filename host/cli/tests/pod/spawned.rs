@@ -29,14 +29,23 @@ fn a_pod_is_spawned_sent_its_first_message_listed_and_stopped() {
     let mut client = Client::of(&place.dir("x"));
     eventually("the turn is over", || history(&mut client)["items"].as_array().unwrap().len() == 2);
     assert_eq!(history(&mut client)["items"][1], answer("hello\n", "completed"));
-    let listed = place.list();
+    let mut listed = place.list();
+    assert!(listed[0].as_object_mut().unwrap().remove("idle_seconds").unwrap().is_u64());
     let scope = json!([{"permission": "write", "target": work, "recursive": true}]);
     assert_eq!(
         listed,
-        [json!({"name": "x", "state": "idle", "fence": {"held": "off", "missing": []}, "scope": scope})]
+        [json!({
+            "name": "x", "state": "idle", "fence": {"held": "off", "missing": []}, "scope": scope, "unread_lines": 1,
+        })]
     );
     let table = place.run(&["ls"]).ok();
-    assert_eq!(table, format!("NAME  STATE  FENCE  SCOPE\nx     idle   no     {rule}\n"));
+    let cells: Vec<&str> = table.split_whitespace().collect();
+    assert_eq!(
+        cells[..9],
+        ["NAME", "STATE", "FENCE", "IDLE", "UNREAD", "SCOPE", "x", "idle", "no"],
+        "{table}"
+    );
+    assert_eq!(cells[10..], ["1", &*rule], "{table}");
 
     assert!(place.run(&["stop", "x"]).ok().starts_with("stopped pod `x`"));
     assert_eq!(place.world.traces("x"), Vec::<String>::new());
