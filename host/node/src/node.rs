@@ -22,7 +22,8 @@ use crate::connection::{Connection, now};
 use crate::identity::Identity;
 use crate::name::NodeName;
 use crate::nonces::Seen;
-use crate::places::{Admitted, Busy, CallerLimits, Outcome, Places};
+pub use crate::places::CallerLimits;
+use crate::places::{Admitted, Busy, Outcome, Places};
 use crate::refusal::Refusal;
 use crate::request::{self, Expected, Request, Verified};
 use crate::subject;
@@ -243,7 +244,7 @@ impl<T: Tools> Node<T> {
             instance: &self.instance,
             caller,
             tool,
-            known: &|_| known.is_some(),
+            known: known.is_some(),
             now: now(),
             skew,
             longest,

@@ -56,6 +56,18 @@ struct Shared {
     instances: Mutex<BTreeMap<NodeName, String>>,
 }
 
+/// What is asked of a node.
+struct Asked<'a> {
+    tool: &'a str,
+    input: &'a str,
+    reader: Option<String>,
+    peek: bool,
+    /// How long it may take there.
+    time: Duration,
+    /// The most bytes that its answer may have.
+    most: usize,
+}
+
 /// What a request came to.
 struct Answered {
     read: Read,
@@ -91,7 +103,15 @@ impl Remote {
     ) -> Result<Answer, ToolError> {
         let limits = authority.limits();
         let most = limits.transfer.saturating_mul(2).saturating_add(4 * limits.data);
-        let answered = self.ask(node, tool, input, limits.call_time, most).await?;
+        let asked = Asked {
+            tool,
+            input,
+            reader: authority.reader().map(|reader| reader.as_str().to_owned()),
+            peek: authority.peeks(),
+            time: limits.call_time,
+            most,
+        };
+        let answered = self.ask(node, &asked).await?;
         let Answered { read, bytes, nonce } = answered;
         let staged = if read.staged {
             let (remote, node) = (self.clone(), node.clone());
@@ -110,7 +130,8 @@ impl Remote {
 
     /// Tells a node that its answer was delivered.
     async fn delivered(&self, node: &NodeName, nonce: &str) -> Result<(), ToolError> {
-        let told = self.ask(node, DELIVERED, nonce, DELIVERY, WORTH_A_WORD).await;
+        let (tool, input, time, most) = (DELIVERED, nonce, DELIVERY, WORTH_A_WORD);
+        let told = self.ask(node, &Asked { tool, input, reader: None, peek: false, time, most }).await;
         told.and_then(|answered| answered.read.delivery()).map_err(|error| {
             let message = format!("node `{node}` could not be told that its text was delivered: {}", error.message);
             ToolError::new(error.kind, error.reason, message)
@@ -121,11 +142,9 @@ impl Remote {
     async fn ask(
         &self,
         node: &NodeName,
-        tool: &str,
-        input: &str,
-        time: Duration,
-        most: usize,
+        asked: &Asked<'_>,
     ) -> Result<Answered, ToolError> {
+        let Asked { tool, input, .. } = *asked;
         let Some(key) = self.0.nodes.get(node) else {
             let message = format!("there is no node `{node}` among those that are known here; add it with its key");
             return Err(ToolError::new(ErrorKind::InvalidArgument, Reason::UnknownPod, message));
@@ -142,11 +161,11 @@ impl Remote {
             );
             return Err(ToolError::new(ErrorKind::Limit, None, message));
         }
-        let until = Instant::now() + time + GRACE;
+        let until = Instant::now() + asked.time + GRACE;
         let mut sent_before = false;
         for _ in 0..RUNS {
             let instance = self.0.instance(node);
-            let mut asking = Asking::begin(self, node, key, tool, input, &instance, (time, until, most)).await?;
+            let mut asking = Asking::begin(self, (node, key, &instance), asked, until).await?;
             let bytes = asking.answer(&mut sent_before).await?;
             let read = Read::parse(&bytes)?;
             let Some(instance) = &read.instance else {
@@ -195,13 +214,11 @@ struct Asking<'a> {
 impl<'a> Asking<'a> {
     async fn begin(
         remote: &'a Remote,
-        node: &'a NodeName,
-        key: &str,
-        tool: &str,
-        input: &str,
-        instance: &str,
-        (time, until, most): (Duration, Instant, usize),
+        (node, key, instance): (&'a NodeName, &str, &str),
+        asked: &Asked<'_>,
+        until: Instant,
     ) -> Result<Self, ToolError> {
+        let Asked { tool, input, time, most, .. } = *asked;
         let shared = &*remote.0;
         let nonce = request::nonce();
         let nonce = nonce.ok_or_else(|| failed(None, "the system has no randomness to give".to_owned()))?;
@@ -211,6 +228,8 @@ impl<'a> Asking<'a> {
             node: node.to_string(),
             instance: instance.to_owned(),
             tool: tool.to_owned(),
+            reader: asked.reader.clone(),
+            peek: asked.peek,
             input_sha256: String::new(),
             deadline: now().saturating_add(left.unwrap_or(u64::MAX)),
             time: u64::try_from(time.as_millis()).unwrap_or(u64::MAX),

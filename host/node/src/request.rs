@@ -21,6 +21,12 @@ pub struct Request {
     pub instance: String,
     /// The tool's name.
     pub tool: String,
+    /// Which of the caller's readers reads, where he has several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reader: Option<String>,
+    /// No read cursor moves.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub peek: bool,
     /// SHA-256 of the input, in hexadecimal digits. [`Request::seal`] sets it.
     pub input_sha256: String,
     /// When it is too late, in milliseconds since 1970.
@@ -39,10 +45,10 @@ pub struct Expected<'a> {
     pub instance: &'a str,
     /// The caller that the subject names: the one whose place at the server it came from.
     pub caller: &'a str,
+    /// Whether that is one with grants here.
+    pub known: bool,
     /// The tool that the subject names.
     pub tool: &'a str,
-    /// Whether a public key is that of a caller with grants here.
-    pub known: &'a dyn Fn(&str) -> bool,
     /// The time, in milliseconds since 1970.
     pub now: u64,
     /// By how much clocks may differ, in milliseconds.
@@ -95,7 +101,7 @@ pub fn digest_of(envelope: &str) -> Option<String> {
 /// Verifies an envelope and the input that came with it.
 pub fn open(envelope: &str, input: &[u8], expected: &Expected<'_>) -> Result<Verified, Refusal> {
     let (request, digest) = verify(WORD, envelope, |request: &Request| request.caller.clone())?;
-    if !(expected.known)(&request.caller) {
+    if !expected.known {
         return Err(Refusal::UnknownCaller { key: request.caller });
     }
     if request.caller != expected.caller {

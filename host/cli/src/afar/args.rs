@@ -1,0 +1,55 @@
+//! The options that say where other machines are, and who asks there.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, ensure};
+use pod_tools_node::connection::Connection;
+use pod_tools_node::identity::Identity;
+
+use crate::secret_file;
+
+/// Of a file of credentials, which holds a token of the server's beside the seed.
+const MAX_BYTES: u64 = 64 << 10;
+
+/// As they are given.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Pods of other machines")]
+pub struct AfarArgs {
+    /// The NATS server through which pods of other machines are reached, as `NAME@NODE`; several with commas between
+    #[arg(long, global = true, env = "POD_TOOLS_NATS", value_name = "URL")]
+    pub nats: Option<String>,
+
+    /// Who asks there: a file with the seed of an nkey (`SU…`), or one of NATS's .creds. It must be yours alone to read;
+    /// `pod-tools node --new-key FILE` makes one
+    #[arg(long, global = true, env = "POD_TOOLS_CREDS", value_name = "FILE", hide_short_help = true)]
+    pub creds: Option<PathBuf>,
+
+    /// The machines, each with its name and key (TOML): whose answers are believed
+    #[arg(long, global = true, env = "POD_TOOLS_NODES", value_name = "FILE", hide_short_help = true)]
+    pub nodes: Option<PathBuf>,
+}
+
+impl AfarArgs {
+    /// Connects as whom the options say.
+    pub async fn connect(&self) -> anyhow::Result<(Connection, Identity)> {
+        let url = self.nats.as_deref().context("there is no server; name one with --nats URL")?;
+        let identity = identity(self.creds.as_deref())?;
+        Ok((Connection::open(url, &identity).await?, identity))
+    }
+
+    /// The file of nodes that they name.
+    pub fn nodes_file(&self) -> anyhow::Result<&Path> {
+        let nodes = self.nodes.as_deref();
+        nodes.context("which machines there are is in no file; name one with --nodes FILE")
+    }
+}
+
+/// Whoever is in that file.
+fn identity(creds: Option<&Path>) -> anyhow::Result<Identity> {
+    let path = creds.context("there is no key to ask with; name its file with --creds FILE")?;
+    let bytes = secret_file::read(path, "file of credentials", MAX_BYTES)?;
+    let shown = path.display();
+    let text = String::from_utf8(bytes).with_context(|| format!("the file of credentials {shown}"))?;
+    ensure!(!text.trim().is_empty(), "the file of credentials {shown} is empty");
+    Identity::parse(&text).with_context(|| format!("the file of credentials {shown}"))
+}
