@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_nats::{Client, Event};
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 use crate::identity::Identity;
 
@@ -71,6 +72,9 @@ impl Connection {
             }
             failed(why)
         })?;
+        // That the connection was made is told by another task: what is told later is that it was made again.
+        let mut made = state.made.subscribe();
+        let _ = timeout(CONNECTING, made.wait_for(|made| *made > 0)).await;
         Ok(Self { client, state })
     }
 
@@ -87,7 +91,7 @@ impl Connection {
 
     /// Sends what is on its way, and listens no more.
     pub async fn close(&self) {
-        let _ = tokio::time::timeout(CONNECTING, self.client.drain()).await;
+        let _ = timeout(CONNECTING, self.client.drain()).await;
     }
 }
 

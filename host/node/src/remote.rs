@@ -101,6 +101,22 @@ impl Remote {
         tool: &str,
         input: &str,
     ) -> Result<Answer, ToolError> {
+        self.call_within(authority, node, tool, input, authority.limits().call_time).await
+    }
+
+    /// The same, for at most so long.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`call`](Self::call).
+    pub async fn call_within(
+        &self,
+        authority: &Authority,
+        node: &NodeName,
+        tool: &str,
+        input: &str,
+        time: Duration,
+    ) -> Result<Answer, ToolError> {
         let limits = authority.limits();
         let most = limits.transfer.saturating_mul(2).saturating_add(4 * limits.data);
         let asked = Asked {
@@ -108,7 +124,7 @@ impl Remote {
             input,
             reader: authority.reader().map(|reader| reader.as_str().to_owned()),
             peek: authority.peeks(),
-            time: limits.call_time,
+            time,
             most,
         };
         let answered = self.ask(node, &asked).await?;
@@ -161,7 +177,7 @@ impl Remote {
             );
             return Err(ToolError::new(ErrorKind::Limit, None, message));
         }
-        let until = Instant::now() + asked.time + GRACE;
+        let until = Instant::now() + asked.time + GRACE.min(asked.time / 2);
         let mut sent_before = false;
         for _ in 0..RUNS {
             let instance = self.0.instance(node);

@@ -102,8 +102,10 @@ impl Afar {
     async fn list(&self, tools: &PodTools, authority: &Authority, input: &str) -> Result<Answer, ToolError> {
         let far = async {
             let remote = self.remote().await?;
+            // A machine that is there and silent holds up the others' no longer than a pod would.
+            let time = authority.limits().operation_time;
             let asked = remote.nodes().map(async |node| {
-                let answered = remote.call(authority, node, "ListPods", "").await;
+                let answered = remote.call_within(authority, node, "ListPods", "", time).await;
                 (node.clone(), answered)
             });
             Ok::<_, ToolError>(join_all(asked).await)
