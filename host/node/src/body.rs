@@ -86,7 +86,8 @@ impl Read {
         match (self.ok, self.err) {
             (Some(ok), None) => {
                 let ReadOutput { summary, content, data } = ok;
-                Answer::given_elsewhere(summary, content, String::from(Box::<str>::from(data)), staged, authority)
+                let data = String::from(Box::<str>::from(data));
+                Answer::given_elsewhere((summary, content, data), 1, staged, authority)
             }
             (None, Some(error)) => Err(error.into()),
             _ => {

@@ -95,7 +95,8 @@ impl Afar {
         for pod in pods {
             summary = summary.replacen(&format!("`{pod}`"), &format!("`{pod}@{node}`"), 1);
         }
-        Answer::given_elsewhere(summary, output.content, output.data.get().to_owned(), staged, authority)
+        let data = output.data.get().to_owned();
+        Answer::given_elsewhere((summary, output.content, data), 1, staged, authority)
     }
 
     /// The pods here, and those of all nodes, which are asked at once.
@@ -116,13 +117,11 @@ impl Afar {
             Ok(far) => (far, None),
             Err(error) => (Vec::new(), Some(error)),
         };
-        let mut parts = Vec::new();
-        for (node, answered) in far {
-            parts.push(match answered {
-                Ok(answer) => Part::of(node, answer.output(), authority)?,
-                Err(error) => Part::missing(node, error),
-            });
-        }
+        let parts = far.into_iter().map(|(node, answered)| match answered {
+            Ok(answer) => Part::of(node, answer.output(), authority),
+            Err(error) => Part::missing(node, error),
+        });
+        let parts = parts.collect();
         let (output, staged) = here.into_parts();
         listing::joined(&output, staged, parts, why.as_ref(), authority)
     }

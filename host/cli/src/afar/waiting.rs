@@ -78,10 +78,9 @@ pub async fn wait(
             pods.push(pod);
         }
         for line in output.content.as_deref().unwrap_or_default().lines() {
-            lines.push(match line.split_once(" [") {
-                Some((shown, rest)) => format!("{shown}{suffix} [{rest}"),
-                None => line.to_owned(),
-            });
+            // A node tells of its own pods alone.
+            let (shown, rest) = line.split_once(" [").unwrap_or((line, "?]"));
+            lines.push(format!("{shown}{suffix} [{rest}"));
         }
         // Others are waited for no longer: their calls are dropped here, and end on their nodes by their time.
         if is_done && !for_all {
@@ -99,5 +98,6 @@ pub async fn wait(
         summary.push_str("; others are not told of");
     }
     let data = json!({ "outcome": if is_enough { "done" } else { "time-up" }, "pods": pods });
-    Answer::given_elsewhere(summary, Some(lines.join("\n")), data.to_string(), together(staged), authority)
+    let answer = (summary, Some(lines.join("\n")), data.to_string());
+    Answer::given_elsewhere(answer, all, together(staged), authority)
 }
