@@ -94,7 +94,9 @@ pub struct NodeOptions {
 #[non_exhaustive]
 pub enum NodeError {
     /// There is one of that name.
-    #[error("there is a node `{name}` at this server already, with the key {key}; give this one another name")]
+    #[error(
+        "there is a node `{name}` at this server already, with the key {key}; give this one another name"
+    )]
     NameTaken {
         /// The name.
         name: NodeName,
@@ -137,7 +139,8 @@ pub async fn serve<T: Tools>(
     // Whoever was there first has the smaller one.
     let instance = format!("{:014}-{}", now(), request::nonce().ok_or(NodeError::NoRandomness)?);
     let key = identity.public_key();
-    let claim = Claim { name: options.name.clone(), own: format!("{instance} {key}"), client: client.clone() };
+    let claim =
+        Claim { name: options.name.clone(), own: format!("{instance} {key}"), client: client.clone() };
     claim.is_free().await?;
     let claims = client.subscribe(subject::of_claim(&options.name)).await;
     let mut claims = claims.map_err(|error| server(error.into()))?;
@@ -384,4 +387,3 @@ impl<T: Tools> Node<T> {
         }
     }
 }
-

@@ -96,7 +96,10 @@ impl Place {
         inner.tokens -= 1.0;
         let most = if is_delivery { limits.calls.saturating_mul(2) } else { limits.calls };
         if inner.running >= most {
-            return Err(Busy(format!("the caller has {} calls running, the most there may be", limits.calls)));
+            return Err(Busy(format!(
+                "the caller has {} calls running, the most there may be",
+                limits.calls
+            )));
         }
         if self.held.load(Ordering::Relaxed).saturating_add(bytes) > limits.bytes {
             return Err(Busy(format!(

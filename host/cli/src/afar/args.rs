@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use pod_tools_node::connection::Connection;
 use pod_tools_node::identity::Identity;
 
@@ -33,8 +33,18 @@ impl AfarArgs {
     /// Connects as whom the options say.
     pub async fn connect(&self) -> anyhow::Result<(Connection, Identity)> {
         let url = self.nats.as_deref().context("there is no server; name one with --nats URL")?;
-        let identity = identity(self.creds.as_deref())?;
+        let identity = self.identity()?;
         Ok((Connection::open(url, &identity).await?, identity))
+    }
+
+    /// Whoever is in the file of credentials.
+    pub fn identity(&self) -> anyhow::Result<Identity> {
+        let path =
+            self.creds.as_deref().context("there is no key to ask with; name its file with --creds FILE")?;
+        let bytes = secret_file::read(path, "file of credentials", MAX_BYTES)?;
+        let shown = path.display();
+        let text = String::from_utf8(bytes).with_context(|| format!("the file of credentials {shown}"))?;
+        Identity::parse(&text).with_context(|| format!("the file of credentials {shown}"))
     }
 
     /// The file of nodes that they name.
@@ -42,14 +52,4 @@ impl AfarArgs {
         let nodes = self.nodes.as_deref();
         nodes.context("which machines there are is in no file; name one with --nodes FILE")
     }
-}
-
-/// Whoever is in that file.
-fn identity(creds: Option<&Path>) -> anyhow::Result<Identity> {
-    let path = creds.context("there is no key to ask with; name its file with --creds FILE")?;
-    let bytes = secret_file::read(path, "file of credentials", MAX_BYTES)?;
-    let shown = path.display();
-    let text = String::from_utf8(bytes).with_context(|| format!("the file of credentials {shown}"))?;
-    ensure!(!text.trim().is_empty(), "the file of credentials {shown} is empty");
-    Identity::parse(&text).with_context(|| format!("the file of credentials {shown}"))
 }

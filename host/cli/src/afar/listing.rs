@@ -23,7 +23,10 @@ impl Part {
             Ok(data) => data,
             Err(error) => {
                 let message = format!("its listing is not understood: {error}");
-                return Self::missing(node, ToolError::new(ErrorKind::ExecutionFailed, Reason::Protocol, message));
+                return Self::missing(
+                    node,
+                    ToolError::new(ErrorKind::ExecutionFailed, Reason::Protocol, message),
+                );
             }
         };
         let mut listed = Vec::new();
@@ -62,7 +65,8 @@ pub fn joined(
 ) -> Result<Answer, ToolError> {
     let mut data: Map<String, Value> = serde_json::from_str(here.data.get())
         .map_err(|error| ToolError::new(ErrorKind::Internal, None, format!("the listing: {error}")))?;
-    let mut lines: Vec<String> = here.content.iter().flat_map(|content| content.lines()).map(str::to_owned).collect();
+    let mut lines: Vec<String> =
+        here.content.iter().flat_map(|content| content.lines()).map(str::to_owned).collect();
     let (mut silent, mut refused, mut failed) = (Vec::new(), Vec::new(), Vec::new());
     let mut listed = Vec::new();
     let answers = parts.len() + 1;
@@ -97,7 +101,9 @@ pub fn joined(
     }
     if let Some(error) = unreachable {
         summary.push_str(&format!("; {}", error.message));
-        failed.push(json!({ "node": null, "kind": error.kind, "reason": error.reason, "message": error.message }));
+        failed.push(
+            json!({ "node": null, "kind": error.kind, "reason": error.reason, "message": error.message }),
+        );
     }
     data.insert("unanswered".to_owned(), failed.into());
     let content = if lines.is_empty() { None } else { Some(lines.join("\n")) };

@@ -4,7 +4,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use pod_tools_host::{Answer, Authority, ErrorKind, Operation, PodTools, ToolError};
 use serde_json::{Map, Value, json};
 
-use super::{Afar, elsewhere, together};
+use super::machines::{Machines, elsewhere, together};
 
 /// Pods of one machine.
 struct Group {
@@ -15,7 +15,7 @@ struct Group {
 
 /// Waits for the pods that `named` names, which is what `input` says.
 pub async fn wait(
-    afar: &Afar,
+    machines: &Machines,
     tools: &PodTools,
     authority: &Authority,
     named: Map<String, Value>,
@@ -52,7 +52,7 @@ pub async fn wait(
                 let answered = match &group.node {
                     Some(node) => {
                         let names: Vec<&str> = group.names.iter().map(String::as_str).collect();
-                        afar.call_at(authority, node, "WaitForPods", &input, &names).await
+                        machines.call(authority, node, "WaitForPods", &input, &names).await
                     }
                     None => tools.call(authority, "WaitForPods", &input).await,
                 };
@@ -65,7 +65,11 @@ pub async fn wait(
         let (output, of_group) = answered?.into_parts();
         staged.push(of_group);
         let data: Map<String, Value> = serde_json::from_str(output.data.get()).map_err(|error| {
-            ToolError::new(ErrorKind::Internal, None, format!("what WaitForPods answers is not understood: {error}"))
+            ToolError::new(
+                ErrorKind::Internal,
+                None,
+                format!("what WaitForPods answers is not understood: {error}"),
+            )
         })?;
         let is_done = data.get("outcome").and_then(Value::as_str) == Some("done");
         done_all &= is_done;

@@ -34,11 +34,14 @@ fn pods_of_two_machines_are_listed_sent_to_read_waited_for_and_stopped() {
     assert_eq!(again["content"], Value::Null);
     // A reader of the same caller reads for himself, and looking moves nothing.
     for _ in 0..2 {
-        let options = ["call", "ReadPodOutput", r#"{"name":"worker@build-2"}"#, "--json", "--reader", "r", "--peek"];
+        let options =
+            ["call", "ReadPodOutput", r#"{"name":"worker@build-2"}"#, "--json", "--reader", "r", "--peek"];
         let other = run(world.command_through(0, world.port, &options)).ok();
         assert_eq!(other["content"], "to the second\n");
     }
-    let waited = world.call(0, "WaitForPods", r#"{"names":["worker@build-1","worker@build-2","worker"],"for":"all"}"#).ok();
+    let waited = world
+        .call(0, "WaitForPods", r#"{"names":["worker@build-1","worker@build-2","worker"],"for":"all"}"#)
+        .ok();
     assert_eq!(waited["summary"], "3 of 3 pod(s) done");
     world.call(0, "StopPod", r#"{"name":"worker@build-1"}"#).ok();
     assert_eq!(names(&world.call(0, "ListPods", "").ok()), ["worker", "worker@build-2"]);

@@ -72,7 +72,12 @@ fn a_server_that_is_restarted_in_a_call_and_with_a_lower_limit_loses_nothing() {
     let _server = Server::start(port, &["-c", config.to_str().unwrap()]).unwrap();
     pod.open_gate("answer");
     let answer = batch.receive();
-    assert_eq!(answer["ok"]["content"].as_str().map(str::len), Some(text.len() + 1), "{:.300}", answer.to_string());
+    assert_eq!(
+        answer["ok"]["content"].as_str().map(str::len),
+        Some(text.len() + 1),
+        "{:.300}",
+        answer.to_string()
+    );
     let message = "x".repeat(20_000);
     let long = batch.ask("SendToPod", json!({"name": "child@build-1", "message": message}));
     assert_eq!(long["err"]["kind"], "limit");
@@ -97,7 +102,10 @@ fn a_node_that_is_killed_between_message_and_answer_does_not_know_and_does_not_d
     assert_eq!(runs(&pod), 1);
     pod.open_gate("answer");
     // What is asked from here on is asked of the new one.
-    assert_eq!(batch.ask("ListPods", json!({}))["ok"]["summary"], "1 pod(s) known; 1 node did not answer: build-2");
+    assert_eq!(
+        batch.ask("ListPods", json!({}))["ok"]["summary"],
+        "1 pod(s) known; 1 node did not answer: build-2"
+    );
 }
 
 #[test]

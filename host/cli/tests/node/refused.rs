@@ -50,9 +50,27 @@ fn what_is_forged_altered_late_replayed_or_for_another_is_refused_and_nothing_is
         (&stranger.public_key(), SEND, strangers.clone(), "denied", "is not known here"),
         (&alices, SEND, strangers, "denied", "subject of another caller"),
         (&alices, &altered, good.clone(), "denied", "input is not the one that was signed"),
-        (&alices, SEND, made(&|request| request.node = NODES[1].into()), "denied", "request is for node `build-2`"),
-        (&alices, SEND, made(&|request| request.tool = "StopPod".into()), "denied", "request is for tool `StopPod`"),
-        (&alices, SEND, made(&|request| request.deadline -= minutes), "timeout", "clocks may differ by 30000 ms"),
+        (
+            &alices,
+            SEND,
+            made(&|request| request.node = NODES[1].into()),
+            "denied",
+            "request is for node `build-2`",
+        ),
+        (
+            &alices,
+            SEND,
+            made(&|request| request.tool = "StopPod".into()),
+            "denied",
+            "request is for tool `StopPod`",
+        ),
+        (
+            &alices,
+            SEND,
+            made(&|request| request.deadline -= minutes),
+            "timeout",
+            "clocks may differ by 30000 ms",
+        ),
         (&alices, SEND, made(&|request| request.deadline += minutes), "execution-failed", "set the clocks"),
     ];
     for (caller, input, envelope, kind, part) in &cases {
@@ -74,7 +92,12 @@ fn what_is_forged_altered_late_replayed_or_for_another_is_refused_and_nothing_is
     assert_eq!(runs(&pod), 1);
     // What is no envelope at all harms nobody.
     for envelope in ["", "{}", "\u{7f}", &"x".repeat(5000)] {
-        wire.publish(&format!("pods.v1.build-1.{alices}.SendToPod"), "r", &[("Pods-Envelope", envelope)], b"");
+        wire.publish(
+            &format!("pods.v1.build-1.{alices}.SendToPod"),
+            "r",
+            &[("Pods-Envelope", envelope)],
+            b"",
+        );
     }
     wire.publish(&format!("pods.v1.build-1.{alices}.SendToPod"), "r", &[], &[0xff, 0]);
     ask(&mut wire, (&alices, node), "SendToPod", &good, SEND.as_bytes());
