@@ -15,17 +15,23 @@ const MAX_BYTES: u64 = 64 << 10;
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Pods of other machines")]
 pub struct AfarArgs {
-    /// The NATS server through which pods of other machines are reached, as `NAME@NODE`; several with commas between
+    /// The server of NATS that leads to other machines
+    ///
+    /// Their pods are NAME@NODE. A URL, `nats://HOST:4222` or `tls://HOST`; several with commas between
     #[arg(long, global = true, env = "POD_TOOLS_NATS", value_name = "URL")]
     pub nats: Option<String>,
 
-    /// Who asks there: a file with the seed of an nkey (`SU…`), or one of NATS's .creds. It must be yours alone to read;
-    /// `pod-tools node --new-key FILE` makes one
-    #[arg(long, global = true, env = "POD_TOOLS_CREDS", value_name = "FILE", hide_short_help = true)]
+    /// The key with which you ask there
+    ///
+    /// A file with the seed of an nkey (`SU…`), as `pod-tools node --new-key FILE` makes it, or one of NATS's .creds; yours
+    /// alone to read
+    #[arg(long, global = true, env = "POD_TOOLS_CREDS", value_name = "FILE")]
     pub creds: Option<PathBuf>,
 
-    /// The machines, each with its name and key (TOML): whose answers are believed
-    #[arg(long, global = true, env = "POD_TOOLS_NODES", value_name = "FILE", hide_short_help = true)]
+    /// The machines there are, each with its key
+    ///
+    /// A file (TOML) with a [[node]] for each, and below it its `name` and `key`: whose answers are believed
+    #[arg(long, global = true, env = "POD_TOOLS_NODES", value_name = "FILE")]
     pub nodes: Option<PathBuf>,
 }
 
