@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use nkeys::KeyPair;
 use serde_json::{Value, json};
 
 use crate::cli::{RealPod, run};
@@ -105,4 +106,28 @@ fn a_node_that_is_not_there_is_named_and_a_name_is_taken_once() {
     let second = run(world.node_command(0, world.port, &[]));
     assert_eq!(second.code, Some(1), "{second:?}");
     assert!(second.stderr.contains("there is a node `build-1` at this server already"), "{}", second.stderr);
+}
+
+#[test]
+fn a_key_is_a_users_and_stands_once_and_whoever_has_none_is_no_caller() {
+    let world = World::new();
+    let key = world.callers[0].key.public_key();
+    let account = KeyPair::new_account().public_key();
+    let seed = world.callers[0].key.seed().unwrap();
+    let caller = |name: &str, key: &str| {
+        format!("[[caller]]\nname = \"{name}\"\nkey = \"{key}\"\ngrants = [\"list\"]\n")
+    };
+    let token = "[[caller]]\nname = \"t\"\ntoken-file = \"/t\"\n";
+    for (text, part) in [
+        (caller("a", "U1"), "3:7: `U1` is no public key of a user"),
+        (caller("a", &account), "is no public key of a user"),
+        (caller("a", &seed), "is no public key of a user"),
+        (caller("a", &key) + &caller("b", &key), "7:7: this is the key of caller `a`"),
+        (token.to_owned(), "callers must have a key"),
+    ] {
+        fs::write(world.file("callers.toml"), &text).unwrap();
+        let refused = run(world.node_command(0, world.port, &[]));
+        assert_eq!((refused.code, refused.stdout.as_str()), (Some(2), ""), "{refused:?}");
+        assert!(refused.stderr.contains(part), "{part:?} is not in {}", refused.stderr);
+    }
 }
