@@ -320,14 +320,12 @@ fn grant(text: &str) -> Result<Grant, String> {
     })
 }
 
+/// What is none is not shown: it may be a seed.
 fn public(text: &str) -> Result<String, String> {
-    if !is_public_key(text) {
-        let shown = text.escape_debug();
-        return Err(format!(
-            "`{shown}` is no public key of a user (`U…`); `pod-tools node --new-key FILE` shows one"
-        ));
+    if is_public_key(text) {
+        return Ok(text.to_owned());
     }
-    Ok(text.to_owned())
+    Err("this is no public key of a user (`U…`); `pod-tools node --new-key FILE` prints one".to_owned())
 }
 
 fn absolute(text: &str) -> Result<PathBuf, String> {

@@ -119,7 +119,7 @@ fn a_key_is_a_users_and_stands_once_and_whoever_has_none_is_no_caller() {
     };
     let token = "[[caller]]\nname = \"t\"\ntoken-file = \"/t\"\n";
     for (text, part) in [
-        (caller("a", "U1"), "3:7: `U1` is no public key of a user"),
+        (caller("a", "U1"), "3:7: this is no public key of a user"),
         (caller("a", &account), "is no public key of a user"),
         (caller("a", &seed), "is no public key of a user"),
         (caller("a", &key) + &caller("b", &key), "7:7: this is the key of caller `a`"),
@@ -129,5 +129,6 @@ fn a_key_is_a_users_and_stands_once_and_whoever_has_none_is_no_caller() {
         let refused = run(world.node_command(0, world.port, &[]));
         assert_eq!((refused.code, refused.stdout.as_str()), (Some(2), ""), "{refused:?}");
         assert!(refused.stderr.contains(part), "{part:?} is not in {}", refused.stderr);
+        assert!(!refused.stderr.contains(&seed), "a seed is nobody's to see");
     }
 }
