@@ -68,6 +68,9 @@ fn a_client_of_mcp_sends_to_a_pod_of_another_machine_waits_for_it_and_reads() {
         client.send(format!("{request}\n").as_bytes());
         let answer = client.receive();
         assert_eq!(answer["id"], id, "{answer}");
+        if method == "initialize" {
+            client.send(b"{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"}\n");
+        }
         answer["result"].clone()
     };
     let about = json!({"name": "test", "version": "1"});
