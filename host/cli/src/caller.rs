@@ -174,22 +174,26 @@ impl Caller {
             Err(error) => (Err(error), None),
         };
         let registry = host.registry_dir().to_owned();
-        let afar = Afar::of(&host.afar);
+        let afar = Afar::of(&host.afar)?;
         Ok(Self { ready, afar, audit, registry, untold_grants: None, warn, _in_force: in_force })
     }
 
     /// For a server, which has what it needs; what it has to say goes to its log.
+    ///
+    /// # Errors
+    ///
+    /// Fails where the options say of other machines what makes no sense.
     pub fn of_server(
         tools: PodTools,
         authority: watch::Receiver<Authority>,
         audit: Option<AuditLog>,
         host: &HostOptions,
-    ) -> Self {
+    ) -> Result<Self, SetUpError> {
         let warn = |error: &ToolError| tracing::warn!("{error}");
         let (registry, grants) = (host.registry_dir().to_owned(), host.grants_file().map(Path::to_owned));
         let ready = Ok((tools, authority));
-        let afar = Afar::of(&host.afar);
-        Self { ready, afar, audit, registry, untold_grants: grants, warn, _in_force: None }
+        let afar = Afar::of(&host.afar)?;
+        Ok(Self { ready, afar, audit, registry, untold_grants: grants, warn, _in_force: None })
     }
 
     /// Whether there is a plugin and an authority.

@@ -228,7 +228,13 @@ fn shown(error: &clap::Error) -> ExitCode {
 fn is_wrong_use(error: &anyhow::Error) -> bool {
     matches!(
         error.downcast_ref(),
-        Some(SetUpError::GrantsFile(_) | SetUpError::Audit(_) | SetUpError::NoToken | SetUpError::NoKey)
+        Some(
+            SetUpError::GrantsFile(_)
+                | SetUpError::Audit(_)
+                | SetUpError::NoToken
+                | SetUpError::NoKey
+                | SetUpError::Afar(_)
+        )
     ) || error.is::<pod::NoProgram>()
         || error.is::<pod::AgentFault>()
         || error.is::<pod::NoTable>()

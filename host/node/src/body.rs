@@ -71,7 +71,9 @@ fn write(written: &Written<'_>) -> Vec<u8> {
 impl Read {
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, ToolError> {
         serde_json::from_slice(bytes).map_err(|error| {
-            let message = format!("the node's answer is not understood: {error}; caller and node must be of one version");
+            let message = format!(
+                "the node's answer is not understood: {error}; caller and node must be of one version"
+            );
             ToolError::new(ErrorKind::ExecutionFailed, Reason::Protocol, message)
         })
     }
@@ -86,7 +88,8 @@ impl Read {
         match (self.ok, self.err) {
             (Some(ok), None) => {
                 let ReadOutput { summary, content, data } = ok;
-                Answer::given_elsewhere(summary, content, String::from(Box::<str>::from(data)), staged, authority)
+                let data = String::from(Box::<str>::from(data));
+                Answer::given_elsewhere((summary, content, data), 1, staged, authority)
             }
             (None, Some(error)) => Err(error.into()),
             _ => {
@@ -116,8 +119,12 @@ pub(crate) fn error_of(refusal: &Refusal) -> ToolError {
         | Refusal::OtherCaller
         | Refusal::NonceReused => (ErrorKind::Denied, None),
         Refusal::Late { .. } => (ErrorKind::Timeout, None),
-        Refusal::TooMany { .. } | Refusal::TooLong { .. } | Refusal::NoRoom { .. } => (ErrorKind::Limit, None),
-        Refusal::Malformed(_) | Refusal::Unexpected(_) => (ErrorKind::ExecutionFailed, Some(Reason::Protocol)),
+        Refusal::TooMany { .. } | Refusal::TooLong { .. } | Refusal::NoRoom { .. } => {
+            (ErrorKind::Limit, None)
+        }
+        Refusal::Malformed(_) | Refusal::Unexpected(_) => {
+            (ErrorKind::ExecutionFailed, Some(Reason::Protocol))
+        }
         _ => (ErrorKind::ExecutionFailed, None),
     };
     ToolError::new(kind, reason, refusal.to_string())

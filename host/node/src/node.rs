@@ -49,7 +49,7 @@ pub(crate) const GRACE: Duration = Duration::from_secs(5);
 /// For whom no grants are known, all together.
 const NOBODY: &str = "";
 /// How long it is waited for another node of the same name.
-const CLAIM: Duration = Duration::from_secs(2);
+const CLAIM: Duration = Duration::from_secs(1);
 
 /// Calls have so long to end when the node does.
 const LAST_CALLS: Duration = Duration::from_secs(3);
@@ -94,7 +94,9 @@ pub struct NodeOptions {
 #[non_exhaustive]
 pub enum NodeError {
     /// There is one of that name.
-    #[error("there is a node `{name}` at this server already, with the key {key}; give this one another name")]
+    #[error(
+        "there is a node `{name}` at this server already, with the key {key}; give this one another name"
+    )]
     NameTaken {
         /// The name.
         name: NodeName,
@@ -132,28 +134,33 @@ pub async fn serve<T: Tools>(
     ready: impl FnOnce() + Send,
     stop: CancellationToken,
 ) -> Result<(), NodeError> {
-    let instance = request::nonce().ok_or(NodeError::NoRandomness)?;
     let server = |error: Box<dyn std::error::Error + Send + Sync>| NodeError::Server(error.to_string());
     let client = connection.client.clone();
-    let claim = client.subscribe(subject::of_claim(&options.name)).await;
-    let mut claims = claim.map_err(|error| server(error.into()))?;
-    let own = format!("{instance} {}", identity.public_key());
+    // Whoever was there first has the smaller one.
+    let instance = format!("{:014}-{}", now(), request::nonce().ok_or(NodeError::NoRandomness)?);
+    let key = identity.public_key();
+    let claim =
+        Claim { name: options.name.clone(), own: format!("{instance} {key}"), client: client.clone() };
+    claim.is_free().await?;
+    let claims = client.subscribe(subject::of_claim(&options.name)).await;
+    let mut claims = claims.map_err(|error| server(error.into()))?;
     let mut metadata = options.metadata.clone();
     metadata.insert("node".to_owned(), options.name.to_string());
-    metadata.insert("key".to_owned(), identity.public_key());
+    metadata.insert("key".to_owned(), key);
     metadata.insert("instance".to_owned(), instance.clone());
-    claim_name(&connection, &options.name, &own).await?;
     let builder = client.service_builder().description("pods of this machine").metadata(metadata);
     let service = builder.start("pod-tools", &options.version).await.map_err(server)?;
     let endpoint = service.endpoint_builder().name("pods").add(subject::of_calls(&options.name)).await;
     let mut requests = endpoint.map_err(server)?;
     client.flush().await.map_err(|error| server(error.into()))?;
     let skew = u64::try_from(options.skew.as_millis()).unwrap_or(u64::MAX);
-    let places = Places::new(options.limits.clone(), options.longest, skew);
+    let places = Places::new(options.limits.clone(), options.longest + GRACE, skew);
     let mut made = connection.made();
-    made.mark_unchanged();
     let node = Arc::new(Node { options, instance, connection, identity, places, tools });
     let mut running = JoinSet::new();
+    // One that has started at the same moment was not to be seen before.
+    let mut claiming = JoinSet::new();
+    claiming.spawn(claim.clone().is_free_of_earlier());
     ready();
     let done = loop {
         tokio::select! {
@@ -163,19 +170,15 @@ pub async fn serve<T: Tools>(
                 None => break Err(NodeError::Server("the service has ended".to_owned())),
             },
             Some(_) = running.join_next() => {}
-            Some(claim) = claims.next() => {
-                if let Some(reply) = claim.reply {
-                    let _ = node.connection.client.publish(reply, own.clone().into()).await;
+            Some(asked) = claims.next() => {
+                if let Some(reply) = asked.reply {
+                    let _ = client.publish(reply, claim.own.clone().into()).await;
                 }
             }
+            Some(Ok(Err(taken))) = claiming.join_next() => break Err(taken),
             // Others may have come while there was no connection.
             Ok(()) = made.changed() => {
-                let (node, own) = (node.clone(), own.clone());
-                running.spawn(async move {
-                    if let Err(error) = claim_name(&node.connection, &node.options.name, &own).await {
-                        tracing::error!("{error}");
-                    }
-                });
+                claiming.spawn(claim.clone().is_free_of_earlier());
             }
         }
     };
@@ -185,35 +188,68 @@ pub async fn serve<T: Tools>(
     done
 }
 
-/// Fails where another node answers to the name.
-async fn claim_name(connection: &Connection, name: &NodeName, own: &str) -> Result<(), NodeError> {
-    let client = &connection.client;
-    let inbox = client.new_inbox();
-    let server = |error: Box<dyn std::error::Error + Send + Sync>| NodeError::Server(error.to_string());
-    let mut replies = client.subscribe(inbox.clone()).await.map_err(|error| server(error.into()))?;
-    let asked = client.publish_with_reply(subject::of_claim(name), inbox, "".into()).await;
-    asked.map_err(|error| server(error.into()))?;
-    // The answer to a ping comes behind those of all nodes that were there; theirs may still take a moment.
-    client.flush().await.map_err(|error| server(error.into()))?;
-    let wait = CLAIM / 8;
-    while let Ok(Some(reply)) = timeout(wait, replies.next()).await {
-        let text = String::from_utf8_lossy(&reply.payload);
-        if text == own || reply.status.is_some() {
-            continue;
+/// A node's name, and what it says of itself to others that would have it.
+#[derive(Clone)]
+struct Claim {
+    name: NodeName,
+    own: String,
+    client: async_nats::Client,
+}
+
+impl Claim {
+    /// Fails where another node answers to the name.
+    async fn is_free(&self) -> Result<(), NodeError> {
+        match self.others().await?.first() {
+            Some(other) => Err(self.taken(other)),
+            None => Ok(()),
         }
-        let key = text.split_once(' ').map_or("?", |(_, key)| key).chars().take(64).collect::<String>();
-        return Err(NodeError::NameTaken { name: name.clone(), key: key.escape_debug().to_string() });
     }
-    Ok(())
+
+    /// Fails where a node that was there before answers to it: of two, the later one goes. What cannot be asked now is asked
+    /// when there is a connection again.
+    async fn is_free_of_earlier(self) -> Result<(), NodeError> {
+        let others = self.others().await.unwrap_or_default();
+        match others.iter().find(|other| **other < self.own) {
+            Some(other) => Err(self.taken(other)),
+            None => Ok(()),
+        }
+    }
+
+    /// What others say of themselves.
+    async fn others(&self) -> Result<Vec<String>, NodeError> {
+        let server = |error: Box<dyn std::error::Error + Send + Sync>| NodeError::Server(error.to_string());
+        let inbox = self.client.new_inbox();
+        let mut replies = self.client.subscribe(inbox.clone()).await.map_err(|error| server(error.into()))?;
+        let asked = self.client.publish_with_reply(subject::of_claim(&self.name), inbox, "".into()).await;
+        asked.map_err(|error| server(error.into()))?;
+        let mut others = Vec::new();
+        while let Ok(Some(reply)) = timeout(CLAIM, replies.next()).await {
+            // Nobody is there at all, which the server says at once.
+            if reply.status.is_some() {
+                break;
+            }
+            let text: String = String::from_utf8_lossy(&reply.payload).chars().take(200).collect();
+            if text != self.own {
+                others.push(text);
+                break;
+            }
+        }
+        Ok(others)
+    }
+
+    fn taken(&self, other: &str) -> NodeError {
+        let key = other.split_once(' ').map_or("?", |(_, key)| key);
+        NodeError::NameTaken { name: self.name.clone(), key: key.escape_debug().to_string() }
+    }
 }
 
 impl<T: Tools> Node<T> {
     /// Looks at a request in a task of its own, if its caller has a place for it.
     fn take(self: Arc<Self>, message: Message, running: &mut JoinSet<()>) {
-        let Some((caller, _)) = subject::parse(&message.subject) else { return };
+        let Some((caller, tool)) = subject::parse(&message.subject) else { return };
         let known = self.tools.caller(caller);
         let place = self.places.of(if known.is_some() { caller } else { NOBODY });
-        match place.admit(message.length) {
+        match place.admit(message.length, tool == DELIVERED) {
             Ok(admitted) => {
                 running.spawn(async move { self.handle(message, known, admitted).await });
             }
@@ -351,4 +387,3 @@ impl<T: Tools> Node<T> {
         }
     }
 }
-

@@ -82,8 +82,8 @@ impl Place {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes in a request of so many bytes.
-    pub(crate) fn admit(self: &Arc<Self>, bytes: usize) -> Result<Admitted, Busy> {
+    /// Takes in a request of so many bytes. The word of a delivery has room beside calls that wait.
+    pub(crate) fn admit(self: &Arc<Self>, bytes: usize, is_delivery: bool) -> Result<Admitted, Busy> {
         let limits = &self.limits;
         let mut inner = self.inner();
         let rate = f64::from(limits.rate);
@@ -94,8 +94,12 @@ impl Place {
             return Err(Busy(format!("the caller asks more than {} times a second", limits.rate)));
         }
         inner.tokens -= 1.0;
-        if inner.running >= limits.calls {
-            return Err(Busy(format!("the caller has {} calls running, the most there may be", limits.calls)));
+        let most = if is_delivery { limits.calls.saturating_mul(2) } else { limits.calls };
+        if inner.running >= most {
+            return Err(Busy(format!(
+                "the caller has {} calls running, the most there may be",
+                limits.calls
+            )));
         }
         if self.held.load(Ordering::Relaxed).saturating_add(bytes) > limits.bytes {
             return Err(Busy(format!(

@@ -149,20 +149,18 @@ impl Remote {
         let (tool, input, time, most) = (DELIVERED, nonce, DELIVERY, WORTH_A_WORD);
         let told = self.ask(node, &Asked { tool, input, reader: None, peek: false, time, most }).await;
         told.and_then(|answered| answered.read.delivery()).map_err(|error| {
-            let message = format!("node `{node}` could not be told that its text was delivered: {}", error.message);
+            let message =
+                format!("node `{node}` could not be told that its text was delivered: {}", error.message);
             ToolError::new(error.kind, error.reason, message)
         })
     }
 
     /// Asks until there is an answer of a run of the node that knows what it has done.
-    async fn ask(
-        &self,
-        node: &NodeName,
-        asked: &Asked<'_>,
-    ) -> Result<Answered, ToolError> {
+    async fn ask(&self, node: &NodeName, asked: &Asked<'_>) -> Result<Answered, ToolError> {
         let Asked { tool, input, .. } = *asked;
         let Some(key) = self.0.nodes.get(node) else {
-            let message = format!("there is no node `{node}` among those that are known here; add it with its key");
+            let message =
+                format!("there is no node `{node}` among those that are known here; add it with its key");
             return Err(ToolError::new(ErrorKind::InvalidArgument, Reason::UnknownPod, message));
         };
         if !subject::is_token(tool) {

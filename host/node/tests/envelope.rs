@@ -46,7 +46,10 @@ fn what_was_signed_arrives_and_what_was_not_is_refused() {
     let unknown = open(&sealed.0, INPUT, &expected(&public, false));
     assert_eq!(unknown, Err(Refusal::UnknownCaller { key: key.public_key() }));
     let altered = sealed.0.replace("build-1", "build-2");
-    assert_eq!(open(&altered, INPUT, &expected(&public, true)), Err(Refusal::Forged { key: key.public_key() }));
+    assert_eq!(
+        open(&altered, INPUT, &expected(&public, true)),
+        Err(Refusal::Forged { key: key.public_key() })
+    );
     let other = KeyPair::new_user().public_key();
     let other_key = KeyPair::new_user().public_key();
     let forged = sealed.0.replace(&key.public_key(), &other);

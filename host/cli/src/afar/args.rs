@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use pod_tools_node::connection::Connection;
 use pod_tools_node::identity::Identity;
 
@@ -15,17 +15,23 @@ const MAX_BYTES: u64 = 64 << 10;
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Pods of other machines")]
 pub struct AfarArgs {
-    /// The NATS server through which pods of other machines are reached, as `NAME@NODE`; several with commas between
+    /// The server of NATS that leads to other machines
+    ///
+    /// Their pods are NAME@NODE. A URL, `nats://HOST:4222` or `tls://HOST`; several with commas between
     #[arg(long, global = true, env = "POD_TOOLS_NATS", value_name = "URL")]
     pub nats: Option<String>,
 
-    /// Who asks there: a file with the seed of an nkey (`SU…`), or one of NATS's .creds. It must be yours alone to read;
-    /// `pod-tools node --new-key FILE` makes one
-    #[arg(long, global = true, env = "POD_TOOLS_CREDS", value_name = "FILE", hide_short_help = true)]
+    /// The key with which you ask there
+    ///
+    /// A file with the seed of an nkey (`SU…`), as `pod-tools node --new-key FILE` makes it, or one of NATS's .creds; yours
+    /// alone to read
+    #[arg(long, global = true, env = "POD_TOOLS_CREDS", value_name = "FILE")]
     pub creds: Option<PathBuf>,
 
-    /// The machines, each with its name and key (TOML): whose answers are believed
-    #[arg(long, global = true, env = "POD_TOOLS_NODES", value_name = "FILE", hide_short_help = true)]
+    /// The machines there are, each with its key
+    ///
+    /// A file (TOML) with a [[node]] for each, and below it its `name` and `key`: whose answers are believed
+    #[arg(long, global = true, env = "POD_TOOLS_NODES", value_name = "FILE")]
     pub nodes: Option<PathBuf>,
 }
 
@@ -33,8 +39,18 @@ impl AfarArgs {
     /// Connects as whom the options say.
     pub async fn connect(&self) -> anyhow::Result<(Connection, Identity)> {
         let url = self.nats.as_deref().context("there is no server; name one with --nats URL")?;
-        let identity = identity(self.creds.as_deref())?;
+        let identity = self.identity()?;
         Ok((Connection::open(url, &identity).await?, identity))
+    }
+
+    /// Whoever is in the file of credentials.
+    pub fn identity(&self) -> anyhow::Result<Identity> {
+        let path =
+            self.creds.as_deref().context("there is no key to ask with; name its file with --creds FILE")?;
+        let bytes = secret_file::read(path, "file of credentials", MAX_BYTES)?;
+        let shown = path.display();
+        let text = String::from_utf8(bytes).with_context(|| format!("the file of credentials {shown}"))?;
+        Identity::parse(&text).with_context(|| format!("the file of credentials {shown}"))
     }
 
     /// The file of nodes that they name.
@@ -42,14 +58,4 @@ impl AfarArgs {
         let nodes = self.nodes.as_deref();
         nodes.context("which machines there are is in no file; name one with --nodes FILE")
     }
-}
-
-/// Whoever is in that file.
-fn identity(creds: Option<&Path>) -> anyhow::Result<Identity> {
-    let path = creds.context("there is no key to ask with; name its file with --creds FILE")?;
-    let bytes = secret_file::read(path, "file of credentials", MAX_BYTES)?;
-    let shown = path.display();
-    let text = String::from_utf8(bytes).with_context(|| format!("the file of credentials {shown}"))?;
-    ensure!(!text.trim().is_empty(), "the file of credentials {shown} is empty");
-    Identity::parse(&text).with_context(|| format!("the file of credentials {shown}"))
 }

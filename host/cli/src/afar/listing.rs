@@ -1,7 +1,9 @@
 //! One listing of the pods here and of those of other machines. A machine that has not answered is named, never left out.
 
+use pod_tools_host::escape::Escaped;
 use pod_tools_host::{Answer, Authority, ErrorKind, Output, Reason, Staged, ToolError, Verb};
 use pod_tools_node::NodeName;
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 /// What one node has said.
@@ -11,35 +13,40 @@ pub struct Part {
 }
 
 impl Part {
-    /// What it lists, of which this side grants to see: each pod as the node's line, and its data.
-    pub fn of(node: NodeName, output: &Output, authority: &Authority) -> Result<Self, ToolError> {
-        let data: Map<String, Value> = serde_json::from_str(output.data.get()).map_err(|error| {
-            let message = format!("node `{node}`: its listing is not understood: {error}");
-            ToolError::new(ErrorKind::ExecutionFailed, Reason::Protocol, message)
-        })?;
-        let Some(Value::Array(pods)) = data.get("pods").cloned() else {
-            return Ok(Self { node, said: Ok(Vec::new()) });
+    /// What it lists, of which this side grants to see: each pod as a line, and its data.
+    pub fn of(node: NodeName, output: &Output, authority: &Authority) -> Self {
+        #[derive(Deserialize)]
+        struct Data {
+            pods: Vec<Map<String, Value>>,
+        }
+        let Data { pods } = match serde_json::from_str(output.data.get()) {
+            Ok(data) => data,
+            Err(error) => {
+                let message = format!("its listing is not understood: {error}");
+                return Self::missing(
+                    node,
+                    ToolError::new(ErrorKind::ExecutionFailed, Reason::Protocol, message),
+                );
+            }
         };
         let mut listed = Vec::new();
-        let lines = output.content.as_deref().unwrap_or_default().lines();
-        for (mut pod, line) in pods.into_iter().zip(lines) {
+        let mut lines = output.content.as_deref().unwrap_or_default().lines();
+        for mut pod in pods {
+            let line = lines.next().unwrap_or_default();
             let Some(name) = pod.get("name").and_then(Value::as_str).map(str::to_owned) else { continue };
             let full = format!("{name}@{node}");
             if !authority.allows(Verb::List, &full) {
                 continue;
             }
-            // The line begins with the name as it is shown.
-            let line = match line.split_once(" [") {
-                Some((shown, rest)) => format!("{shown}@{node} [{rest}"),
-                None => line.to_owned(),
-            };
-            if let Some(members) = pod.as_object_mut() {
-                members.insert("name".to_owned(), full.into());
-                members.insert("node".to_owned(), node.as_str().into());
-            }
-            listed.push((line, pod));
+            // A node tells of its own pods alone: whatever its line says, it is one of these.
+            let rest = line.split_once(" [").map_or("?]", |(_, rest)| rest);
+            listed.push((format!("{} [{rest}", Escaped(&full)), {
+                pod.insert("name".to_owned(), full.into());
+                pod.insert("node".to_owned(), node.as_str().into());
+                pod.into()
+            }));
         }
-        Ok(Self { node, said: Ok(listed) })
+        Self { node, said: Ok(listed) }
     }
 
     /// It has not answered, or refused.
@@ -58,9 +65,11 @@ pub fn joined(
 ) -> Result<Answer, ToolError> {
     let mut data: Map<String, Value> = serde_json::from_str(here.data.get())
         .map_err(|error| ToolError::new(ErrorKind::Internal, None, format!("the listing: {error}")))?;
-    let mut lines: Vec<String> = here.content.iter().flat_map(|content| content.lines()).map(str::to_owned).collect();
+    let mut lines: Vec<String> =
+        here.content.iter().flat_map(|content| content.lines()).map(str::to_owned).collect();
     let (mut silent, mut refused, mut failed) = (Vec::new(), Vec::new(), Vec::new());
     let mut listed = Vec::new();
+    let answers = parts.len() + 1;
     for Part { node, said } in parts {
         match said {
             Ok(pods) => listed.extend(pods),
@@ -92,9 +101,11 @@ pub fn joined(
     }
     if let Some(error) = unreachable {
         summary.push_str(&format!("; {}", error.message));
-        failed.push(json!({ "node": null, "kind": error.kind, "reason": error.reason, "message": error.message }));
+        failed.push(
+            json!({ "node": null, "kind": error.kind, "reason": error.reason, "message": error.message }),
+        );
     }
     data.insert("unanswered".to_owned(), failed.into());
     let content = if lines.is_empty() { None } else { Some(lines.join("\n")) };
-    Answer::given_elsewhere(summary, content, Value::Object(data).to_string(), staged, authority)
+    Answer::given_elsewhere((summary, content, Value::Object(data).to_string()), answers, staged, authority)
 }

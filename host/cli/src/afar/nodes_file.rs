@@ -41,13 +41,17 @@ pub fn read(path: &Path) -> anyhow::Result<Nodes> {
         bail!("the file of nodes {shown} is not believed: {exposure}");
     }
     let mut text = String::new();
-    (&file).take(MAX_BYTES + 1).read_to_string(&mut text).with_context(|| format!("the file of nodes {shown}"))?;
+    (&file)
+        .take(MAX_BYTES + 1)
+        .read_to_string(&mut text)
+        .with_context(|| format!("the file of nodes {shown}"))?;
     ensure!(text.len() as u64 <= MAX_BYTES, "the file of nodes {shown} has more than {MAX_BYTES} bytes");
     parse(&text).with_context(|| format!("the file of nodes {shown}"))
 }
 
 fn parse(text: &str) -> anyhow::Result<Nodes> {
-    let file: File = toml::from_str(text).map_err(|error| anyhow::anyhow!("{}", error.message().escape_debug()))?;
+    let file: File =
+        toml::from_str(text).map_err(|error| anyhow::anyhow!("{}", error.message().escape_debug()))?;
     let mut nodes = Nodes::new();
     for Node { name, key } in file.node {
         let name: NodeName = name.parse()?;
@@ -55,11 +59,17 @@ fn parse(text: &str) -> anyhow::Result<Nodes> {
             is_public_key(&key),
             "the key of node `{name}` is no public key of a user (`U…`); the node says its own when it starts"
         );
-        ensure!(!nodes.values().any(|other| *other == key), "the key of node `{name}` is that of another one above");
+        ensure!(
+            !nodes.values().any(|other| *other == key),
+            "the key of node `{name}` is that of another one above"
+        );
         ensure!(!nodes.contains_key(&name), "node `{name}` stands there twice");
         nodes.insert(name, key);
     }
-    ensure!(!nodes.is_empty(), "it names no node; write [[node]], and below it name = \"build-1\" and key = \"U…\"");
+    ensure!(
+        !nodes.is_empty(),
+        "it names no node; write [[node]], and below it name = \"build-1\" and key = \"U…\""
+    );
     Ok(nodes)
 }
 

@@ -4,7 +4,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use pod_tools_host::{Answer, Authority, ErrorKind, Operation, PodTools, ToolError};
 use serde_json::{Map, Value, json};
 
-use super::{Afar, elsewhere, together};
+use super::machines::{Machines, elsewhere, together};
 
 /// Pods of one machine.
 struct Group {
@@ -15,7 +15,7 @@ struct Group {
 
 /// Waits for the pods that `named` names, which is what `input` says.
 pub async fn wait(
-    afar: &Afar,
+    machines: &Machines,
     tools: &PodTools,
     authority: &Authority,
     named: Map<String, Value>,
@@ -52,7 +52,7 @@ pub async fn wait(
                 let answered = match &group.node {
                     Some(node) => {
                         let names: Vec<&str> = group.names.iter().map(String::as_str).collect();
-                        afar.call_at(authority, node, "WaitForPods", &input, &names).await
+                        machines.call(authority, node, "WaitForPods", &input, &names).await
                     }
                     None => tools.call(authority, "WaitForPods", &input).await,
                 };
@@ -65,7 +65,11 @@ pub async fn wait(
         let (output, of_group) = answered?.into_parts();
         staged.push(of_group);
         let data: Map<String, Value> = serde_json::from_str(output.data.get()).map_err(|error| {
-            ToolError::new(ErrorKind::Internal, None, format!("what WaitForPods answers is not understood: {error}"))
+            ToolError::new(
+                ErrorKind::Internal,
+                None,
+                format!("what WaitForPods answers is not understood: {error}"),
+            )
         })?;
         let is_done = data.get("outcome").and_then(Value::as_str) == Some("done");
         done_all &= is_done;
@@ -78,10 +82,9 @@ pub async fn wait(
             pods.push(pod);
         }
         for line in output.content.as_deref().unwrap_or_default().lines() {
-            lines.push(match line.split_once(" [") {
-                Some((shown, rest)) => format!("{shown}{suffix} [{rest}"),
-                None => line.to_owned(),
-            });
+            // A node tells of its own pods alone.
+            let (shown, rest) = line.split_once(" [").unwrap_or((line, "?]"));
+            lines.push(format!("{shown}{suffix} [{rest}"));
         }
         // Others are waited for no longer: their calls are dropped here, and end on their nodes by their time.
         if is_done && !for_all {
@@ -99,5 +102,6 @@ pub async fn wait(
         summary.push_str("; others are not told of");
     }
     let data = json!({ "outcome": if is_enough { "done" } else { "time-up" }, "pods": pods });
-    Answer::given_elsewhere(summary, Some(lines.join("\n")), data.to_string(), together(staged), authority)
+    let answer = (summary, Some(lines.join("\n")), data.to_string());
+    Answer::given_elsewhere(answer, all, together(staged), authority)
 }

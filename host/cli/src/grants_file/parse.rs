@@ -191,11 +191,14 @@ impl Reader<'_> {
                 self.faults.push(fault(Some(caller.name.at), why));
             }
             if let Some(key) = &caller.key
-                && let Some(other) =
-                    callers.iter().find(|other| other.key.as_ref().is_some_and(|other| other.value == key.value))
+                && let Some(other) = callers
+                    .iter()
+                    .find(|other| other.key.as_ref().is_some_and(|other| other.value == key.value))
             {
                 let other = other.name.text.escape_debug();
-                let why = format!("this is the key of caller `{other}`, and would tell nobody who signs; make another");
+                let why = format!(
+                    "this is the key of caller `{other}`, and would tell nobody who signs; make another"
+                );
                 self.faults.push(fault(Some(key.at), why));
             }
             callers.push(caller);
@@ -317,12 +320,12 @@ fn grant(text: &str) -> Result<Grant, String> {
     })
 }
 
+/// What is none is not shown: it may be a seed.
 fn public(text: &str) -> Result<String, String> {
-    if !is_public_key(text) {
-        let shown = text.escape_debug();
-        return Err(format!("`{shown}` is no public key of a user (`U…`); `pod-tools node --new-key FILE` shows one"));
+    if is_public_key(text) {
+        return Ok(text.to_owned());
     }
-    Ok(text.to_owned())
+    Err("this is no public key of a user (`U…`); `pod-tools node --new-key FILE` prints one".to_owned())
 }
 
 fn absolute(text: &str) -> Result<PathBuf, String> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use pod_tools_node::NodeName;
 
-use crate::units::{count, duration};
+use crate::units::{bytes_in_memory, count, duration};
 
 /// Serve this machine's pods to callers on other machines, over NATS
 ///
@@ -34,31 +34,76 @@ use crate::units::{count, duration};
     Exit status: 0 SIGTERM came, 1 the node failed, or another one has its name, 2 used wrongly, 130 interrupted."
 )]
 pub struct NodeArgs {
-    /// The node's name: 1 to 63 letters and digits, `-` and `_`. Callers call its pods `POD@NAME`
-    #[arg(long, value_name = "NAME", help_heading = "Node", required_unless_present_any = ["print_config", "new_key"])]
+    /// The node's name; its pods are POD@NAME
+    ///
+    /// 1 to 63 letters and digits of ASCII, `-` and `_`. No two nodes at a server may have the same
+    #[arg(
+        long,
+        value_name = "NAME",
+        help_heading = "Node",
+        required_unless_present_any = ["print_config", "new_key"]
+    )]
     pub name: Option<NodeName>,
 
-    /// By how much the clocks of callers may differ from this machine's
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration, help_heading = "Node")]
+    /// How far callers' clocks may be off
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "30s",
+        value_parser = duration,
+        help_heading = "Node",
+        hide_short_help = true
+    )]
     pub skew: Duration,
 
-    /// Calls of one caller that run at once; one more is tried again by its caller
-    #[arg(long, value_name = "N", default_value = "64", value_parser = count::<usize>, help_heading = "Node")]
+    /// Calls of one caller that run at once
+    ///
+    /// One more waits at its caller's and is tried again
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "64",
+        value_parser = count::<usize>,
+        help_heading = "Node",
+        hide_short_help = true
+    )]
     pub max_caller_calls: usize,
 
-    /// Requests of one caller in a second; twice as many may come at once
-    #[arg(long, value_name = "N", default_value = "1000", value_parser = count::<u32>, help_heading = "Node")]
+    /// Requests of one caller in a second
+    ///
+    /// Repeated ones count; twice as many may come at once
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "1000",
+        value_parser = count::<u32>,
+        help_heading = "Node",
+        hide_short_help = true
+    )]
     pub max_caller_rate: u32,
 
-    /// Bytes of one caller: requests that are carried out, and answers that were not yet delivered
-    #[arg(long, value_name = "BYTES", default_value = "256MiB", value_parser = crate::units::bytes_in_memory, help_heading = "Node")]
+    /// Bytes of one caller that are held here
+    ///
+    /// Of requests that are carried out, and of answers that were not yet delivered
+    #[arg(
+        long,
+        value_name = "BYTES",
+        default_value = "256MiB",
+        value_parser = bytes_in_memory,
+        help_heading = "Node",
+        hide_short_help = true
+    )]
     pub max_caller_bytes: usize,
 
-    /// Print a complete configuration of the server, for the callers in --grants and the nodes in --nodes
-    #[arg(long, value_name = "SERVER", value_parser = ["nats"], help_heading = "Set up", exclusive = false)]
+    /// Print a whole configuration of the server
+    ///
+    /// For the callers in --grants and the nodes in --nodes: what each key may do there, and no more
+    #[arg(long, value_name = "SERVER", value_parser = ["nats"], help_heading = "Set up")]
     pub print_config: Option<String>,
 
-    /// Make a key, write its seed to this file, for you alone, and say its public part
+    /// Make a key in this file, say its public part
+    ///
+    /// The file is yours alone, and must not be there yet
     #[arg(long, value_name = "FILE", conflicts_with_all = ["print_config", "name"], help_heading = "Set up")]
     pub new_key: Option<PathBuf>,
 }

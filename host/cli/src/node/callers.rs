@@ -34,7 +34,8 @@ impl Callers {
         for caller in &file.callers {
             let Some(key) = &caller.key else { continue };
             let before = earlier.and_then(|earlier| earlier.of(&key.value));
-            let authority = host.authority_with(&caller.grants, Some(file), before.map(|before| &before.authority))?;
+            let authority =
+                host.authority_with(&caller.grants, Some(file), before.map(|before| &before.authority))?;
             all.insert(key.value.clone(), Arc::new(Caller { name: caller.name.value.clone(), authority }));
         }
         if all.is_empty() && earlier.is_none() {

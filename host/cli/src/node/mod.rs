@@ -17,8 +17,8 @@ use std::sync::Arc;
 use anyhow::Context;
 use pod_tools_host::{Answer, AnswerShare, ErrorKind, Ledger, PodTools, ToolError};
 use pod_tools_node::identity::Identity;
-use pod_tools_node::node::{NodeError, NodeOptions, Tools, serve};
 use pod_tools_node::node::CallerLimits;
+use pod_tools_node::node::{NodeError, NodeOptions, Tools, serve};
 use pod_tools_node::request::Request;
 use tokio::signal::unix::SignalKind;
 use tokio::sync::watch;
@@ -53,8 +53,11 @@ pub async fn run(args: NodeArgs, host: &HostOptions) -> anyhow::Result<ExitCode>
     let audit = host.audit_log(Some(tools.component_sha256()))?;
     let metadata = HashMap::from([("component".to_owned(), tools.component_sha256().to_owned())]);
     let longest = callers.newest.borrow().longest();
-    let limits =
-        CallerLimits { calls: args.max_caller_calls, rate: args.max_caller_rate, bytes: args.max_caller_bytes };
+    let limits = CallerLimits {
+        calls: args.max_caller_calls,
+        rate: args.max_caller_rate,
+        bytes: args.max_caller_bytes,
+    };
     let version = env!("CARGO_PKG_VERSION").to_owned();
     let options = NodeOptions { name: name.clone(), version, metadata, limits, skew: args.skew, longest };
     let mut interrupt = ending(SignalKind::interrupt(), INTERRUPTED, ORDERLY_END)?;
@@ -149,7 +152,9 @@ impl Tools for Served {
         if let Some(entry) = entry {
             entry.finish(done.as_ref().map(|answer| {
                 let output = answer.output();
-                output.summary.len() + output.content.as_ref().map_or(0, String::len) + output.data.get().len()
+                output.summary.len()
+                    + output.content.as_ref().map_or(0, String::len)
+                    + output.data.get().len()
             }));
         }
         done

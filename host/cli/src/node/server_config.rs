@@ -16,9 +16,16 @@ pub fn of(host: &HostOptions) -> anyhow::Result<String> {
     let grants = host.grants_file().context("callers are in no file; name one with --grants FILE")?;
     let file = GrantsFile::read(grants)?;
     let nodes = read_nodes(host.afar.nodes_file()?)?;
-    let keys = file.callers.iter().filter_map(|caller| Some((caller.name.value.as_str(), &caller.key.as_ref()?.value)));
+    let keys = file
+        .callers
+        .iter()
+        .filter_map(|caller| Some((caller.name.value.as_str(), &caller.key.as_ref()?.value)));
     let callers: Vec<_> = keys.collect();
-    ensure!(!callers.is_empty(), "{}: no [[caller]] has a `key`, so that nobody could call", grants.display());
+    ensure!(
+        !callers.is_empty(),
+        "{}: no [[caller]] has a `key`, so that nobody could call",
+        grants.display()
+    );
     let mut text = String::from(
         "# nats-server -c FILE\n\
          # Beyond this machine: listen: \"0.0.0.0:4222\", and a `tls` block.\n\

@@ -15,7 +15,7 @@ use pod_tools_host::registry::Reader;
 use pod_tools_host::{ErrorKind, Grant, PodTools, Reason, ToolError};
 
 pub use self::loading::{COMPILER, Loading};
-use crate::afar::AfarArgs;
+use crate::afar::{AfarArgs, AfarFault};
 use crate::audit::AuditError;
 use crate::grants_file::{GrantsFile, GrantsFileError};
 use crate::limit_options::GivenLimits;
@@ -129,8 +129,13 @@ pub enum SetUpError {
     /// What is to be granted cannot be had.
     #[error(transparent)]
     Authority(#[from] ToolError),
+    /// Pods of other machines cannot be called as it is said.
+    #[error(transparent)]
+    Afar(#[from] AfarFault),
     /// Callers of the node have nothing to be known by.
-    #[error("callers must have a key: name a grants file with [[caller]] entries that have `key` with --grants")]
+    #[error(
+        "callers must have a key: name a grants file with [[caller]] entries that have `key` with --grants"
+    )]
     NoKey,
     /// Clients of the gateway have nothing to be known by.
     #[error(

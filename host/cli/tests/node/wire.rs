@@ -27,7 +27,8 @@ pub struct Came {
 impl Wire {
     pub fn connect(port: u16) -> Self {
         let stream = connected(port);
-        let mut this = Self { reader: BufReader::new(stream.try_clone().unwrap()), writer: stream, inboxes: 0 };
+        let mut this =
+            Self { reader: BufReader::new(stream.try_clone().unwrap()), writer: stream, inboxes: 0 };
         this.say("CONNECT {\"verbose\":false,\"headers\":true,\"no_responders\":true}\r\n");
         this
     }
@@ -111,7 +112,13 @@ pub fn request(tool: &str) -> Request {
 }
 
 /// Sends an envelope as a caller does, and gives what the node, of that key, says.
-pub fn ask(wire: &mut Wire, (caller, node): (&str, &KeyPair), tool: &str, envelope: &str, input: &[u8]) -> Value {
+pub fn ask(
+    wire: &mut Wire,
+    (caller, node): (&str, &KeyPair),
+    tool: &str,
+    envelope: &str,
+    input: &[u8],
+) -> Value {
     let inbox = wire.inbox();
     let subject = format!("pods.v1.{}.{caller}.{tool}", NODES[0]);
     wire.publish(&subject, &inbox, &[("Pods-Envelope", envelope)], input);

@@ -139,13 +139,14 @@ impl World {
     /// The server with the configuration that the program prints.
     pub fn server(&self) -> Option<Server> {
         let (grants, nodes) = (self.text("callers.toml"), self.text("nodes.toml"));
-        let printed = run(at(
-            &self.place,
-            ["node", "--print-config", "nats", "--grants", &grants, "--nodes", &nodes],
-        ));
+        let printed =
+            run(at(&self.place, ["node", "--print-config", "nats", "--grants", &grants, "--nodes", &nodes]));
         assert_eq!(printed.code, Some(0), "{printed:?}");
-        fs::write(self.file("nats.conf"), printed.stdout.replace("127.0.0.1:4222", &format!("127.0.0.1:{}", self.port)))
-            .unwrap();
+        fs::write(
+            self.file("nats.conf"),
+            printed.stdout.replace("127.0.0.1:4222", &format!("127.0.0.1:{}", self.port)),
+        )
+        .unwrap();
         Server::start(self.port, &["-c", &self.text("nats.conf")])
     }
 
@@ -169,7 +170,11 @@ impl World {
     pub fn node_command(&self, index: usize, port: u16, options: &[&str]) -> Command {
         let mut command = at(&self.places[index], ["-v", "node", "--name", NODES[index]]);
         command.args(["--nats", &format!("nats://127.0.0.1:{port}"), "--grants", &self.text("callers.toml")]);
-        command.arg("--creds").arg(&self.nodes[index].file).arg("--audit").arg(self.file(&format!("audit-{index}")));
+        command
+            .arg("--creds")
+            .arg(&self.nodes[index].file)
+            .arg("--audit")
+            .arg(self.file(&format!("audit-{index}")));
         command.args(options);
         command
     }
