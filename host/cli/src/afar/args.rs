@@ -1,11 +1,13 @@
 //! The options that say where other machines are, and who asks there.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use pod_tools_node::connection::Connection;
 use pod_tools_node::identity::Identity;
 
+use super::ssh::HostName;
 use crate::secret_file;
 
 /// Of a file of credentials, which holds a token of the server's beside the seed.
@@ -33,6 +35,17 @@ pub struct AfarArgs {
     /// A file (TOML) with a [[node]] for each, and below it its `name` and `key`: whose answers are believed
     #[arg(long, global = true, env = "POD_TOOLS_NODES", value_name = "FILE")]
     pub nodes: Option<PathBuf>,
+
+    /// Machines that ssh leads to
+    ///
+    /// Their pods are NAME@HOST; several with commas between. A HOST is a name that `ssh HOST` knows, without a password. What
+    /// you may do there stands in its `authorized_keys`: restrict,command="pod-tools call --batch --grants FILE"
+    #[arg(long, global = true, env = "POD_TOOLS_SSH", value_name = "HOST", value_delimiter = ',')]
+    pub ssh: Vec<HostName>,
+
+    /// The program that is run for --ssh
+    #[arg(long, global = true, env = "POD_TOOLS_SSH_PROGRAM", value_name = "FILE", default_value = "ssh")]
+    pub ssh_program: OsString,
 }
 
 impl AfarArgs {

@@ -2,19 +2,18 @@
 
 use pod_tools_host::escape::Escaped;
 use pod_tools_host::{Answer, Authority, ErrorKind, Output, Reason, Staged, ToolError, Verb};
-use pod_tools_node::NodeName;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 /// What one node has said.
 pub struct Part {
-    node: NodeName,
+    node: String,
     said: Result<Vec<(String, Value)>, ToolError>,
 }
 
 impl Part {
     /// What it lists, of which this side grants to see: each pod as a line, and its data.
-    pub fn of(node: NodeName, output: &Output, authority: &Authority) -> Self {
+    pub fn of(node: String, output: &Output, authority: &Authority) -> Self {
         #[derive(Deserialize)]
         struct Data {
             pods: Vec<Map<String, Value>>,
@@ -42,7 +41,7 @@ impl Part {
             let rest = line.split_once(" [").map_or("?]", |(_, rest)| rest);
             listed.push((format!("{} [{rest}", Escaped(&full)), {
                 pod.insert("name".to_owned(), full.into());
-                pod.insert("node".to_owned(), node.as_str().into());
+                pod.insert("node".to_owned(), node.clone().into());
                 pod.into()
             }));
         }
@@ -50,7 +49,7 @@ impl Part {
     }
 
     /// It has not answered, or refused.
-    pub fn missing(node: NodeName, error: ToolError) -> Self {
+    pub fn missing(node: String, error: ToolError) -> Self {
         Self { node, said: Err(error) }
     }
 }

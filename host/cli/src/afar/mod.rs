@@ -1,4 +1,4 @@
-//! Pods of other machines (`--nats`): which calls go where, and one answer of several nodes'.
+//! Pods of other machines (`--nats`, `--ssh`): which calls go where, and one answer of several nodes'.
 //!
 //! A pod of another machine is `NAME@NODE`; a name without `@` is of this one. What this side grants is asked before anything
 //! is sent, of the name as it is written; what is done, the node decides by grants of its own.
@@ -7,16 +7,18 @@ mod args;
 mod listing;
 mod machines;
 mod nodes_file;
+mod ssh;
 mod waiting;
 
-use futures_util::future::join_all;
 use pod_tools_host::{Answer, Authority, Operation, PodTools, ToolError};
 use serde_json::{Map, Value};
 
 pub use self::args::AfarArgs;
 use self::listing::Part;
-use self::machines::{Machines, elsewhere};
+use self::machines::{Machines, Nats, elsewhere};
 pub use self::nodes_file::read as read_nodes;
+pub use self::ssh::DELIVERED;
+use self::ssh::{HostName, Ssh};
 
 /// Why pods of other machines cannot be called as the options say.
 #[derive(Debug, thiserror::Error)]
@@ -38,16 +40,36 @@ fn operation(tool: &str) -> Option<Operation> {
 }
 
 impl Afar {
-    /// `None` where no server is named: then a name is a name, whatever is in it.
+    /// `None` where no other machine is named: then a name is a name, whatever is in it.
     ///
     /// # Errors
     ///
     /// Fails where the key or the nodes cannot be read. The server is not asked yet.
     pub fn of(args: &AfarArgs) -> Result<Option<Self>, AfarFault> {
-        let Some(url) = args.nats.clone() else { return Ok(None) };
-        let read = || Ok::<_, anyhow::Error>((args.identity()?, read_nodes(args.nodes_file()?)?));
-        let (identity, nodes) = read().map_err(|error| AfarFault(format!("{error:#}")))?;
-        Ok(Some(Self(Machines::new(url, identity, nodes))))
+        if args.nats.is_none() && args.ssh.is_empty() {
+            return Ok(None);
+        }
+        let read = |url: &String| {
+            Ok::<_, anyhow::Error>(Nats::new(url.clone(), args.identity()?, read_nodes(args.nodes_file()?)?))
+        };
+        let nats = args.nats.as_ref().map(read).transpose();
+        let nats = nats.map_err(|error| AfarFault(format!("{error:#}")))?;
+        let is_node = |host: &HostName| {
+            nats.iter().any(|nats| nats.nodes().keys().any(|node| node.as_str() == host.as_str()))
+        };
+        for (at, host) in args.ssh.iter().enumerate() {
+            if is_node(host) {
+                let fault = format!(
+                    "`{host}` is a machine of --ssh, and a node in the file of nodes: give one another name"
+                );
+                return Err(AfarFault(fault));
+            }
+            if args.ssh[..at].contains(host) {
+                return Err(AfarFault(format!("--ssh names `{host}` twice")));
+            }
+        }
+        let ssh = Ssh::new(args.ssh_program.clone(), args.ssh.clone());
+        Ok(Some(Self(Machines::new(nats, ssh))))
     }
 
     /// Calls a tool where its pods are.
@@ -82,22 +104,9 @@ impl Afar {
 
     /// The pods here, and those of all nodes, which are asked at once.
     async fn list(&self, tools: &PodTools, authority: &Authority, input: &str) -> Result<Answer, ToolError> {
-        let far = async {
-            let remote = self.0.remote().await?;
-            // A machine that is there and silent holds up the others' no longer than a pod would.
-            let time = authority.limits().operation_time;
-            let asked = remote.nodes().map(async |node| {
-                let answered = remote.call_within(authority, node, "ListPods", "", time).await;
-                (node.clone(), answered)
-            });
-            Ok::<_, ToolError>(join_all(asked).await)
-        };
-        let (here, far) = tokio::join!(tools.call(authority, "ListPods", input), far);
+        let (here, (far, why)) =
+            tokio::join!(tools.call(authority, "ListPods", input), self.0.list(authority));
         let here = here?;
-        let (far, why) = match far {
-            Ok(far) => (far, None),
-            Err(error) => (Vec::new(), Some(error)),
-        };
         let parts = far.into_iter().map(|(node, answered)| match answered {
             Ok(answer) => Part::of(node, answer.output(), authority),
             Err(error) => Part::missing(node, error),

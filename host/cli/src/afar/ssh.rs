@@ -21,8 +21,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::call::batch::DELIVERED;
-
+/// The line that says that the answer before was delivered.
+pub const DELIVERED: &str = r#"{"delivered":true}"#;
 /// The longest name of a host, as of one in DNS.
 const LONGEST_NAME: usize = 253;
 /// Connections to one machine that are there at once; more calls wait.
@@ -159,13 +159,14 @@ impl Ssh {
         &self.0.hosts
     }
 
-    /// Calls a tool on a machine. Of `authority` its limits count: how long the call may take, and what an answer may have.
+    /// Calls a tool on a machine, which may take so long there. Of `authority` its limits count: what an answer may have.
     pub async fn call(
         &self,
         authority: &Authority,
         host: &HostName,
         tool: &str,
         input: &str,
+        time: Duration,
     ) -> Result<Answer, ToolError> {
         let limits = authority.limits();
         let most = limits.transfer.saturating_mul(2).saturating_add(4 * limits.data);
@@ -185,7 +186,7 @@ impl Ssh {
             lease.session = Some(session);
             Ok((answer, lease))
         };
-        let Ok(called) = timeout(limits.call_time + GRACE, called).await else {
+        let Ok(called) = timeout(time + GRACE, called).await else {
             let message = "it has not answered in time, and it is not known whether this was done";
             return Err(ToolError::new(ErrorKind::Timeout, None, message.to_owned()));
         };
@@ -194,7 +195,12 @@ impl Ssh {
             Answered::Ok { summary, content, data } => {
                 let delivered: Commit = Box::new(move || Box::pin(lease.delivered()));
                 let data = String::from(Box::<str>::from(data));
-                Answer::given_elsewhere(summary, content, data, Staged::elsewhere(vec![delivered]), authority)
+                Answer::given_elsewhere(
+                    (summary, content, data),
+                    1,
+                    Staged::elsewhere(vec![delivered]),
+                    authority,
+                )
             }
             Answered::Err { kind, reason, message } => {
                 let kind = ErrorKind::from_word(&kind).unwrap_or(ErrorKind::ExecutionFailed);
@@ -205,7 +211,8 @@ impl Ssh {
 
     /// A place, with a session that is idle where there is one.
     async fn lease(&self, host: &HostName) -> Result<Lease, ToolError> {
-        let unknown = || ToolError::new(ErrorKind::Internal, None, format!("`{host}` is no machine of --ssh"));
+        let unknown =
+            || ToolError::new(ErrorKind::Internal, None, format!("`{host}` is no machine of --ssh"));
         let places = self.0.places.get(host).ok_or_else(unknown)?.clone();
         let place = places.acquire_owned().await.map_err(|_| unknown())?;
         let mut idle = self.0.idle.lock().unwrap_or_else(PoisonError::into_inner);
@@ -232,8 +239,10 @@ impl Lease {
                 Ok(())
             }
             _ => {
-                let message =
-                    format!("machine `{}` could not be told that its text was delivered: the connection is gone", self.host);
+                let message = format!(
+                    "machine `{}` could not be told that its text was delivered: the connection is gone",
+                    self.host
+                );
                 Err(ToolError::new(ErrorKind::ExecutionFailed, Reason::Closed, message))
             }
         }

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::answer_line::AnswerLine;
+use crate::afar::DELIVERED;
 use crate::caller::{Caller, ToolCall, admitted};
 use crate::exit::INTERRUPTED;
 use crate::input_lines::Input;
@@ -16,10 +17,6 @@ use crate::stdout::print_json;
 
 /// The longest line that is read: a message of 64 MiB, and its escapes.
 const MAX_LINE: u64 = 256 << 20;
-
-/// The line that says that the answer before was delivered, white space around it aside. It has no answer itself; where
-/// nothing waits for it, it means nothing.
-pub const DELIVERED: &str = r#"{"delivered":true}"#;
 
 /// One call: `input` is the arguments as JSON, `input_json` the same as a text that is handed on as it is.
 #[derive(Debug, Deserialize)]
@@ -56,6 +53,7 @@ pub async fn run(caller: &Caller, peek: bool, mut interrupt: Interrupt) -> anyho
             let line = lines.next().await?;
             complete &= !matches!(line, Input::Failed(_));
             let held = held.take();
+            // Where nothing waits for it, it means nothing.
             if matches!(&line, Input::Line(line) if line.trim_ascii() == DELIVERED.as_bytes()) {
                 if let Some(staged) = held {
                     caller.deliver(staged).await;
