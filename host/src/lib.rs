@@ -110,7 +110,7 @@ pub use authority::operation::Operation;
 pub use authority::pod_directory::PodDirectory;
 pub use authority::pod_events::PodEvents;
 pub use authority::{Authority, AuthorityBuilder, AuthorityError};
-pub use call::{PodCtx, PodCtxView, PodView, Staged};
+pub use call::{Commit, CommitDone, PodCtx, PodCtxView, PodView, Staged};
 pub use error::{ErrorKind, Reason, Remedy, Setting, ToolError};
 pub use files::mounts::names_of_directory;
 pub use files::state_file::open_with_exposure;

@@ -16,6 +16,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use tokio::sync::watch;
 
+use crate::afar::Afar;
 use crate::audit::AuditLog;
 use crate::in_force::{InForce, watched};
 use crate::operator_log::OPERATOR;
@@ -33,6 +34,8 @@ const MAX_DENIALS: usize = 8;
 #[derive(Debug)]
 pub struct Caller {
     ready: Result<(PodTools, watch::Receiver<Authority>), ToolError>,
+    /// Pods of other machines, where the options say how to reach them.
+    afar: Option<Afar>,
     audit: Option<AuditLog>,
     /// The directory in which pods are recorded.
     registry: PathBuf,
@@ -52,10 +55,11 @@ pub trait PluginCall {
     /// The name in the audit log.
     fn name(&self) -> &str;
 
-    /// Makes the call.
+    /// Makes the call, of pods of other machines there.
     fn make(
         &self,
         tools: &PodTools,
+        afar: Option<&Afar>,
         authority: &Authority,
     ) -> impl Future<Output = Result<Self::Answer, ToolError>> + Send;
 
@@ -81,7 +85,12 @@ impl PluginCall for ToolCall<'_> {
         self.name
     }
 
-    async fn make(&self, tools: &PodTools, authority: &Authority) -> Result<Answer, ToolError> {
+    async fn make(
+        &self,
+        tools: &PodTools,
+        afar: Option<&Afar>,
+        authority: &Authority,
+    ) -> Result<Answer, ToolError> {
         let mut authority = Cow::Borrowed(authority);
         if let Some(reader) = self.reader {
             authority = Cow::Owned(authority.read_by(reader.clone()));
@@ -89,7 +98,10 @@ impl PluginCall for ToolCall<'_> {
         if self.peek {
             authority = Cow::Owned(authority.peeking());
         }
-        tools.call(&authority, self.name, self.input).await
+        match afar {
+            Some(afar) => afar.call(tools, &authority, self.name, self.input).await,
+            None => tools.call(&authority, self.name, self.input).await,
+        }
     }
 
     fn size(answer: &Answer) -> usize {
@@ -112,7 +124,12 @@ impl PluginCall for TranscriptCall<'_> {
         "resources/read"
     }
 
-    async fn make(&self, tools: &PodTools, authority: &Authority) -> Result<Document, ToolError> {
+    async fn make(
+        &self,
+        tools: &PodTools,
+        _afar: Option<&Afar>,
+        authority: &Authority,
+    ) -> Result<Document, ToolError> {
         tools.transcript(authority, self.pod).await
     }
 
@@ -157,20 +174,26 @@ impl Caller {
             Err(error) => (Err(error), None),
         };
         let registry = host.registry_dir().to_owned();
-        Ok(Self { ready, audit, registry, untold_grants: None, warn, _in_force: in_force })
+        let afar = Afar::of(&host.afar)?;
+        Ok(Self { ready, afar, audit, registry, untold_grants: None, warn, _in_force: in_force })
     }
 
     /// For a server, which has what it needs; what it has to say goes to its log.
+    ///
+    /// # Errors
+    ///
+    /// Fails where the options say of other machines what makes no sense.
     pub fn of_server(
         tools: PodTools,
         authority: watch::Receiver<Authority>,
         audit: Option<AuditLog>,
         host: &HostOptions,
-    ) -> Self {
+    ) -> Result<Self, SetUpError> {
         let warn = |error: &ToolError| tracing::warn!("{error}");
         let (registry, grants) = (host.registry_dir().to_owned(), host.grants_file().map(Path::to_owned));
         let ready = Ok((tools, authority));
-        Self { ready, audit, registry, untold_grants: grants, warn, _in_force: None }
+        let afar = Afar::of(&host.afar)?;
+        Ok(Self { ready, afar, audit, registry, untold_grants: grants, warn, _in_force: None })
     }
 
     /// Whether there is a plugin and an authority.
@@ -207,7 +230,7 @@ impl Caller {
             if let Some(share) = &share {
                 authority = authority.answered_within(share);
             }
-            call.make(tools, &authority).await
+            call.make(tools, self.afar.as_ref(), &authority).await
         };
         let done = asked.await;
         if let Some(file) = &self.untold_grants {

@@ -38,10 +38,11 @@ enum GrantsCommand {
     allow-sockets = [\"/run/user/1000/insomnia\"]   # optional, as with --allow-sockets\n\n\
     [limits]                  # optional: names, units and bounds as the options'\n\
     op-timeout = \"5s\"\n\n\
-    For `pod-tools gateway`, in the place of `grants`, callers with grants of their own:\n\n\
+    For `pod-tools gateway` and `pod-tools node`, in the place of `grants`, callers with grants of their own:\n\n\
     [[caller]]\n\
     name = \"alice\"                        # in logs; she has read cursors of her own\n\
-    token-file = \"/etc/pod-tools/alice\"   # an absolute path\n\
+    token-file = \"/etc/pod-tools/alice\"   # an absolute path; for the gateway\n\
+    key = \"U…\"                            # for the node\n\
     grants = [\"list,read\"]\n\n\
     Exit status: 0 the file is good, 1 it is not, 2 used wrongly.")]
 struct CheckArgs {

@@ -15,13 +15,14 @@ const OPTIONS: &str = "options";
 const TEACHING: &str = "{about-with-newline}\n{before-help}{usage-heading} {usage}\n\n{all-args}{after-help}";
 
 /// Commands that a person needs seldom: `-h` of the program gives their names alone.
-const SELDOM: [&str; 12] = [
+const SELDOM: [&str; 13] = [
     "tools",
     "inspect",
     "compose",
     "push",
     "pull",
     "gateway",
+    "node",
     "grants",
     "logs",
     "answer",

@@ -3,6 +3,7 @@
 //! Exit status: 0 done, 1 the tool failed, 2 used wrongly, 3 what was waited for is not over, 130 interrupted. Results go to standard output,
 //! everything else to standard error.
 
+mod afar;
 mod alike;
 mod answer;
 mod artifacts;
@@ -35,6 +36,7 @@ mod manual;
 mod mcp;
 mod nearest;
 mod newcomers;
+mod node;
 mod operator_log;
 mod options;
 mod painted;
@@ -104,6 +106,7 @@ enum Command {
     Pull(artifacts::pull::PullArgs),
     Mcp(mcp::McpArgs),
     Gateway(gateway::GatewayArgs),
+    Node(node::NodeArgs),
     Pod(pod::PodArgs),
     Spawn(spawn::SpawnArgs),
     Ls(ls::LsArgs),
@@ -225,7 +228,13 @@ fn shown(error: &clap::Error) -> ExitCode {
 fn is_wrong_use(error: &anyhow::Error) -> bool {
     matches!(
         error.downcast_ref(),
-        Some(SetUpError::GrantsFile(_) | SetUpError::Audit(_) | SetUpError::NoToken)
+        Some(
+            SetUpError::GrantsFile(_)
+                | SetUpError::Audit(_)
+                | SetUpError::NoToken
+                | SetUpError::NoKey
+                | SetUpError::Afar(_)
+        )
     ) || error.is::<pod::NoProgram>()
         || error.is::<pod::AgentFault>()
         || error.is::<pod::NoTable>()
@@ -249,6 +258,7 @@ async fn run(cli: Cli, of_pod: Vec<OsString>) -> anyhow::Result<ExitCode> {
         Command::Call(args) => at(cli.host, async |host| call::run(args, host).await).await,
         Command::Mcp(args) => at(cli.host, async |host| mcp::run(args, host).await).await,
         Command::Gateway(args) => at(cli.host, async |host| gateway::run(args, host).await).await,
+        Command::Node(args) => at(cli.host, async |host| node::run(args, host).await).await,
         Command::Pod(args) => at(cli.host, async |host| pod::run(args, host).await).await,
         Command::Spawn(args) => at(cli.host, async |host| spawn::run(args, host, of_pod).await).await,
         Command::Ls(args) => at(cli.host, async |host| ls::run(args, host).await).await,

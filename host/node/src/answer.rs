@@ -1,4 +1,5 @@
-//! A signed answer, in numbered pieces that each fit a server's payload limit.
+//! A signed answer, in pieces that each fit a server's payload limit and say where in it they stand. A place counts
+//! bytes, not pieces: the limit may be another one when a part is sent again.
 
 use nkeys::KeyPair;
 use serde::{Deserialize, Serialize};
@@ -13,7 +14,7 @@ const WORD: &str = "answer";
 struct Head {
     node: String,
     request: String,
-    number: u64,
+    start: usize,
     last: bool,
     sha256: String,
 }
@@ -27,25 +28,34 @@ pub struct Piece {
     pub bytes: Vec<u8>,
 }
 
-/// Signs `answer` to the request with the digest `request`, in pieces of at most `limit` bytes, head
-/// included.
-pub fn split(answer: &[u8], request: &str, limit: usize, key: &KeyPair) -> Result<Vec<Piece>, Refusal> {
-    let room = limit.checked_sub(LONGEST).filter(|room| *room > 0).ok_or(Refusal::NoRoom { limit })?;
-    // An empty answer is one empty piece: silence must not pass for an answer.
-    let count = answer.len().div_ceil(room).max(1);
-    let piece = |number: usize| {
-        let start = number * room;
-        let bytes = &answer[start..answer.len().min(start + room)];
-        let head = Head {
-            node: key.public_key(),
-            request: request.to_owned(),
-            number: number as u64,
-            last: number + 1 == count,
-            sha256: sha256(bytes),
-        };
-        Ok(Piece { head: sign(WORD, &head, key)?.0, bytes: bytes.to_vec() })
+/// How many bytes of an answer fit into a message of at most `limit` bytes, its head included.
+fn room(limit: usize) -> Result<usize, Refusal> {
+    limit.checked_sub(LONGEST).filter(|room| *room > 0).ok_or(Refusal::NoRoom { limit })
+}
+
+/// Signs the piece from `start` on of `answer` to the request with the digest `request`, of at most `limit` bytes,
+/// head included. `None` behind the end; an empty answer is one empty piece: silence must not pass for an answer.
+pub fn piece(
+    answer: &[u8],
+    start: usize,
+    request: &str,
+    limit: usize,
+    key: &KeyPair,
+) -> Result<Option<Piece>, Refusal> {
+    let room = room(limit)?;
+    if start > answer.len() || (start == answer.len() && start > 0) {
+        return Ok(None);
+    }
+    let end = answer.len().min(start + room);
+    let bytes = &answer[start..end];
+    let head = Head {
+        node: key.public_key(),
+        request: request.to_owned(),
+        start,
+        last: end == answer.len(),
+        sha256: sha256(bytes),
     };
-    (0..count).map(piece).collect()
+    Ok(Some(Piece { head: sign(WORD, &head, key)?.0, bytes: bytes.to_vec() }))
 }
 
 /// An answer as its pieces come in.
@@ -53,7 +63,6 @@ pub struct Assembly {
     node: String,
     request: String,
     most: usize,
-    next: u64,
     bytes: Vec<u8>,
     done: bool,
 }
@@ -63,7 +72,17 @@ impl Assembly {
     /// at most `most` bytes.
     pub fn new(node: &str, request: &str, most: usize) -> Self {
         let (node, request) = (node.to_owned(), request.to_owned());
-        Self { node, request, most, next: 0, bytes: Vec::new(), done: false }
+        Self { node, request, most, bytes: Vec::new(), done: false }
+    }
+
+    /// How many bytes there are already: where the piece begins that is awaited.
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Whether nothing has come yet.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
     }
 
     /// Takes the next piece; the whole answer with the last. A piece that was taken already changes nothing.
@@ -78,17 +97,16 @@ impl Assembly {
         if head.sha256 != sha256(&piece.bytes) {
             return Err(Refusal::Altered);
         }
-        if head.number < self.next {
+        if head.start < self.bytes.len() || self.done {
             return Ok(None);
         }
-        if self.done || head.number > self.next {
+        if head.start > self.bytes.len() {
             return Err(Refusal::Unexpected("one before it is missing"));
         }
         if piece.bytes.len() > self.most - self.bytes.len() {
             return Err(Refusal::TooLong { most: self.most });
         }
         self.bytes.extend_from_slice(&piece.bytes);
-        self.next += 1;
         self.done = head.last;
         Ok(self.done.then(|| std::mem::take(&mut self.bytes)))
     }

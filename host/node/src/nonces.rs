@@ -1,6 +1,6 @@
-//! What was asked and what came of it, for as long as the same request could come again.
+//! What a caller has asked and what came of it, for as long as the same request could come again.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use crate::refusal::Refusal;
 use crate::request::Verified;
@@ -18,54 +18,64 @@ pub enum Seen<T> {
 
 struct Entry<T> {
     digest: String,
-    forget: u64,
     outcome: Option<T>,
 }
 
-/// A memory of requests, bounded for each caller: who floods it shuts out nobody else. What is in it is
-/// forgotten only when its deadline is so long past that [`crate::request::open`] refuses it as late.
+/// A memory of one caller's requests. What is in it is forgotten only when its deadline is so long past that
+/// [`crate::request::open`] refuses it as late: where there is no more room, a new request is refused.
 pub struct Nonces<T> {
-    callers: HashMap<String, HashMap<String, Entry<T>>>,
+    entries: HashMap<String, Entry<T>>,
+    /// When each is to be forgotten.
+    order: BTreeSet<(u64, String)>,
     most: usize,
     skew: u64,
 }
 
 impl<T: Clone> Nonces<T> {
-    /// A memory of at most `most` requests a caller, for clocks that differ by at most `skew` milliseconds.
+    /// A memory of at most `most` requests, for clocks that differ by at most `skew` milliseconds.
     pub fn new(most: usize, skew: u64) -> Self {
-        Self { callers: HashMap::new(), most, skew }
+        Self { entries: HashMap::new(), order: BTreeSet::new(), most, skew }
     }
 
     /// Notes a request at the time `now`, and says what is known of it.
     pub fn begin(&mut self, verified: &Verified, now: u64) -> Result<Seen<T>, Refusal> {
-        self.callers.retain(|_, entries| {
-            entries.retain(|_, entry| entry.forget >= now);
-            !entries.is_empty()
-        });
+        self.forget(now);
         let request = verified.request();
-        let entries = self.callers.entry(request.caller.clone()).or_default();
-        if let Some(entry) = entries.get(&request.nonce) {
+        if let Some(entry) = self.entries.get(&request.nonce) {
             return match &entry.outcome {
                 _ if entry.digest != verified.digest() => Err(Refusal::NonceReused),
                 Some(outcome) => Ok(Seen::Done(outcome.clone())),
                 None => Ok(Seen::Running),
             };
         }
-        if entries.len() >= self.most {
+        if self.entries.len() >= self.most {
             return Err(Refusal::TooMany { most: self.most });
         }
         let forget = request.deadline.saturating_add(self.skew);
-        let entry = Entry { digest: verified.digest().to_owned(), forget, outcome: None };
-        entries.insert(request.nonce.clone(), entry);
+        let entry = Entry { digest: verified.digest().to_owned(), outcome: None };
+        self.order.insert((forget, request.nonce.clone()));
+        self.entries.insert(request.nonce.clone(), entry);
         Ok(Seen::New)
     }
 
-    /// Notes what came of a request.
-    pub fn finish(&mut self, verified: &Verified, outcome: T) {
-        let request = verified.request();
-        let entries = self.callers.get_mut(&request.caller);
-        if let Some(entry) = entries.and_then(|entries| entries.get_mut(&request.nonce)) {
+    /// Notes what came of a request, or something else in its place.
+    pub fn finish(&mut self, nonce: &str, outcome: T) {
+        if let Some(entry) = self.entries.get_mut(nonce) {
             entry.outcome = Some(outcome);
+        }
+    }
+
+    /// What came of the request with that nonce, if it was done and is not forgotten.
+    pub fn outcome(&self, nonce: &str) -> Option<&T> {
+        self.entries.get(nonce)?.outcome.as_ref()
+    }
+
+    /// Forgets what can come no more.
+    pub fn forget(&mut self, now: u64) {
+        while self.order.first().is_some_and(|(forget, _)| *forget < now) {
+            if let Some((_, nonce)) = self.order.pop_first() {
+                self.entries.remove(&nonce);
+            }
         }
     }
 }

@@ -38,6 +38,9 @@ pub enum Refusal {
         /// The tool that the subject names.
         asked: String,
     },
+    /// The subject names another caller than the one who has signed.
+    #[error("request came on the subject of another caller than the one who has signed it")]
+    OtherCaller,
     /// The request was made for an earlier run of this node.
     #[error("node was restarted and does not know whether this was done; look before you ask again")]
     Restarted,
@@ -61,6 +64,9 @@ pub enum Refusal {
         /// The skew that the node allows, in milliseconds.
         skew: u64,
     },
+    /// There is no answer to that request that could have been delivered.
+    #[error("node knows no answer that was delivered with this; its text will be given again")]
+    Forgotten,
     /// The nonce was used for another request.
     #[error("nonce was used for another request; make a new one for each")]
     NonceReused,

@@ -5,7 +5,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use serde::{Deserialize, Serialize};
 
 use crate::refusal::Refusal;
-use crate::signed::{sha256, sign, verify};
+use crate::signed::{sha256, sign, text_of, verify};
 
 const WORD: &str = "request";
 
@@ -21,10 +21,18 @@ pub struct Request {
     pub instance: String,
     /// The tool's name.
     pub tool: String,
+    /// Which of the caller's readers reads, where he has several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reader: Option<String>,
+    /// No read cursor moves.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub peek: bool,
     /// SHA-256 of the input, in hexadecimal digits. [`Request::seal`] sets it.
     pub input_sha256: String,
     /// When it is too late, in milliseconds since 1970.
     pub deadline: u64,
+    /// How long it may run, in milliseconds. By the deadline alone, a clock that is ahead would leave it no time.
+    pub time: u64,
     /// What tells this request from all others of its caller.
     pub nonce: String,
 }
@@ -35,10 +43,12 @@ pub struct Expected<'a> {
     pub node: &'a str,
     /// This run of it.
     pub instance: &'a str,
+    /// The caller that the subject names: the one whose place at the server it came from.
+    pub caller: &'a str,
+    /// Whether that is one with grants here.
+    pub known: bool,
     /// The tool that the subject names.
     pub tool: &'a str,
-    /// Whether a public key is that of a caller with grants here.
-    pub known: &'a dyn Fn(&str) -> bool,
     /// The time, in milliseconds since 1970.
     pub now: u64,
     /// By how much clocks may differ, in milliseconds.
@@ -82,11 +92,20 @@ impl Request {
     }
 }
 
+/// The digest that an answer to this envelope names, whether or not it is one that is accepted: so that a refusal can be
+/// told from an answer to something else.
+pub fn digest_of(envelope: &str) -> Option<String> {
+    text_of(envelope).map(|text| sha256(text.as_bytes()))
+}
+
 /// Verifies an envelope and the input that came with it.
 pub fn open(envelope: &str, input: &[u8], expected: &Expected<'_>) -> Result<Verified, Refusal> {
     let (request, digest) = verify(WORD, envelope, |request: &Request| request.caller.clone())?;
-    if !(expected.known)(&request.caller) {
+    if !expected.known {
         return Err(Refusal::UnknownCaller { key: request.caller });
+    }
+    if request.caller != expected.caller {
+        return Err(Refusal::OtherCaller);
     }
     if request.node != expected.node {
         return Err(Refusal::OtherNode { asked: request.node, here: expected.node.to_owned() });

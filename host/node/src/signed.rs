@@ -56,6 +56,14 @@ pub(crate) fn verify<T: for<'a> Deserialize<'a>>(
     Ok((body, sha256(signed.text.as_bytes())))
 }
 
+/// The text that is signed, unverified.
+pub(crate) fn text_of(envelope: &str) -> Option<String> {
+    if envelope.len() > LONGEST {
+        return None;
+    }
+    serde_json::from_str(envelope).ok().map(|Signed { text, .. }| text)
+}
+
 pub(crate) fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }

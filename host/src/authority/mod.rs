@@ -23,7 +23,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use self::answer_memory::AnswerShare;
 use self::grant::{Grant, Verb};
 use self::grants::Grants;
-use self::ledger::Ledger;
+use self::ledger::{Decision, Ledger};
 use self::limits::{LimitReached, Limits};
 use self::operation::Operation;
 use self::visible::{LastVisible, Visible};
@@ -124,6 +124,23 @@ impl Authority {
         self.parts.allows(verb, pod)
     }
 
+    /// Whether an operation is allowed that is carried out elsewhere, on the pod of that name or on any for `None`: for who
+    /// hands calls on to other machines. Noted in the ledger, as the gate notes what is carried out here.
+    ///
+    /// # Errors
+    ///
+    /// `denied`, with the grant that is missing.
+    pub fn permits(&self, operation: Operation, pod: Option<&str>) -> Result<(), ToolError> {
+        let decided = self.parts.check(operation, pod);
+        if let Some(ledger) = &self.ledger {
+            match &decided {
+                Ok(verb) => ledger.note(operation, *verb, pod, Decision::Allowed),
+                Err((missing, _)) => ledger.note(operation, *missing, pod, Decision::Denied),
+            }
+        }
+        decided.map(drop).map_err(|(_, denied)| denied)
+    }
+
     /// This authority, with an account of every call that is made with it kept in `ledger`.
     #[must_use]
     pub fn recorded_in(&self, ledger: &Ledger) -> Self {
@@ -160,7 +177,8 @@ impl Authority {
         self.share.as_ref().map_or(Ok(()), |share| share.grow(bytes))
     }
 
-    pub(crate) fn peeks(&self) -> bool {
+    /// Whether calls with it look and move no cursor.
+    pub fn peeks(&self) -> bool {
         self.peeks
     }
 

@@ -1,6 +1,8 @@
 //! Read cursors within a call: what the registry holds, and what the call has staged to take its place.
 
 use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -66,7 +68,7 @@ impl CallCursors {
     pub(super) fn take_staged(&mut self, authority: &Authority) -> Staged {
         let staged = std::mem::take(&mut self.staged);
         let cursors = if authority.peeks() { BTreeMap::new() } else { staged };
-        Staged { authority: authority.clone(), cursors }
+        Staged(Kept::Here { authority: authority.clone(), cursors })
     }
 
     fn stored(&mut self, registry: &dyn Registry, pod: &str) -> HostResult<Option<StoredCursor>> {
@@ -83,14 +85,46 @@ impl CallCursors {
 
 /// Read cursors that a call has staged. Dropped, they are forgotten, and the next read gives the same text
 /// again; [`store`](Self::store) keeps them.
-#[derive(Debug)]
 #[must_use = "cursors are kept only by `store`, once the answer has been delivered"]
-pub struct Staged {
-    authority: Authority,
-    cursors: BTreeMap<String, StagedCursor>,
+pub struct Staged(Kept);
+
+/// Where the cursors are.
+enum Kept {
+    /// In this process.
+    Here { authority: Authority, cursors: BTreeMap<String, StagedCursor> },
+    /// With whoever has answered; and how it is told that its answer was delivered.
+    Elsewhere(Vec<Commit>),
+}
+
+/// Tells whoever has answered a call that its answer was delivered.
+pub type Commit = Box<dyn FnOnce() -> CommitDone + Send + Sync>;
+
+/// Resolves when it has stored the cursors, or to why it has not.
+pub type CommitDone = Pin<Box<dyn Future<Output = Result<(), ToolError>> + Send>>;
+
+impl std::fmt::Debug for Staged {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.0 {
+            Kept::Here { cursors, .. } => f.debug_struct("Staged").field("cursors", cursors).finish(),
+            Kept::Elsewhere(commits) => f.debug_struct("Staged").field("elsewhere", &commits.len()).finish(),
+        }
+    }
 }
 
 impl Staged {
+    /// What calls that were answered elsewhere have staged there.
+    pub fn elsewhere(commits: Vec<Commit>) -> Self {
+        Self(Kept::Elsewhere(commits))
+    }
+
+    /// Whether there is anything to store.
+    pub fn is_empty(&self) -> bool {
+        match &self.0 {
+            Kept::Here { cursors, .. } => cursors.is_empty(),
+            Kept::Elsewhere(commits) => commits.is_empty(),
+        }
+    }
+
     /// Stores the cursors. To be called once the caller of the tool has been given the answer.
     ///
     /// # Errors
@@ -98,28 +132,41 @@ impl Staged {
     /// Fails where the registry's files cannot be written or stay locked; then the text that was delivered
     /// is given again by the next read.
     pub async fn store(self) -> Result<(), ToolError> {
-        if self.cursors.is_empty() {
-            return Ok(());
+        match self.0 {
+            Kept::Here { cursors, .. } if cursors.is_empty() => Ok(()),
+            Kept::Here { authority, cursors } => {
+                let length = authority.parts().limits.operation_time;
+                let wait = Wait { length, until: Instant::now() + length };
+                patiently(&CpuClock::new(), wait, move |wait| store_within(&authority, &cursors, wait)).await
+            }
+            Kept::Elsewhere(commits) => {
+                let mut done = Ok(());
+                for commit in commits {
+                    done = done.and(commit().await);
+                }
+                done
+            }
         }
-        let length = self.authority.parts().limits.operation_time;
-        let wait = Wait { length, until: Instant::now() + length };
-        patiently(&CpuClock::new(), wait, move |wait| self.store_within(wait)).await
     }
+}
 
-    fn store_within(&self, wait: Duration) -> Result<(), ToolError> {
-        let parts = self.authority.parts();
-        for (pod, StagedCursor { base, new }) in &self.cursors {
-            let reader = self.authority.reader();
-            parts.registry.set_cursor(reader, pod, base.as_ref(), new.clone(), wait).map_err(|error| {
-                let error = parts.explain(error.into());
-                let message = format!(
-                    "the read cursor of pod `{}` was not stored, its text will be given again: {}",
-                    Escaped(pod),
-                    error.message
-                );
-                ToolError { message, ..error }
-            })?;
-        }
-        Ok(())
+fn store_within(
+    authority: &Authority,
+    cursors: &BTreeMap<String, StagedCursor>,
+    wait: Duration,
+) -> Result<(), ToolError> {
+    let parts = authority.parts();
+    for (pod, StagedCursor { base, new }) in cursors {
+        let reader = authority.reader();
+        parts.registry.set_cursor(reader, pod, base.as_ref(), new.clone(), wait).map_err(|error| {
+            let error = parts.explain(error.into());
+            let message = format!(
+                "the read cursor of pod `{}` was not stored, its text will be given again: {}",
+                Escaped(pod),
+                error.message
+            );
+            ToolError { message, ..error }
+        })?;
     }
+    Ok(())
 }

@@ -13,4 +13,4 @@ mod request_line;
 pub(crate) mod wait;
 
 pub use context::{PodCtx, PodCtxView, PodView};
-pub use cursors::Staged;
+pub use cursors::{Commit, CommitDone, Staged};

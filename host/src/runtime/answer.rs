@@ -25,19 +25,21 @@ pub struct Output {
 }
 
 impl Output {
-    /// What the plugin answers, behind what it has handed over of the content before. A limit that is reached here is the
+    /// What the plugin answers, or so many plugins, behind what it has handed over of the content before. A limit that is reached here is the
     /// error of the call.
     pub(super) fn new(
         wit: wit::Output,
         mut handed: String,
+        answers: usize,
         authority: &Authority,
     ) -> Result<Self, ToolError> {
         let limits = authority.limits();
+        let most = limits.data.saturating_mul(answers);
         let content = wit.content.as_ref().map_or(0, String::len);
         authority.count_answer(wit.summary.len() + content + wit.data.len())?;
-        let data = data::checked(wit.data, limits.data)?;
-        if wit.summary.len() > limits.data {
-            return Err(LimitReached::Data(limits.data).into());
+        let data = data::checked(wit.data, most)?;
+        if wit.summary.len() > most {
+            return Err(LimitReached::Data(most).into());
         }
         let mut content = wit.content;
         if !handed.is_empty() {
@@ -80,6 +82,22 @@ pub struct Answer {
 impl Answer {
     pub(super) fn new(output: Output, staged: Staged) -> Self {
         Self { output, staged }
+    }
+
+    /// An answer that was given elsewhere, with what is to be told there once it is delivered. Where it is put together of
+    /// the answers of several, its data may have as many times the bytes.
+    ///
+    /// # Errors
+    ///
+    /// Fails where it is not what a tool may answer within these limits.
+    pub fn given_elsewhere(
+        (summary, content, data): (String, Option<String>, String),
+        answers: usize,
+        staged: Staged,
+        authority: &Authority,
+    ) -> Result<Self, ToolError> {
+        let wit = wit::Output { summary, content, data };
+        Ok(Self { output: Output::new(wit, String::new(), answers, authority)?, staged })
     }
 
     /// The answer itself.

@@ -334,7 +334,7 @@ impl PodTools {
         let handed = ctx.take_content();
         let output = answer
             .map_err(|error| answer::failure(error, authority))
-            .and_then(|output| Output::new(output, handed, authority))
+            .and_then(|output| Output::new(output, handed, 1, authority))
             .map_err(|error| authority.parts().explain(error))?;
         Ok(Answer::new(output, ctx.take_staged()))
     }

@@ -43,7 +43,11 @@ pub fn check(bytes: &[u8]) {
     for (caller, written) in file.callers.iter().zip(callers.into_iter().flatten()) {
         let written = written.as_table().unwrap();
         assert_eq!(Some(caller.name.value.as_str()), written["name"].as_str());
-        assert!(caller.token_file.value.is_absolute() && !table.contains_key("grants"));
+        assert!(caller.token_file.is_some() || caller.key.is_some());
+        assert!(
+            caller.token_file.as_ref().is_none_or(|file| file.value.is_absolute())
+                && !table.contains_key("grants")
+        );
         let granted: Vec<&str> = caller.grants.iter().map(|grant| &*grant.text).collect();
         assert_eq!(granted, strings(written, "grants"));
     }

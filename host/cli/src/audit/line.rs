@@ -17,6 +17,8 @@ pub(super) struct CallRecord<'a> {
     pub tool: &'a str,
     /// Who called it, where there are several who may.
     pub caller: Option<&'a str>,
+    /// By which a caller on another machine knows it.
+    pub nonce: Option<&'a str>,
     /// When the call began.
     pub time: Timestamp,
     pub duration: Duration,
@@ -43,6 +45,8 @@ pub(super) struct AuditLine<'a> {
     time: String,
     tool: &'a str,
     caller: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nonce: Option<&'a str>,
     outcome: CallEnd,
     /// The error's.
     kind: Option<ErrorKind>,
@@ -98,6 +102,7 @@ impl<'a> AuditLine<'a> {
             time: format!("{:.3}", call.time),
             tool: call.tool,
             caller: call.caller,
+            nonce: call.nonce,
             outcome,
             kind: error.map(|error| error.kind),
             reason: error.and_then(|error| error.reason),

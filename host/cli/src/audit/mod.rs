@@ -92,6 +92,7 @@ impl AuditLog {
             log: self.clone(),
             tool: tool.chars().take(MAX_TOOL).collect(),
             caller: caller.cloned(),
+            nonce: None,
             began: (Timestamp::now(), Instant::now()),
             ledger: Ledger::new(),
             is_written: false,
@@ -117,6 +118,7 @@ pub struct Entry {
     log: AuditLog,
     tool: String,
     caller: Option<Reader>,
+    nonce: Option<String>,
     began: (Timestamp, Instant),
     ledger: Ledger,
     is_written: bool,
@@ -127,6 +129,12 @@ impl Entry {
     /// [`recorded_in`](pod_tools_host::Authority::recorded_in) this.
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
+    }
+
+    /// This entry with the nonce of the request, by which the caller's machine knows it.
+    pub fn asked_with(mut self, nonce: &str) -> Self {
+        self.nonce = Some(nonce.to_owned());
+        self
     }
 
     /// Writes the line of a call that has ended: with an answer of so many bytes, or with an error. To be
@@ -144,7 +152,8 @@ impl Entry {
         let duration = began.elapsed();
         let component = self.log.0.component.as_deref();
         let caller = self.caller.as_ref().map(Reader::as_str);
-        let call = CallRecord { tool: &self.tool, caller, time, duration, component, answer_bytes };
+        let nonce = self.nonce.as_deref();
+        let call = CallRecord { tool: &self.tool, caller, nonce, time, duration, component, answer_bytes };
         let line = AuditLine::new(&call, end, error, &self.ledger);
         let log = &self.log.0;
         let written = serde_json::to_vec(&line).map_err(io::Error::from);

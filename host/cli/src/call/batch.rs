@@ -2,11 +2,12 @@
 
 use std::process::ExitCode;
 
-use pod_tools_host::{Answer, ErrorKind, ToolError};
+use pod_tools_host::{Answer, ErrorKind, Staged, ToolError};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::answer_line::AnswerLine;
+use crate::afar::DELIVERED;
 use crate::caller::{Caller, ToolCall, admitted};
 use crate::exit::INTERRUPTED;
 use crate::input_lines::Input;
@@ -24,6 +25,18 @@ struct BatchCall {
     tool: String,
     input: Option<Box<RawValue>>,
     input_json: Option<String>,
+    /// Leaves the text to be read, as `--peek` does for all calls.
+    #[serde(default)]
+    peek: bool,
+    /// That the answer was written is not enough: it counts as delivered when the next line says so ([`DELIVERED`]).
+    #[serde(default)]
+    await_delivery: bool,
+}
+
+/// What a call has come to.
+struct Answered {
+    outcome: Result<Answer, ToolError>,
+    await_delivery: bool,
 }
 
 /// Answers until the end of input. Exit status 0, whatever the answers were; 1 if no tool could be called at
@@ -31,31 +44,57 @@ struct BatchCall {
 pub async fn run(caller: &Caller, peek: bool, mut interrupt: Interrupt) -> anyhow::Result<ExitCode> {
     let mut lines = Lines::of_input(MAX_LINE)?;
     let mut complete = true;
+    // What is to be stored when the next line says that the answer was delivered.
+    let mut held: Option<Staged> = None;
     loop {
         let next = async {
             // Signals are seen between any two lines, however many are there at once.
             tokio::task::yield_now().await;
             let line = lines.next().await?;
             complete &= !matches!(line, Input::Failed(_));
-            Some(answer(caller, peek, line).await)
+            let held = held.take();
+            // Where nothing waits for it, it means nothing.
+            if matches!(&line, Input::Line(line) if line.trim_ascii() == DELIVERED.as_bytes()) {
+                if let Some(staged) = held {
+                    caller.deliver(staged).await;
+                }
+                return Some(None);
+            }
+            Some(Some(answer(caller, peek, line).await))
         };
-        let Some(outcome) = interrupt.or(next).await else {
+        let Some(next) = interrupt.or(next).await else {
             return Ok(ExitCode::from(INTERRUPTED));
         };
-        let Some(outcome) = outcome else {
+        let Some(answered) = next else {
             return Ok(ExitCode::from(u8::from(!caller.is_ready() || !complete)));
         };
+        let Some(Answered { outcome, await_delivery }) = answered else { continue };
         let Some(printed) = interrupt.or(print_json(AnswerLine::from(&outcome).to_line()?)).await else {
             return Ok(ExitCode::from(INTERRUPTED));
         };
         printed?;
         if let Ok(answer) = outcome {
-            caller.deliver(answer.into_parts().1).await;
+            let staged = answer.into_parts().1;
+            if await_delivery {
+                held = Some(staged);
+            } else {
+                caller.deliver(staged).await;
+            }
         }
     }
 }
 
-async fn answer(caller: &Caller, peek: bool, line: Input<()>) -> Result<Answer, ToolError> {
+async fn answer(caller: &Caller, peek: bool, line: Input<()>) -> Answered {
+    let call = match parse(line) {
+        Ok(call) => call,
+        Err(error) => return Answered { outcome: Err(error), await_delivery: false },
+    };
+    let input = call.input.as_deref().map(RawValue::get).or(call.input_json.as_deref()).unwrap_or_default();
+    let asked = ToolCall { name: &call.tool, input, reader: None, peek: peek || call.peek };
+    Answered { outcome: caller.call(&asked, admitted()).await, await_delivery: call.await_delivery }
+}
+
+fn parse(line: Input<()>) -> Result<BatchCall, ToolError> {
     let bad =
         |why: String| ToolError::new(ErrorKind::InvalidArgument, None, format!("invalid batch line: {why}"));
     let line = match line {
@@ -64,11 +103,8 @@ async fn answer(caller: &Caller, peek: bool, line: Input<()>) -> Result<Answer, 
         Input::Failed(error) => return Err(bad(format!("standard input: {error}"))),
     };
     let call: BatchCall = serde_json::from_slice(&line).map_err(|error| bad(error.to_string()))?;
-    let input = match (&call.input, &call.input_json) {
-        (Some(_), Some(_)) => return Err(bad("it has both `input` and `input_json`".to_owned())),
-        (Some(input), None) => input.get(),
-        (None, Some(text)) => text,
-        (None, None) => "",
-    };
-    caller.call(&ToolCall { name: &call.tool, input, reader: None, peek }, admitted()).await
+    if call.input.is_some() && call.input_json.is_some() {
+        return Err(bad("it has both `input` and `input_json`".to_owned()));
+    }
+    Ok(call)
 }

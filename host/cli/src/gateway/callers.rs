@@ -1,11 +1,12 @@
 //! Who may open a session, by which token, and with what authority.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use pod_tools_host::Authority;
 
 use super::places::CallerName;
-use crate::grants_file::GrantsFile;
+use crate::grants_file::{GrantsFile, GrantsOfCaller, Placed};
 use crate::options::{HostOptions, SetUpError};
 use crate::token::Token;
 
@@ -31,7 +32,7 @@ impl Callers {
         file: Option<&GrantsFile>,
         earlier: Option<&Self>,
     ) -> Result<Self, SetUpError> {
-        let all = match (token, file.filter(|file| !file.callers.is_empty())) {
+        let all = match (token, file.filter(|file| Self::of(file).next().is_some())) {
             (Some(token), None) => vec![Caller::of_options(host, token, file, earlier)?],
             (None, Some(file)) => Caller::of_file(host, file, earlier)?,
             (Some(_), Some(file)) => {
@@ -50,6 +51,11 @@ impl Callers {
             }
         }
         Ok(Self(all.into_iter().map(Arc::new).collect()))
+    }
+
+    /// Those of the file who show tokens; others sign, and come to a node.
+    fn of(file: &GrantsFile) -> impl Iterator<Item = (&GrantsOfCaller, &Placed<PathBuf>)> {
+        file.callers.iter().filter_map(|caller| Some((caller, caller.token_file.as_ref()?)))
     }
 
     /// Whose token that is. It is compared with all there are, so that the time does not tell whose it is like.
@@ -86,20 +92,20 @@ impl Caller {
         earlier: Option<&Callers>,
     ) -> Result<Vec<Self>, SetUpError> {
         // All tokens before the first authority: that takes the place of an earlier one.
-        let mut tokens: Vec<Arc<Token>> = Vec::with_capacity(file.callers.len());
-        for caller in &file.callers {
-            let token = Token::read(&caller.token_file.value)
-                .map_err(|error| file.fault_at(&caller.token_file, format!("{error:#}")))?;
-            if let Some(other) = tokens.iter().position(|other| other.is_same(&token)) {
-                let other = file.callers[other].name.value.as_str().escape_debug();
+        let mut tokens: Vec<(&GrantsOfCaller, Arc<Token>)> = Vec::with_capacity(file.callers.len());
+        for (caller, path) in Callers::of(file) {
+            let token =
+                Token::read(&path.value).map_err(|error| file.fault_at(path, format!("{error:#}")))?;
+            if let Some((other, _)) = tokens.iter().find(|(_, other)| other.is_same(&token)) {
+                let other = other.name.value.as_str().escape_debug();
                 let why = format!(
                     "this is the token of caller `{other}`, and would tell nobody who shows it; make another"
                 );
-                return Err(file.fault_at(&caller.token_file, why).into());
+                return Err(file.fault_at(path, why).into());
             }
-            tokens.push(Arc::new(token));
+            tokens.push((caller, Arc::new(token)));
         }
-        let made = file.callers.iter().zip(tokens).map(|(caller, token)| {
+        let made = tokens.into_iter().map(|(caller, token)| {
             let name = Some(caller.name.value.clone());
             let before = earlier.and_then(|earlier| earlier.named(&name));
             let before = before.map(|caller| &caller.authority);

@@ -43,7 +43,10 @@ struct ExplainedCaller {
     #[serde(flatten)]
     at: Position,
     caller: String,
-    token_file: PathBuf,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_file: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
     grants: Vec<Explained>,
     denied_everywhere: Vec<&'static str>,
 }
@@ -122,7 +125,8 @@ impl ExplainedCaller {
         Self {
             at: caller.name.at,
             caller: caller.name.text.clone(),
-            token_file: caller.token_file.value.clone(),
+            token_file: caller.token_file.as_ref().map(|file| file.value.clone()),
+            key: caller.key.as_ref().map(|key| key.value.clone()),
             grants: caller.grants.iter().map(|grant| Explained::of(grant, pods)).collect(),
             denied_everywhere: denied_everywhere(&caller.grants),
         }
@@ -242,8 +246,11 @@ impl fmt::Display for Explanation {
 
 impl fmt::Display for ExplainedCaller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (name, token) = (self.caller.escape_debug(), self.token_file.display());
-        writeln!(f, "line {}: caller `{name}`, who shows the token in {token}", self.at.line)?;
+        write!(f, "line {}: caller `{}`, who ", self.at.line, self.caller.escape_debug())?;
+        let token = self.token_file.as_ref().map(|file| format!("shows the token in {}", file.display()));
+        let key = self.key.as_ref().map(|key| format!("signs with the key {key}"));
+        let shown: Vec<String> = token.into_iter().chain(key).collect();
+        writeln!(f, "{}", shown.join(", or "))?;
         for grant in &self.grants {
             write!(f, "\n{grant}")?;
         }

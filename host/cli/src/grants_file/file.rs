@@ -33,8 +33,10 @@ pub struct GrantsFile {
 pub struct GrantsOfCaller {
     /// What he is called in logs. He reads by that name, and no two have the same.
     pub name: Placed<Reader>,
-    /// The file of the token that he shows, an absolute path.
-    pub token_file: Placed<PathBuf>,
+    /// The file of the token that he shows to `pod-tools gateway`, an absolute path.
+    pub token_file: Option<Placed<PathBuf>>,
+    /// The public key with which he signs what he asks of `pod-tools node`. He has one of the two at least.
+    pub key: Option<Placed<String>>,
     /// What he may do.
     pub grants: Vec<Placed<Grant>>,
 }
@@ -64,8 +66,8 @@ impl GrantsFile {
     /// Names the first of them, and who serves them.
     pub fn refuse_callers(&self) -> Result<(), GrantsFileError> {
         let Some(caller) = self.callers.first() else { return Ok(()) };
-        let why = "callers have grants of their own here, and they are served by `pod-tools gateway` alone; name a file \
-                   with `grants` for all that is called";
+        let why = "callers have grants of their own here, and they are served by `pod-tools gateway` and `pod-tools node` \
+                   alone; name a file with `grants` for all that is called";
         Err(self.fault_at(&caller.name, why.to_owned()))
     }
 

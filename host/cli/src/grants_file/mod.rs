@@ -11,12 +11,13 @@
 //! op-timeout = "5s"
 //! ```
 //!
-//! For `pod-tools gateway` there may be callers in the place of `grants`:
+//! For `pod-tools gateway` and `pod-tools node` there may be callers in the place of `grants`:
 //!
 //! ```toml
 //! [[caller]]
 //! name = "alice"                                # in logs; she has read cursors of her own
-//! token-file = "/etc/pod-tools/alice"
+//! token-file = "/etc/pod-tools/alice"           # for the gateway
+//! key = "U…"                                    # for the node
 //! grants = ["list,read"]
 //! ```
 
@@ -28,4 +29,4 @@ mod parse;
 
 pub use self::exposure::{REMEDY, exposures};
 pub use self::fault::GrantsFileError;
-pub use self::file::{Content, GrantsFile, Placed};
+pub use self::file::{Content, GrantsFile, GrantsOfCaller, Placed};

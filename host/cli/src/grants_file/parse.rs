@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use pod_tools_host::registry::ReaderParseError;
 use pod_tools_host::{Grant, GrantParseError, Verb};
+use pod_tools_node::identity::is_public_key;
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
@@ -22,7 +23,8 @@ const KEYS: [&str; 4] = [GRANTS, ALLOW_SOCKETS, TABLE_OF_LIMITS, CALLER];
 
 const NAME: &str = "name";
 const TOKEN_FILE: &str = "token-file";
-const KEYS_OF_CALLER: [&str; 3] = [NAME, TOKEN_FILE, GRANTS];
+const KEY: &str = "key";
+const KEYS_OF_CALLER: [&str; 4] = [NAME, TOKEN_FILE, KEY, GRANTS];
 
 impl GrantsFile {
     /// Reads and checks a file.
@@ -188,13 +190,24 @@ impl Reader<'_> {
                 let why = format!("there is a caller `{shown}` above; write what he may do in one place");
                 self.faults.push(fault(Some(caller.name.at), why));
             }
+            if let Some(key) = &caller.key
+                && let Some(other) = callers
+                    .iter()
+                    .find(|other| other.key.as_ref().is_some_and(|other| other.value == key.value))
+            {
+                let other = other.name.text.escape_debug();
+                let why = format!(
+                    "this is the key of caller `{other}`, and would tell nobody who signs; make another"
+                );
+                self.faults.push(fault(Some(key.at), why));
+            }
             callers.push(caller);
         }
         callers
     }
 
     fn caller(&mut self, span: Range<usize>, table: &DeTable<'_>) -> Option<GrantsOfCaller> {
-        let (mut name, mut token_file, mut grants) = (None, None, Vec::new());
+        let (mut name, mut token_file, mut public_key, mut grants) = (None, None, None, Vec::new());
         for (key, value) in table {
             match key.get_ref().as_ref() {
                 NAME => {
@@ -203,6 +216,7 @@ impl Reader<'_> {
                     }))
                 }
                 TOKEN_FILE => token_file = Some(self.text(TOKEN_FILE, value, absolute)),
+                KEY => public_key = Some(self.text(KEY, value, public)),
                 GRANTS => grants = self.list(GRANTS, "\"list,read\"", value, grant),
                 unknown => {
                     let (shown, meant) = (unknown.escape_debug(), did_you_mean(unknown, KEYS_OF_CALLER));
@@ -214,14 +228,18 @@ impl Reader<'_> {
                 }
             }
         }
-        for (key, example, is_missing) in
-            [(NAME, "alice", name.is_none()), (TOKEN_FILE, "/etc/pod-tools/alice", token_file.is_none())]
-        {
-            if is_missing {
-                self.fault(span.clone(), format!("this caller has no `{key}`; write {key} = \"{example}\""));
-            }
+        if name.is_none() {
+            self.fault(span.clone(), format!("this caller has no `{NAME}`; write {NAME} = \"alice\""));
         }
-        Some(GrantsOfCaller { name: name??, token_file: token_file??, grants })
+        if token_file.is_none() && public_key.is_none() {
+            let why = format!(
+                "this caller has no `{TOKEN_FILE}`; write {TOKEN_FILE} = \"/etc/pod-tools/alice\" for `pod-tools gateway`, or \
+                 {KEY} = \"U…\" for `pod-tools node`"
+            );
+            self.fault(span, why);
+        }
+        let (token_file, key) = (token_file.flatten(), public_key.flatten());
+        Some(GrantsOfCaller { name: name??, token_file, key, grants })
     }
 
     /// A text, as `read` has it.
@@ -300,6 +318,14 @@ fn grant(text: &str) -> Result<Grant, String> {
         }
         _ => error.to_string(),
     })
+}
+
+/// What is none is not shown: it may be a seed.
+fn public(text: &str) -> Result<String, String> {
+    if is_public_key(text) {
+        return Ok(text.to_owned());
+    }
+    Err("this is no public key of a user (`U…`); `pod-tools node --new-key FILE` prints one".to_owned())
 }
 
 fn absolute(text: &str) -> Result<PathBuf, String> {

@@ -107,7 +107,7 @@ impl McpServer {
         let catalogue = Catalogue::new(tools.definitions())?;
         let watcher = Watcher::start(authority.clone(), &stopping);
         Ok(Arc::new(Self {
-            caller: Arc::new(Caller::of_server(tools, authority.clone(), audit, host)),
+            caller: Arc::new(Caller::of_server(tools, authority.clone(), audit, host)?),
             authority,
             catalogue,
             readers,

@@ -15,6 +15,7 @@ use pod_tools_host::registry::Reader;
 use pod_tools_host::{ErrorKind, Grant, PodTools, Reason, ToolError};
 
 pub use self::loading::{COMPILER, Loading};
+use crate::afar::{AfarArgs, AfarFault};
 use crate::audit::AuditError;
 use crate::grants_file::{GrantsFile, GrantsFileError};
 use crate::limit_options::GivenLimits;
@@ -96,6 +97,9 @@ pub struct HostArgs {
     reader: Option<Reader>,
 
     #[command(flatten)]
+    afar: AfarArgs,
+
+    #[command(flatten)]
     limits: GivenLimits,
 }
 
@@ -125,6 +129,14 @@ pub enum SetUpError {
     /// What is to be granted cannot be had.
     #[error(transparent)]
     Authority(#[from] ToolError),
+    /// Pods of other machines cannot be called as it is said.
+    #[error(transparent)]
+    Afar(#[from] AfarFault),
+    /// Callers of the node have nothing to be known by.
+    #[error(
+        "callers must have a key: name a grants file with [[caller]] entries that have `key` with --grants"
+    )]
+    NoKey,
     /// Clients of the gateway have nothing to be known by.
     #[error(
         "clients must show a token: name its file with --token-file, or name a grants file with [[caller]] entries with \
@@ -148,6 +160,8 @@ pub struct HostOptions {
     /// The scope lock's file.
     pub scope_lock: PathBuf,
     loading: Loading,
+    /// Where pods of other machines are.
+    pub afar: AfarArgs,
     granted: Granted,
     allow_sockets: Vec<PathBuf>,
     limits: GivenLimits,
@@ -236,7 +250,7 @@ impl HostArgs {
             let named = std::env::split_paths(&paths).filter(|path| !path.as_os_str().is_empty());
             allow_sockets = named.collect();
         }
-        let (limits, loading, audit) = (self.limits, self.loading, self.audit);
+        let (limits, loading, audit, afar) = (self.limits, self.loading, self.audit, self.afar);
         Ok(HostOptions {
             base_dir,
             spawner_dir,
@@ -245,6 +259,7 @@ impl HostArgs {
             spawner,
             scope_lock,
             loading,
+            afar,
             granted,
             allow_sockets,
             limits,
