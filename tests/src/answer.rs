@@ -129,6 +129,14 @@ impl Answer {
         }
     }
 
+    /// A success whose data hold nothing at this JSON pointer.
+    pub fn without_data(self, pointer: &str) -> Result<Self, Failure> {
+        match &self {
+            Self::Ok(output) if output.data.pointer(pointer).is_none() => Ok(self),
+            _ => self.is_not(format!("nothing at {pointer} of the data")),
+        }
+    }
+
     /// A failure of this kind, for this reason.
     pub fn fails<'a>(self, kind: &str, reason: impl Into<Option<&'a str>>) -> Result<Self, Failure> {
         let reason = reason.into();

@@ -211,6 +211,8 @@ impl Shared {
 
     fn write_status(&self, state: &str) -> io::Result<()> {
         let status = json!({ "pod_name": self.name, "session_id": "0", "state": state });
+        // Several connections may come to it at once.
+        let _state = self.lock();
         let temporary = self.directory.join("status.json.tmp");
         fs::write(&temporary, status.to_string())?;
         fs::rename(temporary, self.directory.join("status.json"))

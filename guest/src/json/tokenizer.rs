@@ -53,7 +53,8 @@ enum Lexeme {
 enum Number {
     Minus,
     Zero,
-    Integer,
+    /// Its value, where it has no sign and fits.
+    Integer(Option<u64>),
     Point,
     Fraction,
     Exponent,
@@ -69,6 +70,8 @@ pub(crate) struct Tokenizer {
     lexeme: Lexeme,
     /// The last key or string.
     word: Word,
+    /// The last scalar, where it is a number without sign, point and exponent that fits.
+    integer: Option<u64>,
 }
 
 impl Tokenizer {
@@ -79,6 +82,7 @@ impl Tokenizer {
             nesting: Nesting::default(),
             lexeme: Lexeme::None,
             word: Word::of(""),
+            integer: None,
         }
     }
 
@@ -117,6 +121,11 @@ impl Tokenizer {
     /// The last key or string.
     pub(crate) fn word(&self) -> Word {
         self.word
+    }
+
+    /// The last scalar, where it is an integer from 0 to 2^64 - 1.
+    pub(crate) fn integer(&self) -> Option<u64> {
+        self.integer
     }
 
     /// The next token, or `None` when the bytes are used up. `bytes` moves on behind the bytes that were
@@ -192,7 +201,7 @@ impl Tokenizer {
             }
             b'-' => self.lexeme = Lexeme::Number(Number::Minus),
             b'0' => self.lexeme = Lexeme::Number(Number::Zero),
-            b'1'..=b'9' => self.lexeme = Lexeme::Number(Number::Integer),
+            b'1'..=b'9' => self.lexeme = Lexeme::Number(Number::Integer(Some(u64::from(byte - b'0')))),
             b't' => self.lexeme = Lexeme::Literal(b"rue", Token::Scalar),
             b'f' => self.lexeme = Lexeme::Literal(b"alse", Token::Scalar),
             b'n' => self.lexeme = Lexeme::Literal(b"ull", Token::Null),
@@ -245,15 +254,23 @@ impl Tokenizer {
         while let Some(&byte) = bytes.first() {
             number = match (number, byte) {
                 (Number::Minus, b'0') => Number::Zero,
-                (Number::Minus, b'1'..=b'9') | (Number::Integer, b'0'..=b'9') => Number::Integer,
-                (Number::Zero | Number::Integer, b'.') => Number::Point,
+                (Number::Minus, b'1'..=b'9') => Number::Integer(None),
+                (Number::Integer(value), b'0'..=b'9') => Number::Integer(
+                    value.and_then(|value| value.checked_mul(10)?.checked_add(u64::from(byte - b'0'))),
+                ),
+                (Number::Zero | Number::Integer(_), b'.') => Number::Point,
                 (Number::Point | Number::Fraction, b'0'..=b'9') => Number::Fraction,
-                (Number::Zero | Number::Integer | Number::Fraction, b'e' | b'E') => Number::Exponent,
+                (Number::Zero | Number::Integer(_) | Number::Fraction, b'e' | b'E') => Number::Exponent,
                 (Number::Exponent, b'+' | b'-') => Number::ExponentSign,
                 (Number::Exponent | Number::ExponentSign | Number::ExponentDigits, b'0'..=b'9') => {
                     Number::ExponentDigits
                 }
-                (Number::Zero | Number::Integer | Number::Fraction | Number::ExponentDigits, _) => {
+                (Number::Zero | Number::Integer(_) | Number::Fraction | Number::ExponentDigits, _) => {
+                    self.integer = match number {
+                        Number::Zero => Some(0),
+                        Number::Integer(value) => value,
+                        _ => None,
+                    };
                     // Whether the byte may stand behind the number is checked with the next token.
                     self.lexeme = Lexeme::None;
                     self.value_is_complete();

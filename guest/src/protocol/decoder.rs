@@ -12,7 +12,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::json::{NotJson, TextSink, Token, Tokenizer, Word};
-use crate::protocol::event::{ErrorCode, Event, PodError, RunResult};
+use crate::protocol::event::{Beside, ErrorCode, Event, PodError, RunResult};
 use crate::protocol::item_sink::Sink;
 use crate::protocol::malformed::Malformed;
 
@@ -37,6 +37,7 @@ const PROVIDER_ERROR: Word = Word::of("provider_error");
 const INTERNAL: Word = Word::of("internal");
 const MESSAGE: Word = Word::of("message");
 const ASKED: Word = Word::of("asked");
+const STREAMED: Word = Word::of("streamed");
 const RESULT: Word = Word::of("result");
 const LIMIT_REACHED: Word = Word::of("limit_reached");
 const PAUSED: Word = Word::of("paused");
@@ -81,9 +82,11 @@ struct Members {
     message: String,
     /// What the pod asks a person.
     asked: String,
+    /// How much the run that goes on has said, in bytes.
+    streamed: Option<u64>,
     result: RunResult,
     /// The keys that were decoded, one bit each.
-    seen: u8,
+    seen: u16,
     /// A key of the object in `data` stands there twice.
     repeated: bool,
 }
@@ -128,6 +131,7 @@ enum DataKey {
     Message = 5,
     Result = 6,
     Asked = 7,
+    Streamed = 8,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -343,6 +347,7 @@ impl Decoder {
                     MESSAGE => DataKey::Message,
                     RESULT => DataKey::Result,
                     ASKED => DataKey::Asked,
+                    STREAMED => DataKey::Streamed,
                     _ => DataKey::Other,
                 };
                 let matters = !matches!(members.data_key, DataKey::Other | DataKey::Result);
@@ -366,8 +371,11 @@ impl Decoder {
                         _ => RunResult::Finished,
                     };
                 }
-                DataKey::Message | DataKey::Asked | DataKey::Items | DataKey::Other => {}
+                DataKey::Message | DataKey::Asked | DataKey::Streamed | DataKey::Items | DataKey::Other => {}
             },
+            (2, Token::Scalar) if members.key == Key::Data && members.data_key == DataKey::Streamed => {
+                members.streamed = tokenizer.integer();
+            }
             (3, Token::ArrayBegins) if members.key == Key::Data && members.data_key == DataKey::Items => {
                 members.items = Items::Open;
                 if let Some(items) = sink {
@@ -402,9 +410,10 @@ impl Decoder {
             Kind::History if members.items != Items::Complete => {
                 return Err(Fault::not_history("its `data` has no `items` that are an array"));
             }
-            Kind::History => {
-                Event::History(Some(core::mem::take(&mut members.asked)).filter(|asked| !asked.is_empty()))
-            }
+            Kind::History => Event::History(Beside {
+                asked: Some(core::mem::take(&mut members.asked)).filter(|asked| !asked.is_empty()),
+                streamed: members.streamed,
+            }),
         })
     }
 }

@@ -14,9 +14,8 @@ pub(crate) enum Event {
     TurnStart,
     /// The pod answers one of its clients with an error.
     Error(PodError),
-    /// A history; its items have been given to the `ItemSink`. With what the pod asks a person, where it does: its first
-    /// kilobyte.
-    History(Option<String>),
+    /// A history; its items have been given to the `ItemSink`.
+    History(Beside),
     /// A run has ended.
     RunEnd(RunResult),
     /// The pod has something to say to people: that it asks one of them, among others.
@@ -25,6 +24,15 @@ pub(crate) enum Event {
     Shutdown,
     /// Any other event.
     Other,
+}
+
+/// What a pod tells beside its history.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Beside {
+    /// What it asks a person, where it does: its first kilobyte.
+    pub(crate) asked: Option<String>,
+    /// How many bytes of text the run that goes on has said so far, where one goes on and the pod says it.
+    pub(crate) streamed: Option<u64>,
 }
 
 /// How a run ended.

@@ -14,6 +14,8 @@ pub(super) struct Told {
     pub(super) failure: Option<String>,
     /// What the pod asks a person.
     pub(super) asked: Option<String>,
+    /// How many bytes of text the run that goes on has said so far.
+    pub(super) streamed: Option<u64>,
 }
 
 /// Gives the items of the pod's history to `items`, and tells the pod's state. Fails with `unreachable` where
@@ -24,14 +26,15 @@ pub(super) struct Told {
 pub(super) fn get_history<H: Host>(host: &H, pod: &H::Pod, items: &mut dyn ItemSink) -> Result<Told, Error> {
     let exchange = host.open(pod, Request::GetHistory, None)?;
     // A state that cannot be had is unknown.
-    let mut told = Told { state: host.state(pod).unwrap_or(State::Unknown), failure: None, asked: None };
+    let mut told =
+        Told { state: host.state(pod).unwrap_or(State::Unknown), failure: None, asked: None, streamed: None };
     let mut events = Events::of(host, exchange, Some(items));
     loop {
         match events.next()? {
-            Next::Event(Event::History(asked)) | Next::LastEvent(Event::History(asked)) => {
+            Next::Event(Event::History(beside)) | Next::LastEvent(Event::History(beside)) => {
                 // Whoever asks is neither idle nor at work, whatever was said a moment before.
-                told.state = if asked.is_some() { State::Paused } else { told.state };
-                told.asked = asked;
+                told.state = if beside.asked.is_some() { State::Paused } else { told.state };
+                (told.asked, told.streamed) = (beside.asked, beside.streamed);
                 return Ok(told);
             }
             // Errors go to all clients: any other error may be the answer to another client.

@@ -49,6 +49,10 @@ pub(crate) struct ReadData<'a> {
     /// What a person is asked, while the Pod is paused: `ID: QUESTION`, several one behind the other.
     #[serde(skip_serializing_if = "Option::is_none")]
     asked: Option<&'a str>,
+    /// How much text the run that goes on has said so far, in bytes, where the Pod says it: it is given when the run has
+    /// ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    streamed: Option<u64>,
 }
 
 /// A turn that failed.
@@ -99,7 +103,7 @@ fn read<H: Host>(host: &H, ReadInput { name, wait_seconds }: &ReadInput) -> Resu
     let from = host.cursor(&pod)?.map_or(Some(Position::START), |stored| Position::of(&stored));
     let hand_over = |text: &str| host.append(text);
     let mut unread = Unread::behind(from, host.bounds().max_output, &hand_over);
-    let told = match get_unread(host, &pod, &mut unread) {
+    let mut told = match get_unread(host, &pod, &mut unread) {
         Ok(told) => told,
         Err(error) if error.is(Reason::Unreachable) => return stopped(name, waited),
         Err(error) => return Err(error),
@@ -110,8 +114,8 @@ fn read<H: Host>(host: &H, ReadInput { name, wait_seconds }: &ReadInput) -> Resu
         host.set_cursor(&pod, end.cursor())?;
     }
     // Here, where it is: moving what is unread costs more than all else that an answer takes.
-    let failed = failed(told.state, told.failure, unread.failure());
-    answer(name, told.state, waited, failed, told.asked.as_deref(), unread)
+    let failed = failed(told.state, told.failure.take(), unread.failure());
+    answer(name, &told, waited, failed, unread)
 }
 
 /// Waits for the pod. Its history is asked for after that, and what was read of it before is looked up then.
@@ -149,10 +153,9 @@ fn failed(state: State, told: Option<String>, read: Option<Failure>) -> Option<F
 
 fn answer(
     name: &str,
-    state: State,
+    &Told { state, ref asked, streamed, .. }: &Told,
     waited: Option<Waited>,
     failed: Option<Failed>,
-    asked: Option<&str>,
     unread: Unread<'_>,
 ) -> Result<Output, Error> {
     let word = match state {
@@ -171,7 +174,8 @@ fn answer(
         unanswered: state == State::Idle && unread.ends_with_user(),
         failed,
         waited,
-        asked,
+        asked: asked.as_deref(),
+        streamed,
     };
     let (text, lines) = unread.into_text();
 
@@ -228,6 +232,7 @@ fn stopped(name: &str, waited: Option<Waited>) -> Result<Output, Error> {
         failed: None,
         waited: waited.map(|_| Waited::Stopped),
         asked: None,
+        streamed: None,
     };
     Output::new(format!("pod `{}` is stopped (unreachable)", Shown(name)), None, &data)
 }

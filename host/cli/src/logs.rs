@@ -121,7 +121,10 @@ impl Changes {
             let _ = changed.try_send(());
         })
         .map_err(cannot)?;
-        watcher.watch(directory.path(), RecursiveMode::NonRecursive).map_err(cannot)?;
+        // The one around it tells that it is gone: a directory that is held open, as it is here, does not.
+        for watched in [directory.path().to_owned(), directory.path().join("..")] {
+            watcher.watch(&watched, RecursiveMode::NonRecursive).map_err(cannot)?;
+        }
         Ok(Changes { _watcher: watcher, any })
     }
 

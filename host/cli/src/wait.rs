@@ -12,6 +12,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::caller::{Caller, ToolCall, admitted};
 use crate::exit::{INTERRUPTED, NOT_OVER};
 use crate::interrupt::Interrupt;
+use crate::nearest::explained;
 use crate::options::HostOptions;
 use crate::read::{Reading, Told};
 use crate::stdout::{failure, print};
@@ -152,7 +153,9 @@ async fn look_back(caller: &Caller, pod: &mut WaitedFor) {
 async fn wait_for_any(caller: &Caller, names: &BTreeSet<String>) -> Result<Waited, ToolError> {
     let input = json!({"names": names, "for": "any"}).to_string();
     let call = ToolCall { name: "WaitForPods", input: &input, reader: None, peek: false };
-    let answer = caller.call(&call, admitted()).await?;
+    let only = names.first().filter(|_| names.len() == 1).map(String::as_str);
+    let answer = caller.call(&call, admitted()).await;
+    let answer = answer.map_err(|error| explained(error, caller, call.name, only))?;
     serde_json::from_str(answer.output().data.get()).map_err(|error| {
         // Of a plugin that is not the bundled one.
         ToolError::new(ErrorKind::Internal, None, format!("the data of WaitForPods cannot be read: {error}"))

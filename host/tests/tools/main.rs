@@ -1,4 +1,4 @@
-//! The four tools through the component, as the library calls them: what only Rust sees. Authorities and
+//! The tools through the component, as the library calls them: what only Rust sees. Authorities and
 //! their ledgers, answers that are delivered late or not at all, descriptors, a registry that is locked.
 //! What the tools mean and say is for the conformance kit and the guest's own tests.
 
@@ -15,3 +15,4 @@ mod replaced;
 mod support;
 mod transcript;
 mod vectors;
+mod waits;

@@ -136,8 +136,43 @@ fn items_pass_as_they_were_written() {
                 found.push(event);
             }
         }
-        assert_eq!(found, [Event::History(None)]);
+        assert_eq!(found, [Event::History(Beside::default())]);
         assert_eq!(sink.whole, items, "in pieces of {size}");
+    }
+}
+
+#[test]
+fn how_much_a_run_has_said_is_a_number_that_fits() {
+    let max = u64::MAX.to_string();
+    for (value, streamed) in [
+        ("0", Some(0)),
+        ("1048576", Some(1 << 20)),
+        (&*max, Some(u64::MAX)),
+        ("18446744073709551616", None),
+        ("-3", None),
+        ("1.5", None),
+        ("1e3", None),
+        ("true", None),
+        ("null", None),
+        ("\"7\"", None),
+        ("{\"streamed\":7}", None),
+        ("[7]", None),
+    ] {
+        let stream = format!("{{\"event\":\"history\",\"data\":{{\"items\":[],\"streamed\":{value}}}}}\n");
+        for size in 1..=stream.len() {
+            let (mut decoder, mut sink) = (Decoder::new(), Items::default());
+            let mut found = Vec::new();
+            for mut piece in stream.as_bytes().chunks(size) {
+                while let Some(event) = decoder.next(&mut piece, Some(&mut sink)).unwrap() {
+                    found.push(event);
+                }
+            }
+            assert_eq!(
+                found,
+                [Event::History(Beside { asked: None, streamed })],
+                "{value} in pieces of {size}"
+            );
+        }
     }
 }
 
@@ -149,7 +184,7 @@ fn items_of_what_is_no_history_are_forgotten() {
     let (mut decoder, mut sink) = (Decoder::new(), Items::default());
     let mut piece = stream.as_slice();
     assert_eq!(decoder.next(&mut piece, Some(&mut sink)), Ok(Some(Event::Other)));
-    assert_eq!(decoder.next(&mut piece, Some(&mut sink)), Ok(Some(Event::History(None))));
+    assert_eq!(decoder.next(&mut piece, Some(&mut sink)), Ok(Some(Event::History(Beside::default()))));
     assert_eq!(sink.whole, ["3"]);
 }
 

@@ -5,16 +5,11 @@ mod watch;
 
 use std::process::ExitCode;
 
-use pod_tools_host::ToolError;
-
-use self::shown::{Shown, shown};
+use self::shown::{as_json, as_table, look, nothing};
 use crate::caller::Caller;
 use crate::exit::INTERRUPTED;
 use crate::interrupt::Interrupt;
-use crate::listing::Listing;
 use crate::options::HostOptions;
-use crate::painted::Painted;
-use crate::reader::of_person;
 use crate::screen::Screen;
 use crate::stdout::{failure, print, print_json, print_painted};
 use crate::streams::tell;
@@ -63,22 +58,4 @@ async fn list(args: &LsArgs, host: &HostOptions) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// The pods as they are now, with the summary of ListPods.
-async fn look(caller: &Caller, host: &HostOptions) -> Result<(Shown, String), ToolError> {
-    let (listing, summary) = Listing::of(caller).await?;
-    Ok((shown(listing, caller, of_person(host).as_ref()).await, summary))
-}
-
-fn as_json(pods: &Shown) -> serde_json::Result<String> {
-    serde_json::to_string(pods)
-}
-
-fn as_table(pods: &Shown, screen: Screen) -> Painted {
-    shown::table_of(&pods.pods, screen)
-}
-
-fn nothing(summary: &str) -> String {
-    format!("{summary}\nstart one with `pod-tools spawn NAME -- COMMAND`\n")
 }

@@ -3,16 +3,18 @@
 
 use std::time::Duration;
 
-use pod_tools_host::PodDirectory;
 use pod_tools_host::registry::Reader;
+use pod_tools_host::{PodDirectory, ToolError};
 use serde::Serialize;
 use serde_json::json;
 use tokio::time::{Instant, timeout_at};
 
 use crate::caller::{Caller, ToolCall, admitted};
 use crate::listing::{ListedFence, ListedPod, ListedRule, Listing};
+use crate::options::HostOptions;
 use crate::painted::{Painted, Style};
 use crate::pod_files;
+use crate::reader::of_person;
 use crate::screen::Screen;
 use crate::table::{Cell, table};
 
@@ -54,8 +56,27 @@ impl Shown {
     }
 }
 
+/// The pods as they are now, with the summary of ListPods.
+pub async fn look(caller: &Caller, host: &HostOptions) -> Result<(Shown, String), ToolError> {
+    let (listing, summary) = Listing::of(caller).await?;
+    Ok((shown(listing, caller, of_person(host).as_ref()).await, summary))
+}
+
+pub fn as_json(pods: &Shown) -> serde_json::Result<String> {
+    serde_json::to_string(pods)
+}
+
+pub fn as_table(pods: &Shown, screen: Screen) -> Painted {
+    table_of(&pods.pods, screen)
+}
+
+/// What stands in the place of an empty table.
+pub fn nothing(summary: &str) -> String {
+    format!("{summary}\nstart one with `pod-tools spawn NAME -- COMMAND`\n")
+}
+
 /// What is to be shown of a listing, to that reader.
-pub async fn shown(listing: Listing, caller: &Caller, reader: Option<&Reader>) -> Shown {
+async fn shown(listing: Listing, caller: &Caller, reader: Option<&Reader>) -> Shown {
     let Listing { pods: listed, unreadable, stale_reclaimed } = listing;
     let deadline = Instant::now() + PATIENCE;
     // What may not be read is shown as far as it is listed.
@@ -97,7 +118,7 @@ async fn unread(caller: &Caller, name: &str, reader: Option<&Reader>) -> Option<
 }
 
 /// For people.
-pub fn table_of(pods: &[ShownPod], screen: Screen) -> Painted {
+fn table_of(pods: &[ShownPod], screen: Screen) -> Painted {
     let rows: Vec<[Cell; 6]> = pods.iter().map(row).collect();
     let mut shown = table(["NAME", "STATE", "FENCE", "IDLE", "UNREAD", "SCOPE"], &rows, screen);
     for ShownPod { listed, .. } in pods {

@@ -13,8 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
-use super::shown::Shown;
-use super::{as_json, as_table, look, nothing};
+use super::shown::{Shown, as_json, as_table, look, nothing};
 use crate::caller::Caller;
 use crate::inotify;
 use crate::options::HostOptions;

@@ -90,7 +90,8 @@ pub struct History {
     dropped: u64,
     /// What is asked of a person now.
     asked: Option<String>,
-    line: Option<OutLine>,
+    /// For how much that a run has said so far.
+    line: Option<(Option<usize>, OutLine)>,
 }
 
 impl History {
@@ -183,12 +184,15 @@ impl History {
         self.keep(message(role, text, status));
     }
 
-    /// The `history` event.
-    pub fn line(&mut self) -> OutLine {
-        let items = &*self.items.make_contiguous();
-        let (greeting, asked) = (&self.greeting, self.asked.as_deref());
-        let event = || OutLine::shared(Event::History { items, greeting, asked }.encode());
-        self.line.get_or_insert_with(event).clone()
+    /// The `history` event; of a run that goes on, with how much it has said so far.
+    pub fn line(&mut self, streamed: Option<usize>) -> OutLine {
+        if self.line.as_ref().is_none_or(|(of, _)| *of != streamed) {
+            let items = &*self.items.make_contiguous();
+            let (greeting, asked) = (&self.greeting, self.asked.as_deref());
+            let event = Event::History { items, greeting, asked, streamed };
+            self.line = Some((streamed, OutLine::shared(event.encode())));
+        }
+        self.line.as_ref().expect("it was just made").1.clone()
     }
 
     /// The contents of `history.json`: the array of the items.
@@ -319,7 +323,7 @@ mod tests {
     #[test]
     fn what_is_asked_stands_in_the_event_as_long_as_it_is() {
         let mut history = history();
-        let text = |history: &mut History| String::from_utf8(history.line().bytes().to_vec()).unwrap();
+        let text = |history: &mut History| String::from_utf8(history.line(None).bytes().to_vec()).unwrap();
         history.ask(Some("1: edit".into()));
         assert!(text(&mut history).contains(r#""asked":"1: edit""#));
         history.ask(None);
@@ -329,10 +333,10 @@ mod tests {
     #[test]
     fn the_event_follows_every_change() {
         let mut history = history();
-        let before = history.line();
-        assert!(std::ptr::eq(before.bytes(), history.line().bytes()), "encoded once");
+        let before = history.line(None);
+        assert!(std::ptr::eq(before.bytes(), history.line(None).bytes()), "encoded once");
         history.add_run("hi", &[], Some("cancelled"));
-        let after = String::from_utf8(history.line().bytes().to_vec()).unwrap();
+        let after = String::from_utf8(history.line(None).bytes().to_vec()).unwrap();
         assert!(after.contains(r#""text":"hi""#) && after.ends_with("}\n"), "{after}");
     }
 }

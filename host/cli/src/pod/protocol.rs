@@ -96,6 +96,9 @@ pub enum Event<'a> {
         /// What is asked of a person, where something is. A member of ours.
         #[serde(skip_serializing_if = "Option::is_none")]
         asked: Option<&'a str>,
+        /// How many bytes of text the run that goes on has said so far; not where none goes on. A member of ours.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        streamed: Option<usize>,
     },
     /// A question was answered. An event of ours.
     Answered {

@@ -23,7 +23,7 @@ use super::protocol::{Choice, ErrorCode, Event, Method, RunResult};
 use super::session::Session;
 use super::signals::Signals;
 use super::turn::{Progress, Question, Turn, TurnEnd};
-use super::turn_item::{TurnItem, append, text};
+use super::turn_item::{TurnItem, append, text, text_bytes};
 use super::worker::Worker;
 
 /// How long clients have, all together, to take what is still on its way to them when the pod ends.
@@ -217,7 +217,8 @@ impl<'a> PodServer<'a> {
             },
             FromClient::Method(Method::Shutdown) => self.end(Ending::Shutdown),
             FromClient::Method(Method::GetHistory) => {
-                let line = self.history.line();
+                let streamed = self.run.as_ref().map(|run| text_bytes(&run.items));
+                let line = self.history.line(streamed);
                 self.send(from, line);
             }
             FromClient::Method(Method::Watch) => self.tell_so_far(from),

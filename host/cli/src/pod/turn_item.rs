@@ -40,6 +40,15 @@ pub fn text(items: &[TurnItem]) -> String {
     texts.collect()
 }
 
+/// How long that is, in bytes.
+pub fn text_bytes(items: &[TurnItem]) -> usize {
+    let texts = items.iter().map(|item| match item {
+        TurnItem::Text(text) => text.len(),
+        _ => 0,
+    });
+    texts.sum()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -54,5 +63,6 @@ mod tests {
         append(&mut items, TurnItem::Text("d".into()));
         assert_eq!(items.len(), 3);
         assert_eq!((&items[0], text(&items)), (&TurnItem::Text("ab".into()), "abd".to_owned()));
+        assert_eq!(text_bytes(&items), 3);
     }
 }

@@ -16,12 +16,6 @@ fn answered(world: &World, words: &[&str]) -> (i32, String, String) {
 }
 
 /// A call of a tool, as JSON.
-fn read(world: &World) -> serde_json::Value {
-    let mut command = world.command(&world.base());
-    command.args(["call", "ReadPodOutput", r#"{"name":"x"}"#, "--peek", "--json"]);
-    serde_json::from_slice(&command.output().unwrap().stdout).unwrap()
-}
-
 #[test]
 fn what_stays_within_the_scope_is_allowed_once_and_all_else_refused() {
     let world = World::new();
@@ -70,7 +64,7 @@ fn a_run_pauses_where_a_person_is_asked_and_goes_on_with_the_answer() {
     assert_eq!(asked, "needs an answer: 1: edit: Do it: /w/x");
     assert_eq!(pod.state(), "paused");
 
-    let told = read(&world);
+    let told = world.peek("x");
     let summary = "pod `x` paused; no new assistant text; needs an answer: 1: edit: Do it: /w/x";
     assert_eq!(told["ok"]["summary"], summary, "{told}");
     assert_eq!(told["ok"]["data"]["state"], "paused");
@@ -90,7 +84,7 @@ fn a_run_pauses_where_a_person_is_asked_and_goes_on_with_the_answer() {
     assert_eq!(answered(&world, &["allow"]).1, "answered 1\n");
     assert_eq!(deltas(&client.until("run_end")), "yes");
     assert_eq!(pod.state(), "idle");
-    let told = read(&world);
+    let told = world.peek("x");
     assert_eq!(told["ok"]["data"]["asked"], json!(null));
 
     client.run("permit edit /w/x");

@@ -22,6 +22,8 @@ fn who_comes_in_the_middle_of_a_run_is_told_what_it_has_said_so_far() {
     first.until("text_delta");
     let held = fifo.open();
     assert_eq!(so_far(&mut second), json!({"text": "one\n", "bytes": 4}));
+    let told = &world.peek("x")["ok"]["data"];
+    assert_eq!((&told["state"], &told["streamed"]), (&json!("running"), &json!(4)));
     drop(held);
     // What comes is told behind it, and nothing of it twice.
     assert_eq!(deltas(&second.until("run_end")), "two\n");
@@ -29,6 +31,7 @@ fn who_comes_in_the_middle_of_a_run_is_told_what_it_has_said_so_far() {
     let others = third.until("run_end");
     assert!(!kinds(&others).contains(&"watching"), "{others:?}");
     assert_eq!(so_far(&mut first), json!({"bytes": 0}));
+    assert_eq!(world.peek("x")["ok"]["data"]["streamed"], json!(null));
 }
 
 #[test]

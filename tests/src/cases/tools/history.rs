@@ -29,6 +29,24 @@ pub const CASES: &[Case] = &[
         Ok(())
     })
     .catches(&[Flaw::WrongWording]),
+    Case::new("tools/read-streamed", "how much a run has said so far is told where the pod says it", |t| {
+        let saying = |streamed: &Value| event("history", json!({ "items": [], "streamed": streamed }));
+        for (name, said, told) in [
+            ("some", json!(1_048_576), Some(1_048_576)),
+            ("nothing", json!(0), Some(0)),
+            ("nonsense", json!("4"), None),
+            ("negative", json!(-4), None),
+        ] {
+            let pod = t.pod(name, Script::new().on("get_history", [Step::line(saying(&said))]))?;
+            pod.set_status("running")?;
+            let answer = t.read(name)?.says(&format!("pod `{name}` running; no new assistant text"))?;
+            match told {
+                Some(told) => answer.with_data("/streamed", told)?,
+                None => answer.without_data("/streamed")?,
+            };
+        }
+        Ok(())
+    }),
     Case::new("tools/read-bad-status", "a status that cannot be read is unknown, whatever it holds", |t| {
         let _pod = t.pod("worker", with_history(&[]))?;
         let status = t.place().base().join("worker/status.json");
