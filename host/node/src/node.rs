@@ -160,7 +160,7 @@ pub async fn serve<T: Tools>(
     let mut running = JoinSet::new();
     // One that has started at the same moment was not to be seen before.
     let mut claiming = JoinSet::new();
-    claiming.spawn(claim.clone().is_free_of_earlier());
+    claiming.spawn(claim.clone().keep());
     ready();
     let done = loop {
         tokio::select! {
@@ -178,7 +178,7 @@ pub async fn serve<T: Tools>(
             Some(Ok(Err(taken))) = claiming.join_next() => break Err(taken),
             // Others may have come while there was no connection.
             Ok(()) = made.changed() => {
-                claiming.spawn(claim.clone().is_free_of_earlier());
+                claiming.spawn(claim.clone().keep());
             }
         }
     };
@@ -207,7 +207,7 @@ impl Claim {
 
     /// Fails where a node that was there before answers to it: of two, the later one goes. What cannot be asked now is asked
     /// when there is a connection again.
-    async fn is_free_of_earlier(self) -> Result<(), NodeError> {
+    async fn keep(self) -> Result<(), NodeError> {
         let others = self.others().await.unwrap_or_default();
         match others.iter().find(|other| **other < self.own) {
             Some(other) => Err(self.taken(other)),

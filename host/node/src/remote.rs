@@ -219,6 +219,8 @@ struct Asking<'a> {
     input: bytes::Bytes,
     assembly: Assembly,
     until: Instant,
+    /// A node that is not there has been a moment ago, and is waited for.
+    is_patient: bool,
     /// Pieces that have come since it was last asked for some.
     unasked: usize,
     /// Why what has come was no answer.
@@ -266,6 +268,7 @@ impl<'a> Asking<'a> {
             input: bytes::Bytes::copy_from_slice(input.as_bytes()),
             assembly: Assembly::new(key, &digest, most),
             until,
+            is_patient: tool == DELIVERED,
             unasked: 0,
             trouble: None,
         })
@@ -294,7 +297,7 @@ impl<'a> Asking<'a> {
                     return Err(failed(Some(Reason::Closed), "NATS: the connection was closed".to_owned()));
                 };
                 if reply.status == Some(StatusCode::NO_RESPONDERS) {
-                    if !*sent_before {
+                    if !*sent_before && !self.is_patient {
                         return Err(self.unreachable());
                     }
                     sleep(PAUSE).await;

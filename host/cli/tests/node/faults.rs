@@ -139,7 +139,8 @@ fn under_random_faults_no_message_is_done_twice_and_no_text_is_lost() {
             let message = format!("message {number}.");
             let input = json!({"name": "worker@build-1", "message": message, "when_busy": "wait"});
             let answer = batch.ask("SendToPod", input);
-            sent.push((message, answer["ok"].is_object()));
+            let reason = answer["err"]["reason"].as_str().unwrap_or("unknown").to_owned();
+            sent.push((message, if answer["ok"].is_object() { None } else { Some(reason) }));
             let answer = batch.ask("ReadPodOutput", json!({"name": "worker@build-1", "wait_seconds": 5}));
             if let Some(content) = answer["ok"]["content"].as_str() {
                 text.push_str(content);
@@ -150,21 +151,33 @@ fn under_random_faults_no_message_is_done_twice_and_no_text_is_lost() {
     for relay in &relays {
         relay.mend();
     }
-    let last = batch.ask("ReadPodOutput", json!({"name": "worker@build-1", "wait_seconds": 5}));
-    text.push_str(last["ok"]["content"].as_str().unwrap_or_default());
-    let whole = batch.ask("ReadPodOutput", json!({"name": "worker@build-1"}));
-    assert_eq!(whole["ok"]["content"], Value::Null, "all was read and delivered");
+    // Until both links stand again, nobody may be there.
+    let mut settled = |input: Value| loop {
+        let answer = batch.ask("ReadPodOutput", input.clone());
+        if answer["err"]["reason"] != "unreachable" {
+            return answer["ok"]["content"].clone();
+        }
+    };
+    let last = settled(json!({"name": "worker@build-1", "wait_seconds": 5}));
+    text.push_str(last.as_str().unwrap_or_default());
+    assert_eq!(settled(json!({"name": "worker@build-1"})), Value::Null, "all was read and delivered");
     // What the pod was given is in its history, which another reader reads from its start.
     let mut command = world.command_through(0, world.port, &["call", "ReadPodOutput"]);
     command.args([r#"{"name":"worker@build-1"}"#, "--json", "--reader", "judge"]);
     let history = crate::cli::run(command).ok()["content"].as_str().unwrap().to_owned();
-    for (message, is_sent) in &sent {
+    for (message, error) in &sent {
         let done = history.matches(message.as_str()).count();
-        assert!(done <= 1, "{message} was done {done} times");
-        assert!(done == 1 || !is_sent, "{message} was answered for and not done");
+        match error.as_deref() {
+            None => assert_eq!(done, 1, "{message} was answered for"),
+            // Nobody was there who could have taken it.
+            Some("unreachable") => assert_eq!(done, 0, "{message} was said not to have arrived"),
+            Some(_) => assert!(done <= 1, "{message} was done {done} times"),
+        }
         assert!(text.contains(message.as_str()) || done == 0, "{message} was answered and never read");
     }
-    let answered = sent.iter().filter(|(_, is_sent)| *is_sent).count();
-    eprintln!("{answered} of {} messages were answered for", sent.len());
-    assert!(answered * 10 > sent.len() * 9, "{answered} of {} were answered for", sent.len());
+    let count = |wanted: fn(&Option<String>) -> bool| sent.iter().filter(|(_, error)| wanted(error)).count();
+    let (answered, unknown) =
+        (count(Option::is_none), count(|error| error.as_ref().is_some_and(|reason| reason != "unreachable")));
+    eprintln!("{answered} of {} messages were answered for; of {unknown} it is not known", sent.len());
+    assert!(unknown * 10 < sent.len(), "of {unknown} messages it is not known whether they were done");
 }
