@@ -152,3 +152,28 @@ fn a_batch_whose_reader_has_gone_ends_and_does_not_move_the_cursor() {
     assert_eq!(pod.methods(), ["get_history"], "it went on without a reader");
     assert_eq!(snapshot(place.root()), before);
 }
+
+#[test]
+fn an_answer_whose_delivery_is_awaited_is_delivered_by_the_line_that_says_so() {
+    let place = Place::new().unwrap();
+    let script = Script::new().on("get_history", [Step::line(history(&[assistant("hello")]))]);
+    let _pod = FakePod::start(&place, "child", script).unwrap();
+    let read = r#"{"tool":"ReadPodOutput","input":{"name":"child"},"await_delivery":true}"#;
+    let content = |input: &str| {
+        let (answers, code) = answers(&place, input.as_bytes());
+        assert_eq!(code, Some(0));
+        answers.iter().map(|answer| answer["ok"]["content"].clone()).collect::<Vec<_>>()
+    };
+    // The end of input is no word of it, nor is another call.
+    assert_eq!(content(&format!("{read}\n")), ["hello"]);
+    assert_eq!(content(&format!("{read}\n{read}\n")), ["hello", "hello"]);
+    assert_eq!(content(&format!("{read}\n{{\"delivered\":false}}\n"))[0], "hello");
+    let peeked = read.replace("await_delivery", "peek");
+    assert_eq!(content(&format!("{peeked}\n{peeked}\n")), ["hello", "hello"]);
+    let nothing = json!(null);
+    assert_eq!(
+        content(&format!("{{\"delivered\":true}}\n{read}\n {{\"delivered\":true}} \n{read}\n")),
+        [json!("hello"), nothing.clone()]
+    );
+    assert_eq!(content(&format!("{read}\n")), [nothing]);
+}
