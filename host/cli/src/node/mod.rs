@@ -48,7 +48,7 @@ pub async fn run(args: NodeArgs, host: &HostOptions) -> anyhow::Result<ExitCode>
     // What a caller is told, a model may read.
     let host = &host.for_a_model(None);
     // Kept to the end: it follows the grants file.
-    let callers = followed(host, |host, file, earlier| Callers::new(host, file, earlier))?;
+    let callers = followed(host, Callers::new)?;
     let tools = host.load()?;
     let audit = host.audit_log(Some(tools.component_sha256()))?;
     let metadata = HashMap::from([("component".to_owned(), tools.component_sha256().to_owned())]);
