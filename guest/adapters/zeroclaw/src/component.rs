@@ -24,6 +24,8 @@ mod bindings {
         generate_all,
     });
 }
+#[path = "../../kind.rs"]
+mod kind;
 #[path = "../../reason.rs"]
 mod reason;
 
@@ -58,7 +60,7 @@ impl tool::Guest for Component {
         Ok(match call(&args) {
             Ok(output) => tool::ToolResult { success: true, output, error: None },
             Err(Error { kind, reason, message }) => {
-                let output = answer::of_error(kind_word(kind), reason.map(reason::word));
+                let output = answer::of_error(kind::word(kind), reason.map(reason::word));
                 tool::ToolResult { success: false, output, error: Some(message) }
             }
         })
@@ -123,17 +125,4 @@ fn not_configured(what: &str) -> Error {
     let message =
         format!("ZeroClaw's configuration of this plugin (`plugins.entries`) does not give it {what}");
     Error { kind: ErrorKind::ExecutionFailed, reason: None, message }
-}
-
-/// The contract's word for it.
-fn kind_word(kind: ErrorKind) -> &'static str {
-    match kind {
-        ErrorKind::InvalidArgument => "invalid-argument",
-        ErrorKind::ExecutionFailed => "execution-failed",
-        ErrorKind::UnknownTool => "unknown-tool",
-        ErrorKind::Denied => "denied",
-        ErrorKind::Timeout => "timeout",
-        ErrorKind::Limit => "limit",
-        ErrorKind::Internal => "internal",
-    }
 }
