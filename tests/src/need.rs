@@ -90,7 +90,7 @@ needs! {
     OwnState = "own-state", Host;
     /// An input may have more than 128 KiB.
     LongInput = "long-input", Host;
-    /// One call may do thousands of things: read on while a pod talks without an end, stop a hundred pods.
+    /// One call may do much: read on while a pod talks without an end, stop a hundred pods, decode megabytes of escapes.
     LongCalls = "long-calls", Host;
     /// An input may be any text: not JSON, or JSON that is no object, which the tool refuses or ignores.
     AnyInput = "any-input", Host;
