@@ -27,36 +27,28 @@ pub(crate) fn unquote(json: &str) -> Option<(String, &str)> {
         if plain == LANES {
             continue;
         }
-        match rest.first()? {
-            b'"' => {
-                // What was replaced and cut off is ASCII, so the text is UTF-8 as `json` is.
-                let rest = &json[json.len() - rest.len() + 1..];
-                return Some((String::from_utf8(text).ok()?, rest));
-            }
-            b'\\' if rest.len() > 1 => {}
+        let (special, escape) = (rest.first()?, rest.get(1));
+        if *special == b'"' {
+            // What was replaced and cut off is ASCII, so the text is UTF-8 as `json` is.
+            let rest = &json[json.len() - rest.len() + 1..];
+            return Some((String::from_utf8(text).ok()?, rest));
+        }
+        if *special != b'\\' {
+            return None;
+        }
+        text.push(match escape? {
+            b'n' => b'\n',
+            b'"' => b'"',
+            b'\\' => b'\\',
+            b'/' => b'/',
+            b't' => b'\t',
+            b'r' => b'\r',
+            b'b' => 8,
+            b'f' => 12,
             _ => return None,
-        }
-        // Where one is, there are often more: a block for each would take several times as long.
-        while let [b'\\', escape, behind @ ..] = rest {
-            text.push(unescaped(*escape)?);
-            rest = behind;
-        }
+        });
+        rest = &rest[2..];
     }
-}
-
-/// What the escape of that letter stands for; `None` for `\u`, and for what is none.
-fn unescaped(escape: u8) -> Option<u8> {
-    Some(match escape {
-        b'n' => b'\n',
-        b'"' => b'"',
-        b'\\' => b'\\',
-        b'/' => b'/',
-        b't' => b'\t',
-        b'r' => b'\r',
-        b'b' => 8,
-        b'f' => 12,
-        _ => return None,
-    })
 }
 
 #[cfg(test)]
