@@ -39,6 +39,7 @@ fn main() {
         "guest/adapters/nats/src",
         "guest/adapters/nats/wit",
         "guest/adapters/nats/Cargo.toml",
+        "guest/adapters/kind.rs",
         "guest/adapters/reason.rs",
         "guest/src/runtime.rs",
     ];
@@ -47,6 +48,7 @@ fn main() {
         "guest/adapters/zeroclaw/src",
         "guest/adapters/zeroclaw/wit",
         "guest/adapters/zeroclaw/Cargo.toml",
+        "guest/adapters/kind.rs",
         "guest/adapters/reason.rs",
         "guest/src/runtime.rs",
     ];

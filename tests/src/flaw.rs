@@ -90,6 +90,14 @@ flaws! {
     KeepsRecords = "keeps-records";
     /// Believes files of state that others can write to.
     BelievesAnybody = "believes-anybody";
+    /// Waits for no run to end: says at once that it has.
+    AnswersEarly = "answers-early";
+    /// Answers a wait when its time is up, whenever the run has ended.
+    AnswersLate = "answers-late";
+    /// Takes the end of one pod's run for that of another's.
+    WaitsForAnother = "waits-for-another";
+    /// Believes whatever a pod says it has spawned.
+    BelievesInSpawns = "believes-in-spawns";
     /// Repeats what stands in a damaged file.
     TellsContent = "tells-content";
     /// Keeps descriptors open from one call to the next.

@@ -90,6 +90,8 @@ needs! {
     OwnState = "own-state", Host;
     /// An input may have more than 128 KiB.
     LongInput = "long-input", Host;
+    /// One call may do much: read on while a pod talks without an end, stop a hundred pods, decode megabytes of escapes.
+    LongCalls = "long-calls", Host;
     /// An input may be any text: not JSON, or JSON that is no object, which the tool refuses or ignores.
     AnyInput = "any-input", Host;
     /// A read cursor moves when the caller has been given the answer, and not before.

@@ -56,7 +56,7 @@ fn wrong(host: &Path, flaw: &str) -> HostCommand {
 fn is_caught(flaw: Flaw, command: &HostCommand) -> Result<(), Failed> {
     let claiming: Vec<&Case> = cases::all().filter(|case| case.catches.contains(&flaw)).collect();
     let mut setting = Setting::new(command.clone());
-    if flaw == Flaw::WaitsForEver {
+    if let Flaw::WaitsForEver | Flaw::AnswersLate = flaw {
         setting.answer_limit = Duration::from_secs(5);
     }
     let outcomes = run(&claiming, &setting, &Profile::default(), claiming.len(), |_| {});

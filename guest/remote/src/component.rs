@@ -368,7 +368,7 @@ struct Exchange(Handle);
 impl unix_socket::GuestExchange for Exchange {
     fn read(&self, max: u32, within_ms: Option<u32>) -> Result<Vec<u8>, types::Error> {
         let request = Request::new(number::READ).u32(self.0.number()?).u32(max).option(within_ms);
-        ask(&request, Answer::last_bytes)
+        within(|session| session.ask_for_more(&request, Answer::last_bytes))
     }
 }
 

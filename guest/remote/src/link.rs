@@ -28,6 +28,11 @@ pub trait Link: Sized {
     /// Bounds each wait from here on.
     fn wait_at_most(&mut self, within: Duration);
 
+    /// Whether so little may still be sent and received within this call that it should be kept for its end.
+    fn is_nearly_spent(&self) -> bool {
+        false
+    }
+
     /// Sends all of it.
     ///
     /// # Errors

@@ -145,6 +145,22 @@ impl<L: Link> Session<L> {
         answered?
     }
 
+    /// Asks for more of what a pod says, as [`ask`](Self::ask) does, as long as that leaves enough for the call's end.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`ask`](Self::ask), and of kind `limit`, which does not end the session.
+    pub fn ask_for_more<T>(
+        &mut self,
+        request: &Request,
+        result: impl FnOnce(&mut Answer) -> Result<T, Malformed>,
+    ) -> Result<T, Error> {
+        match &self.link {
+            Some(link) if self.over.is_none() && link.is_nearly_spent() => Err(self.spent()),
+            _ => self.ask(request, result),
+        }
+    }
+
     /// Notes a request that has no answer. It is sent with the next one that has.
     pub fn tell(&mut self, request: &Request) {
         if self.over.is_none() {
@@ -290,11 +306,16 @@ impl<L: Link> Session<L> {
             Broken::TimedOut => failed(format!(
                 "the gateway at {gateway} did not answer in time; see whether it is a gateway, and whether it is stopped"
             )),
-            Broken::Spent => limit(format!(
-                "this component's host lets one call ask it no more for what the gateway at {gateway} sends; ask for \
-                 less at once (`pod-tools gateway --max-output`, `--op-timeout`)"
-            )),
+            Broken::Spent => self.spent(),
         }
+    }
+
+    fn spent(&self) -> Error {
+        limit(format!(
+            "this component's host lets one call ask it no more for what the gateway at {} sends; ask for less at \
+             once (`pod-tools gateway --max-output`, `--op-timeout`)",
+            self.gateway
+        ))
     }
 }
 

@@ -216,7 +216,7 @@ fn another_version_is_named_and_nonsense_ends_the_session() {
     }
 }
 
-/// A connection of which a host lets its component receive twice.
+/// A connection of which a host lets its component receive twice, and the second time is kept for the end.
 struct Rationed {
     link: Tcp,
     left: usize,
@@ -229,6 +229,10 @@ impl Link for Rationed {
 
     fn wait_at_most(&mut self, within: Duration) {
         self.link.wait_at_most(within);
+    }
+
+    fn is_nearly_spent(&self) -> bool {
+        self.left <= 1
     }
 
     fn send(&mut self, bytes: &[u8]) -> Result<(), Broken> {
@@ -251,4 +255,18 @@ fn a_host_that_lets_no_more_be_received_is_told_from_a_gateway_that_closes() {
     assert_eq!(error.kind, LIMIT, "{error}");
     assert!(error.message.contains("host") && error.message.contains("--max-output"), "{error}");
     assert_eq!(session.commit(), Err(error));
+}
+
+#[test]
+fn what_pods_say_leaves_enough_for_the_end_of_the_call() {
+    let more = Request::new(number::READ).u32(1).u32(9).option(None);
+    let (address, peer) = peer(vec![(begin(), begun()), (frame(&[&[number::COMMIT]]), frame(&[&[0]]))]);
+    let mut session = Session::<Rationed>::begin(address, "t");
+    session.bounds().unwrap();
+    let error = session.ask_for_more(&more, Answer::last_bytes).unwrap_err();
+    assert_eq!(error.kind, LIMIT, "{error}");
+    assert_eq!(session.over(), None);
+    assert_eq!(session.asked(), 0, "what was not asked is not awaited");
+    session.commit().unwrap();
+    assert_eq!(peer.join().unwrap(), b"");
 }

@@ -181,3 +181,49 @@ fn the_name_is_shown_escaped() {
     let output = host.call("StopPod", r#"{"name":"a\nb\u009b"}"#).unwrap();
     assert_eq!(output.summary, "stopped pod `a\\nb\\u{9b}`; reclaimed scope: (none)");
 }
+
+fn stop_all(host: &Script) -> Result<Output, Error> {
+    host.call("StopPod", r#"{"name":"x","descendants":true}"#)
+}
+
+/// A pod that shuts down, and has spawned these.
+fn parent(name: &'static str, spawned: Vec<&'static str>) -> Pod {
+    Pod { spawned, ..pod(name).answering([says(SHUTDOWN)]) }
+}
+
+#[test]
+fn descendants_are_stopped_before_the_pod_the_deepest_first() {
+    let pods =
+        [parent("x", vec!["a", "b"]), parent("a", vec!["c", "x"]), parent("b", vec![]), parent("c", vec![])];
+    let host = host(pods);
+    let output = stop_all(&host).unwrap();
+    assert_eq!(output.summary, "stopped pod `x`; reclaimed scope: (none); and before it `c`, `a`, `b`");
+    let stopped = data(&output)["descendants"].clone();
+    assert_eq!(stopped[0], json!({ "pod": "c", "confirmed": true, "scope": [] }));
+    assert_eq!(host.asked().iter().filter(|asked| **asked == "release").count(), 4);
+    assert_eq!(host.asked().iter().filter(|asked| **asked == "forget").count(), 4);
+}
+
+#[test]
+fn a_pod_with_descendants_that_cannot_be_stopped_is_left_alone() {
+    let stuck = Pod { closed: Ok(false), ..parent("stuck", vec![]) };
+    let pods = [parent("x", vec!["a", "b"]), parent("a", vec!["stuck"]), parent("b", vec![]), stuck];
+    let host = host(pods);
+    let error = stop_all(&host).unwrap_err();
+    assert_eq!(error.reason, Some(Reason::StillRunning));
+    assert_eq!(
+        error.message,
+        "stop `x`: `a`, which it spawned, is not stopped: `stuck`, which it spawned, is not stopped: still running after \
+         5 s; nothing was released; stopped before that: `b`"
+    );
+    assert_eq!(host.asked().iter().filter(|asked| **asked == "forget").count(), 1);
+}
+
+#[test]
+fn a_pod_with_descendants_that_are_not_granted_is_left_alone() {
+    let host = host([Pod { others: 2, ..parent("x", vec!["a"]) }, parent("a", vec![])]);
+    let error = stop_all(&host).unwrap_err();
+    assert_eq!((error.kind, error.reason), (ErrorKind::Denied, Some(Reason::NotGranted)));
+    assert!(error.message.starts_with("stop `x`: it spawned 2 more pod(s)"), "{}", error.message);
+    assert!(error.message.ends_with("; stopped before that: `a`"), "{}", error.message);
+}

@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::artifacts::Source;
 use crate::compose::{chosen, parts};
+use crate::nearest::TOOLS;
 use crate::options::Loading;
 use crate::options::remedy::explained;
 use crate::stdout::{print, print_json};
@@ -89,9 +90,7 @@ fn known(sha256: &str) -> Option<String> {
     let found = ours.into_iter().find(|(binary, _)| is_it(binary)).map(|(_, what)| what.to_owned());
     // Made anew for each composition, of nothing but the tool's name.
     found.or_else(|| {
-        let tools = ["ListPods", "SendToPod", "ReadPodOutput", "StopPod"];
-        let tool =
-            tools.into_iter().find(|tool| chosen::component(tool).is_ok_and(|made| is_it(&made.binary)));
+        let tool = TOOLS.iter().find(|tool| chosen::component(tool).is_ok_and(|made| is_it(&made.binary)));
         Some(format!("chosen: says that the adapter is {}", tool?))
     })
 }

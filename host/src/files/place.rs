@@ -63,6 +63,25 @@ impl Place {
     }
 }
 
+/// Where a path leads, to be compared with many others: two of them are equal where [`is_same`] says so of the paths.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Spot {
+    /// The nearest that exists, and the names behind it.
+    Found(Identity, Vec<OsString>),
+    /// Nothing can be known.
+    Unknown(PathBuf),
+}
+
+impl Spot {
+    /// Where that path leads.
+    pub(crate) fn of(path: &Path) -> Self {
+        match Place::of(path) {
+            Some(Place { chain, missing, .. }) if !chain.is_empty() => Self::Found(chain[0], missing),
+            _ => Self::Unknown(path.to_owned()),
+        }
+    }
+}
+
 /// Whether both paths lead to the same place. Equal paths are not looked at.
 pub(crate) fn is_same(one: &Path, other: &Path) -> bool {
     one == other
@@ -96,9 +115,11 @@ mod tests {
             for rest in ["", "below", "none", "none/none", "none/../below/none"] {
                 let (one, other) = (root.join("real").join(rest), root.join(spelling).join(rest));
                 assert!(is_same(&one, &other) && is_same(&other, &one), "{spelling} {rest}");
+                assert_eq!(Spot::of(&one), Spot::of(&other), "{spelling} {rest}");
             }
             for other in ["real/below", "real/none", "other", ""] {
                 assert!(!is_same(&root.join(spelling), &root.join(other)), "{spelling} {other}");
+                assert_ne!(Spot::of(&root.join(spelling)), Spot::of(&root.join(other)), "{spelling} {other}");
             }
         }
         assert!(!is_same(&root.join("real/none"), &root.join("link/other")));

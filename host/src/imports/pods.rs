@@ -79,11 +79,11 @@ impl wit::Host for PodCtxView<'_> {
             patiently(&self.ctx.clock().clone(), wait, move |wait| spawned::allocations(&asking, wait))
                 .await?
         };
+        let delegated = spawned::Delegated::beside(permit.name(), &permit.record().socket_path, allocations);
         let mut others = records.unreadable.len();
         let mut pods = Vec::new();
         for record in &records.records {
-            let is_its = spawned::is_its(&permit, record, &allocations);
-            if is_its && permit.allows(&record.pod_name) {
+            if permit.allows(&record.pod_name) && delegated.lets_follow(record) {
                 pods.push(self.hand_out_spawned(&permit, record)?);
             } else {
                 others += 1;

@@ -1,6 +1,8 @@
 //! Instances of a plugin: each call runs in one of its own, from a pool, within its limits, and nothing of it survives
 //! the call.
 
+use std::future::{Future as _, poll_fn};
+use std::pin::pin;
 use std::time::Instant;
 
 use tokio::sync::Semaphore;
@@ -55,15 +57,19 @@ impl Instances {
         let limits = authority.limits();
         let within_time = timeout_at(ctx.deadline(), async {
             let _place = self.places.acquire().await;
-            let _ticking = self.ticker.ticking();
             let clock = ctx.clock().clone();
             let mut store = self.store(ctx);
-            let done = clock
-                .measure(async {
+            let done = {
+                let mut running = pin!(clock.measure(async {
                     let plugin = self.plugin.instantiate_async(&mut store).await?;
                     work(&plugin, &mut store).await
+                }));
+                poll_fn(|context| {
+                    let _ticking = self.ticker.ticking();
+                    running.as_mut().poll(context)
                 })
-                .await;
+                .await
+            };
             let state = store.into_data();
             state.log.flush_to_log();
             match done {

@@ -19,6 +19,7 @@ mod report;
 mod sandboxed;
 mod side;
 mod size;
+mod waits;
 mod workload;
 
 use std::path::PathBuf;
@@ -113,6 +114,10 @@ fn benchmark(options: &Options) -> anyhow::Result<()> {
     if wanted(mcp::NAME) {
         eprintln!("{} …", mcp::NAME);
         report.rows.push(mcp::measure(&programs, effort)?);
+    }
+    if wanted(waits::NAME) {
+        eprintln!("{} …", waits::NAME);
+        report.rows.extend(waits::measure(&programs, effort)?);
     }
     for cache in [cold::Cache::Warm, cold::Cache::Empty] {
         if wanted(cache.name()) {

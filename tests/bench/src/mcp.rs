@@ -57,13 +57,13 @@ pub fn run_constant() -> anyhow::Result<()> {
 }
 
 /// A client of a server that was started.
-struct Client {
+pub struct Client {
     lines: Lines,
     id: u64,
 }
 
 impl Client {
-    fn start(mut command: Command) -> anyhow::Result<Self> {
+    pub fn start(mut command: Command) -> anyhow::Result<Self> {
         let mut client = Self { lines: Lines::start(&mut command)?, id: 0 };
         client.ask(
             "initialize",
@@ -75,14 +75,30 @@ impl Client {
 
     /// The answer, as a line. What else comes meanwhile is passed over.
     fn ask(&mut self, method: &str, params: &Value) -> anyhow::Result<String> {
+        self.tell(method, params)?;
+        self.hear()
+    }
+
+    /// Asks, and leaves the answer for [`hear`](Self::hear).
+    pub fn tell(&mut self, method: &str, params: &Value) -> anyhow::Result<()> {
         self.id += 1;
         let request = json!({ "jsonrpc": "2.0", "id": self.id, "method": method, "params": params });
-        let mut answer = self.lines.ask(&request.to_string())?;
+        self.lines.tell(&request.to_string())
+    }
+
+    /// The next answer.
+    pub fn hear(&mut self) -> anyhow::Result<String> {
+        let mut answer = self.lines.hear()?;
         while answer.contains(r#""method":"#) {
             answer = self.lines.hear()?;
         }
-        anyhow::ensure!(answer.contains(r#""result":"#), "{method}: {answer}");
+        anyhow::ensure!(answer.contains(r#""result":"#), "{answer}");
         Ok(answer)
+    }
+
+    /// The server's process.
+    pub fn process(&self) -> u32 {
+        self.lines.id()
     }
 
     fn sample(&mut self, calls: u32) -> anyhow::Result<Sample> {

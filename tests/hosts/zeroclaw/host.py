@@ -2,7 +2,7 @@
 """The plugin in ZeroClaw: `host.py call --batch`, a JSON line in, a JSON line out.
 
 Starts `pod-tools gateway` with the host options that it is given, and a program on ZeroClaw's own crate (src/main.rs)
-with four plugins, a tool each. agent.py is that with what it is configured to, profile.json says what this host cannot
+with five plugins, a tool each. agent.py is that with what it is configured to, profile.json says what this host cannot
 carry.
 """
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The four tools on a real pod, as plugins of ZeroClaw's.
+"""The five tools on a real pod, as plugins of ZeroClaw's.
 
     real_pod.py PLACE POD-TOOLS
 
@@ -44,6 +44,9 @@ def scene(agent, pod):
 
     sent, _ = output(agent, "SendToPod", {"name": "worker", "message": "hello"})
     assert sent == "sent message to `worker`", sent
+    waited = {"names": ["worker"], "for": "all", "wait_seconds": 20}
+    summary, *_, data = output(agent, "WaitForPods", waited)
+    assert summary.startswith("1 of 1"), summary
     said = []
     while "HELLO" not in said:
         said += output(agent, "ReadPodOutput", {"name": "worker"})[1:-1]
@@ -96,7 +99,7 @@ def main():
             pod.wait()
             pod.stderr.close()
         without_rights(place, program, base)
-    print("zeroclaw: the four tools work")
+    print("zeroclaw: the five tools work")
 
 
 main()

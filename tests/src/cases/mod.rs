@@ -24,6 +24,7 @@ const LISTS: &[&[Case]] = &[
     tools::history::CASES,
     tools::failed::CASES,
     tools::stop::CASES,
+    tools::spawned::CASES,
     tools::wait::CASES,
     tools::ending::CASES,
     tools::names::CASES,

@@ -41,6 +41,7 @@ impl Files {
             Flaw::IgnoresJournal => drop(there(fs::rename(self.journal(), self.hidden_journal()))?),
             Flaw::KeepsScope => self.before = there(fs::read(&self.table))?,
             Flaw::KeepsRecords => self.before = there(fs::read(&self.registry))?,
+            Flaw::BelievesInSpawns => self.claim_spawned()?,
             Flaw::FollowsLinks => self.follow_links()?,
             Flaw::BelievesAnybody => self.make_ours()?,
             _ => {}
@@ -51,6 +52,7 @@ impl Files {
     pub fn after(&mut self, flaw: Flaw) -> io::Result<()> {
         match (flaw, self.before.take()) {
             (Flaw::KeepsScope, Some(before)) => fs::write(&self.table, before),
+            (Flaw::BelievesInSpawns, Some(before)) => fs::write(&self.table, before),
             (Flaw::KeepsRecords, Some(before)) => fs::write(&self.registry, before),
             (Flaw::LeaksLock, _) if self.held.is_none() => {
                 self.held = there(File::open(&self.table))?;
@@ -138,6 +140,14 @@ impl Files {
 
     fn hidden_journal(&self) -> PathBuf {
         self.table.with_extension("lock.hidden")
+    }
+
+    /// Takes out of the table what would speak against a pod's word, for one call.
+    fn claim_spawned(&mut self) -> io::Result<()> {
+        let Some(text) = there(fs::read(&self.table))? else { return Ok(()) };
+        fs::write(&self.table, "")?;
+        self.before = Some(text);
+        Ok(())
     }
 
     fn release_without_process(&self) -> io::Result<()> {

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 use std::os::unix::net::UnixStream;
+use std::time::Duration;
 
 use pod_tools_conformance::flaw::Flaw;
 use serde::Deserialize;
@@ -89,6 +90,18 @@ pub fn rewrite(
             answer["ok"]["summary"] = format!("pod `{name}` idle; no new assistant text").into();
             answer["ok"]["content"] = Value::Null;
         }
+        Flaw::AnswersEarly if answer["ok"]["data"]["waited"] == "time-up" => {
+            answer["ok"]["data"]["waited"] = "ended".into();
+        }
+        Flaw::AnswersEarly if answer["ok"]["data"]["outcome"] == "time-up" => {
+            answer["ok"]["data"]["outcome"] = "done".into();
+        }
+        Flaw::WaitsForAnother if answer["ok"]["data"]["pods"][1]["outcome"].is_string() => {
+            let pods = &mut answer["ok"]["data"]["pods"];
+            let first = pods[0]["outcome"].take();
+            pods[0]["outcome"] = pods[1]["outcome"].take();
+            pods[1]["outcome"] = first;
+        }
         Flaw::ShowsControls => {
             for text in ["/ok/summary", "/ok/content", "/err/message"] {
                 if let Some(Value::String(text)) = answer.pointer_mut(text) {
@@ -110,6 +123,23 @@ pub fn rewrite(
     let mut line = serde_json::to_vec(&answer)?;
     line.push(b'\n');
     Ok(Some(line))
+}
+
+/// How long the call is to wait.
+pub fn wait_of(request: &[u8]) -> Duration {
+    let request: Value = serde_json::from_slice(request).unwrap_or_default();
+    Duration::from_secs(request["input"]["wait_seconds"].as_u64().unwrap_or_default())
+}
+
+/// The call, with no time to wait.
+pub fn without_a_wait(request: &[u8]) -> Vec<u8> {
+    match serde_json::from_slice::<Value>(request) {
+        Ok(mut request) if request["input"]["wait_seconds"].is_u64() => {
+            request["input"]["wait_seconds"] = 0.into();
+            format!("{request}\n").into_bytes()
+        }
+        _ => request.to_owned(),
+    }
 }
 
 /// Stops a pod as one does who closes the connection as soon as the request is written. `None` for other calls,

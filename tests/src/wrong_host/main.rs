@@ -79,7 +79,9 @@ fn run() -> anyhow::Result<ExitCode> {
             right.call(b"{}\n")?;
         }
         files.before(flaw)?;
+        let asked = std::time::Instant::now();
         let mut answer = match flaw {
+            Flaw::AnswersEarly => right.call(&lines::without_a_wait(&line))?,
             Flaw::HangsUp => match lines::hang_up(&line, &files)? {
                 Some(answer) => answer,
                 None => right.call(&line)?,
@@ -96,6 +98,9 @@ fn run() -> anyhow::Result<ExitCode> {
             right.call(b"{}\n")?;
         }
         files.after(flaw)?;
+        if flaw == Flaw::AnswersLate {
+            std::thread::sleep(lines::wait_of(&line).saturating_sub(asked.elapsed()));
+        }
         let Some(answer) = lines::rewrite(flaw, &line, answer, &files)? else {
             // For ever, or until the kit loses patience.
             loop {

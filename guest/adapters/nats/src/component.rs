@@ -20,6 +20,8 @@ mod bindings {
         generate_all,
     });
 }
+#[path = "../../kind.rs"]
+mod kind;
 #[path = "../../reason.rs"]
 mod reason;
 
@@ -119,19 +121,7 @@ fn failed(kind: ErrorKind, message: impl Into<String>) -> Error {
 /// The line of an error. Its message is as long as the plugin, or the gateway, has made it.
 fn line_of(error: &Error) -> String {
     let max = max_payload().unwrap_or(SERVERS_DEFAULT);
-    let line = line::of_error(kind(error.kind), error.reason.map(reason::word), &error.message);
-    bounded(line, max).unwrap_or_else(|too_long| line::of_error(kind(too_long.kind), None, &too_long.message))
-}
-
-/// Its word in the contract.
-fn kind(kind: ErrorKind) -> &'static str {
-    match kind {
-        ErrorKind::InvalidArgument => "invalid-argument",
-        ErrorKind::ExecutionFailed => "execution-failed",
-        ErrorKind::UnknownTool => "unknown-tool",
-        ErrorKind::Denied => "denied",
-        ErrorKind::Timeout => "timeout",
-        ErrorKind::Limit => "limit",
-        ErrorKind::Internal => "internal",
-    }
+    let line = line::of_error(kind::word(error.kind), error.reason.map(reason::word), &error.message);
+    bounded(line, max)
+        .unwrap_or_else(|too_long| line::of_error(kind::word(too_long.kind), None, &too_long.message))
 }

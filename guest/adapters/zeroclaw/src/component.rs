@@ -1,10 +1,12 @@
 //! The component: one of the plugin's tools as ZeroClaw knows tools, each call within a session.
 
 use alloc::borrow::ToOwned as _;
+use alloc::collections::BTreeMap;
 use alloc::format;
-use alloc::string::{String, ToString as _};
+use alloc::string::String;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
+use serde_json::value::RawValue;
 
 use bindings::exports::zeroclaw::plugin::{plugin_info, tool};
 use bindings::pod::adapter_zeroclaw::chosen;
@@ -22,6 +24,8 @@ mod bindings {
         generate_all,
     });
 }
+#[path = "../../kind.rs"]
+mod kind;
 #[path = "../../reason.rs"]
 mod reason;
 
@@ -56,7 +60,7 @@ impl tool::Guest for Component {
         Ok(match call(&args) {
             Ok(output) => tool::ToolResult { success: true, output, error: None },
             Err(Error { kind, reason, message }) => {
-                let output = answer::of_error(kind_word(kind), reason.map(reason::word));
+                let output = answer::of_error(kind::word(kind), reason.map(reason::word));
                 tool::ToolResult { success: false, output, error: Some(message) }
             }
         })
@@ -70,15 +74,13 @@ fn definition() -> Option<tools::Definition> {
 }
 
 fn call(args: &str) -> Result<String, Error> {
-    let mut input: Map<String, Value> = serde_json::from_str(args).map_err(|error| Error {
-        kind: ErrorKind::InvalidArgument,
-        reason: None,
-        message: format!("the arguments are no JSON object: {error}"),
-    })?;
+    // The values as the texts that they are: ZeroClaw bounds what one call may compute, and to read a message of some
+    // megabytes and write it again would use that up.
+    let mut input: BTreeMap<String, &RawValue> = serde_json::from_str(args).map_err(no_object)?;
     session::begin_at(&gateway(input.remove(CONFIG))?, &token()?)?;
+    let input = serde_json::to_string(&input).map_err(no_object)?;
     let tools::Output { summary, content: last, data } =
-        tools::call(&chosen::tool(), &Value::Object(input).to_string())
-            .map_err(|error| session::abort().unwrap_or(error))?;
+        tools::call(&chosen::tool(), &input).map_err(|error| session::abort().unwrap_or(error))?;
     let appended = session::take_content();
     let content = match last {
         None if appended.is_empty() => None,
@@ -93,7 +95,13 @@ fn call(args: &str) -> Result<String, Error> {
 /// Under this name ZeroClaw puts the plugin's configuration into the arguments, in place of what a caller has put there.
 const CONFIG: &str = "__config";
 
-fn gateway(mut config: Option<Value>) -> Result<String, Error> {
+fn no_object(error: serde_json::Error) -> Error {
+    let message = format!("the arguments are no JSON object: {error}");
+    Error { kind: ErrorKind::InvalidArgument, reason: None, message }
+}
+
+fn gateway(config: Option<&RawValue>) -> Result<String, Error> {
+    let mut config: Option<Value> = config.and_then(|config| serde_json::from_str(config.get()).ok());
     match config.as_mut().and_then(|config| config.get_mut("gateway")).map(Value::take) {
         Some(Value::String(gateway)) if !gateway.is_empty() => Ok(gateway),
         _ => Err(not_configured("`gateway`, the address that `pod-tools gateway` has printed")),
@@ -117,17 +125,4 @@ fn not_configured(what: &str) -> Error {
     let message =
         format!("ZeroClaw's configuration of this plugin (`plugins.entries`) does not give it {what}");
     Error { kind: ErrorKind::ExecutionFailed, reason: None, message }
-}
-
-/// The contract's word for it.
-fn kind_word(kind: ErrorKind) -> &'static str {
-    match kind {
-        ErrorKind::InvalidArgument => "invalid-argument",
-        ErrorKind::ExecutionFailed => "execution-failed",
-        ErrorKind::UnknownTool => "unknown-tool",
-        ErrorKind::Denied => "denied",
-        ErrorKind::Timeout => "timeout",
-        ErrorKind::Limit => "limit",
-        ErrorKind::Internal => "internal",
-    }
 }

@@ -103,7 +103,7 @@ pub const CASES: &[Case] = &[
             same("the registry", t.place().recorded()?, ["worker"])
         },
     )
-    .needs(&[Need::OpTimeout])
+    .needs(&[Need::OpTimeout, Need::LongCalls])
     .catches(&[Flaw::WaitsForEver, Flaw::BelievesInStops]),
     Case::new(
         "faults/stops-late",

@@ -102,14 +102,12 @@ pub const CASES: &[Case] = &[
         "tools/stop-ignored",
         "a pod that does not react is still running, and can be stopped later",
         |t| {
-            let chatter = event("text_delta", json!({ "text": "and so on" })).to_string() + "\n";
             let unknown =
                 event("error", json!({ "code": "internal", "message": "invalid method: shutdown" }));
             still_running(
                 t,
                 vec![
                     vec![Step::Hang],
-                    vec![Step::Repeat(chatter.into_bytes())],
                     vec![Step::text("{\"event\":\"shut"), Step::Hang],
                     vec![Step::line(unknown), Step::Hang],
                 ],
@@ -117,6 +115,16 @@ pub const CASES: &[Case] = &[
         },
     )
     .needs(&[Need::OpTimeout, Need::ScopeLock])
+    .catches(&[Flaw::BelievesInStops, Flaw::WaitsForEver]),
+    Case::new(
+        "tools/stop-talking",
+        "a pod that goes on talking, whatever it is asked, is still running, and can be stopped later",
+        |t| {
+            let chatter = event("text_delta", json!({ "text": "and so on" })).to_string() + "\n";
+            still_running(t, vec![vec![Step::Repeat(chatter.into_bytes())]])
+        },
+    )
+    .needs(&[Need::OpTimeout, Need::ScopeLock, Need::LongCalls])
     .catches(&[Flaw::BelievesInStops, Flaw::WaitsForEver]),
     Case::new(
         "tools/stop-pretended",

@@ -10,5 +10,6 @@ pub mod names;
 pub mod protocol;
 pub mod read;
 pub mod send;
+pub mod spawned;
 pub mod stop;
 pub mod wait;

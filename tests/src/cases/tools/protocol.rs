@@ -102,7 +102,7 @@ pub const CASES: &[Case] = &[
         let received: serde_json::Value = serde_json::from_str(&pod.received()[0])?;
         same("whether the pod got it as it was", received["params"]["input"] == message, true)
     })
-    .needs(&[Need::LongInput]),
+    .needs(&[Need::LongInput, Need::LongCalls]),
     Case::new(
         "tools/input-text-raw",
         "a text goes to the tool as it is: ListPods ignores it, others parse it",

@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 use super::send::turn_start;
 use crate::case::Case;
 use crate::failure::same;
+use crate::flaw::Flaw;
+use crate::need::Need;
 use crate::pod::FakePod;
 use crate::script::{Script, Step, assistant, event, history, user};
 
@@ -52,7 +54,29 @@ pub const CASES: &[Case] = &[
             })?;
             Ok(())
         },
-    ),
+    )
+    .catches(&[Flaw::WrongWording]),
+    Case::new(
+        "tools/wait-no-longer",
+        "a wait that may take minutes is over when the run has ended, of one pod and of several",
+        |t| {
+            t.option("--call-timeout", "600s");
+            let pod = t.pod("worker", at_work())?;
+            pod.set_status("running")?;
+            opening("end", &pod, &[&pod], || {
+                t.call("ReadPodOutput", waiting("worker", 500))?.with_data("/waited", "ended")
+            })?;
+            let other = t.pod("other", at_work())?;
+            other.set_status("running")?;
+            opening("end", &other, &[&other], || {
+                let input = json!({ "names": ["other", "worker"], "for": "all", "wait_seconds": 500 });
+                t.call("WaitForPods", input)?.says("2 of 2 pod(s) done")
+            })?;
+            Ok(())
+        },
+    )
+    .needs(&[Need::CallTimeout])
+    .catches(&[Flaw::AnswersLate]),
     Case::new("tools/wait-idle", "a pod that is idle is not waited for", |t| {
         let pod = t.pod("worker", Script::new().on("get_history", [Step::line(history(&[]))]))?;
         pod.set_status("idle")?;
@@ -68,7 +92,8 @@ pub const CASES: &[Case] = &[
             .says("pod `worker` running; no new assistant text; its run still goes on after the wait")?
             .with_data("/waited", "time-up")?;
         Ok(())
-    }),
+    })
+    .catches(&[Flaw::AnswersEarly, Flaw::WrongWording]),
     Case::new("tools/wait-asked", "a wait is over when a person is asked", |t| {
         let pod = t.pod(
             "worker",
@@ -101,7 +126,8 @@ pub const CASES: &[Case] = &[
                 .with_data("/waited", "stopped")
         })?;
         Ok(())
-    }),
+    })
+    .catches(&[Flaw::WrongWording]),
     Case::new("tools/wait-too-long", "a wait that no call can take is refused, and nothing is asked", |t| {
         let pod = t.pod("worker", at_work())?;
         for seconds in [json!(3600), json!(-1), json!("soon")] {
@@ -137,7 +163,8 @@ pub const CASES: &[Case] = &[
                 .with_data("/outcome", "time-up")?;
             Ok(())
         },
-    ),
+    )
+    .catches(&[Flaw::AnswersEarly, Flaw::WaitsForAnother, Flaw::WrongWording]),
     Case::new("tools/wait-to-send", "a message waits for a busy pod, and reaches it once", |t| {
         let error = json!({ "code": "already_running", "message": "Pod is already executing a turn" });
         let pod = t.pod(
