@@ -16,9 +16,10 @@ values=${values%,}
 output=$(mktemp)
 trap 'rm -f "$output"' EXIT
 
-# Checks the library as it is built for others, with more of its code compiled in.
+# Checks the library as it is built for others, with its fewest features (of which the gate is none), and with more of its
+# code compiled in.
 compile() {
-    cargo rustc --locked -p pod-tools-host --lib --profile check --color never --message-format short -- \
+    cargo rustc --locked -p pod-tools-host --lib --no-default-features --profile check --color never --message-format short -- \
         --check-cfg "cfg(around_the_gate, values($values))" "$@" 2>"$output"
 }
 
