@@ -71,7 +71,7 @@ fn every_option_that_takes_a_value_names_its_environment_variable_in_the_help() 
         assert!(help.contains(&variable), "--{name} has no {variable}");
         options += 1;
     }
-    assert_eq!(options, 31, "{help}");
+    assert_eq!(options, 33, "{help}");
 }
 
 #[test]

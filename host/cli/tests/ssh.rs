@@ -158,7 +158,10 @@ fn one_connection_serves_one_call_after_the_other_and_ends_with_its_caller() {
     let Some(world) = World::new(r#""list,send,read""#) else { return };
     let mut batch = Batch::spawn(world.command(&["call", "--batch"], "build"));
     for _ in 0..3 {
-        assert_eq!(batch.ask("ReadPodOutput", json!({ "name": "child@build" }))["ok"]["data"]["pod"], "child");
+        assert_eq!(
+            batch.ask("ReadPodOutput", json!({ "name": "child@build" }))["ok"]["data"]["pod"],
+            "child"
+        );
     }
     let connections = || {
         let children = run({
@@ -176,7 +179,8 @@ fn one_connection_serves_one_call_after_the_other_and_ends_with_its_caller() {
 #[test]
 fn a_machine_that_is_not_there_is_named_with_what_ssh_says() {
     let Some(world) = World::new(r#""list""#) else { return };
-    let gone = run(world.command(&["call", "ReadPodOutput", "name=child@nowhere", "--json"], "nowhere")).err();
+    let gone =
+        run(world.command(&["call", "ReadPodOutput", "name=child@nowhere", "--json"], "nowhere")).err();
     assert_eq!(gone.words(), ("execution-failed", "unreachable"));
     assert!(gone.message.contains("node `nowhere`: ssh has no connection to it"), "{gone:?}");
     assert!(gone.message.contains("refused"), "{gone:?}");
@@ -197,14 +201,30 @@ fn what_is_no_machines_name_is_refused_and_nothing_is_run() {
         ("build,build", "twice"),
     ] {
         let mut command = bare();
-        command.args(["call", "ListPods", "--json", &format!("--ssh={hosts}"), "--ssh-program", "/nonexistent"]);
+        command.args([
+            "call",
+            "ListPods",
+            "--json",
+            &format!("--ssh={hosts}"),
+            "--ssh-program",
+            "/nonexistent",
+        ]);
         let refused = run(command);
         assert_ne!(refused.code, Some(0), "{refused:?}");
         let said = refused.stderr.clone() + &refused.stdout;
         assert!(said.contains(why), "{hosts}: {refused:?}");
     }
     let mut command = bare();
-    command.args(["call", "ReadPodOutput", "name=a@build", "--json", "--ssh", "build", "--ssh-program", "/nonexistent"]);
+    command.args([
+        "call",
+        "ReadPodOutput",
+        "name=a@build",
+        "--json",
+        "--ssh",
+        "build",
+        "--ssh-program",
+        "/nonexistent",
+    ]);
     let refused = Refusal::of(&run(command).line()["err"]);
     assert!(refused.message.contains("install OpenSSH"), "{refused:?}");
 }
