@@ -12,7 +12,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use cli::{Batch, Finished, Refusal, at, bare, place_with, run};
+use cli::{Batch, Finished, Refusal, at, place_with, run};
 use pod_tools_conformance::{FakePod, Place, Script, Step, assistant, event, history};
 use serde_json::json;
 
@@ -23,8 +23,9 @@ struct World {
     server: Child,
     /// What is run for `ssh`.
     program: PathBuf,
-    there: Place,
+    /// Dropped before its place is.
     _pod: FakePod,
+    there: Place,
     here: Place,
 }
 
@@ -124,7 +125,7 @@ fn pods_of_another_machine_are_listed_sent_to_and_read_by_its_grants() {
     let listed = world.call("ListPods", &[]).ok();
     assert_eq!(listed["data"]["pods"][0]["name"], "child@build");
     assert_eq!(listed["summary"], "1 pod(s) known");
-    assert_eq!(listed["content"], "child@build [alive] scope: (none)");
+    assert_eq!(listed["content"], "child@build [alive] scope=write:/work/child");
 
     let sent = world.call("SendToPod", &["name=child@build", "message=hello"]).ok();
     assert_eq!(sent["summary"], "sent message to `child@build`");
@@ -195,36 +196,21 @@ fn a_machine_that_is_not_there_is_named_with_what_ssh_says() {
 
 #[test]
 fn what_is_no_machines_name_is_refused_and_nothing_is_run() {
+    let place = Place::new().unwrap();
     for (hosts, why) in [
         ("-oProxyCommand=touch x", "is no name of a machine"),
         ("me@build", "~/.ssh/config"),
         ("build,build", "twice"),
     ] {
-        let mut command = bare();
-        command.args([
-            "call",
-            "ListPods",
-            "--json",
-            &format!("--ssh={hosts}"),
-            "--ssh-program",
-            "/nonexistent",
-        ]);
+        let mut command = at(&place, ["call", "ListPods", "--json"]);
+        command.args([&format!("--ssh={hosts}"), "--ssh-program", "/nonexistent"]);
         let refused = run(command);
         assert_ne!(refused.code, Some(0), "{refused:?}");
         let said = refused.stderr.clone() + &refused.stdout;
         assert!(said.contains(why), "{hosts}: {refused:?}");
     }
-    let mut command = bare();
-    command.args([
-        "call",
-        "ReadPodOutput",
-        "name=a@build",
-        "--json",
-        "--ssh",
-        "build",
-        "--ssh-program",
-        "/nonexistent",
-    ]);
+    let mut command = at(&place, ["call", "ReadPodOutput", "name=a@build", "--json"]);
+    command.args(["--ssh", "build", "--ssh-program", "/nonexistent"]);
     let refused = Refusal::of(&run(command).line()["err"]);
     assert!(refused.message.contains("install OpenSSH"), "{refused:?}");
 }

@@ -85,6 +85,12 @@ impl Assembly {
         self.bytes.is_empty()
     }
 
+    /// Awaits another answer to the same request in the place of what has come.
+    pub fn begin_again(&mut self) {
+        self.bytes.clear();
+        self.done = false;
+    }
+
     /// Takes the next piece; the whole answer with the last. A piece that was taken already changes nothing.
     pub fn take(&mut self, piece: &Piece) -> Result<Option<Vec<u8>>, Refusal> {
         let (head, _) = verify(WORD, &piece.head, |head: &Head| head.node.clone())?;

@@ -19,6 +19,9 @@ struct Written<'a> {
     /// The node's run, where the request was for another one: nothing was done.
     #[serde(skip_serializing_if = "Option::is_none")]
     instance: Option<&'a str>,
+    /// It was the message that was refused: nothing is said of the request, which may have come in another one.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    of_the_way: bool,
 }
 
 /// As it is read: from another machine, so nothing of it is believed but that the node has signed it.
@@ -29,6 +32,8 @@ pub(crate) struct Read {
     #[serde(default)]
     pub(crate) staged: bool,
     pub(crate) instance: Option<String>,
+    #[serde(default)]
+    pub(crate) of_the_way: bool,
 }
 
 #[derive(Deserialize)]
@@ -48,19 +53,20 @@ struct ReadError {
 /// What a call ended in.
 pub(crate) fn of_call(outcome: Result<&Output, &ToolError>, staged: bool) -> Vec<u8> {
     let (ok, err) = (outcome.ok(), outcome.err());
-    write(&Written { ok, err, staged, instance: None })
+    write(&Written { ok, err, staged, instance: None, of_the_way: false })
 }
 
 /// That nothing was done, and why.
 pub(crate) fn of_refusal(refusal: &Refusal, instance: &str) -> Vec<u8> {
     let error = error_of(refusal);
     let instance = matches!(refusal, Refusal::Restarted).then_some(instance);
-    write(&Written { ok: None, err: Some(&error), staged: false, instance })
+    let of_the_way = refusal.is_of_the_way();
+    write(&Written { ok: None, err: Some(&error), staged: false, instance, of_the_way })
 }
 
 /// What the word of a delivery ended in.
 pub(crate) fn of_delivery(error: Option<&ToolError>) -> Vec<u8> {
-    write(&Written { ok: None, err: error, staged: false, instance: None })
+    write(&Written { ok: None, err: error, staged: false, instance: None, of_the_way: false })
 }
 
 fn write(written: &Written<'_>) -> Vec<u8> {
@@ -76,6 +82,11 @@ impl Read {
             );
             ToolError::new(ErrorKind::ExecutionFailed, Reason::Protocol, message)
         })
+    }
+
+    /// Why it failed, if it did.
+    pub(crate) fn failure(&self) -> Option<&str> {
+        self.err.as_ref().map(|error| error.message.as_str())
     }
 
     /// What the word of a delivery ended in.

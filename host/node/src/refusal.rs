@@ -97,3 +97,18 @@ pub enum Refusal {
     #[error("own key cannot sign; give its seed, not its public part")]
     CannotSign,
 }
+
+impl Refusal {
+    /// Whether whoever carries a request can bring this about for a request that is good: by altering a copy of it, or
+    /// where it comes from. Then it says nothing of the request itself, which may have come in another message.
+    pub fn is_of_the_way(&self) -> bool {
+        matches!(
+            self,
+            Self::Malformed(_)
+                | Self::Forged { .. }
+                | Self::Altered
+                | Self::OtherTool { .. }
+                | Self::OtherCaller
+        )
+    }
+}

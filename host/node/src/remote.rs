@@ -31,6 +31,8 @@ const LAST_REPEAT: Duration = Duration::from_secs(4);
 const PAUSE: Duration = Duration::from_millis(100);
 /// An answer that is none is followed by a good one within this time, or not at all.
 const AFTER_A_BAD_ONE: Duration = Duration::from_secs(2);
+/// What is kept of why there was no answer, in characters.
+const MOST_TROUBLE: usize = 200;
 /// How long the word of a delivery may take.
 const DELIVERY: Duration = Duration::from_secs(5);
 /// Answers that have more bytes are not left to be forgotten by the node.
@@ -180,10 +182,16 @@ impl Remote {
         for _ in 0..RUNS {
             let instance = self.0.instance(node);
             let mut asking = Asking::begin(self, (node, key, &instance), asked, until).await?;
-            let bytes = asking.answer(&mut sent_before).await?;
-            let read = Read::parse(&bytes)?;
+            let (read, bytes) = loop {
+                let answer = asking.answer(&mut sent_before).await?;
+                let read = Read::parse(&answer)?;
+                if !read.of_the_way {
+                    break (read, answer.len());
+                }
+                asking.pass_over(&read).await;
+            };
             let Some(instance) = &read.instance else {
-                return Ok(Answered { read, bytes: bytes.len(), nonce: asking.nonce });
+                return Ok(Answered { read, bytes, nonce: asking.nonce });
             };
             self.0.keep_instance(node, instance);
             // It was for a run that is over. What was sent but once was not done by it, if it is this one that refuses.
@@ -347,11 +355,22 @@ impl<'a> Asking<'a> {
         sent.map_err(|error| failed(None, format!("node `{}` was not asked: NATS: {error}", self.node)))
     }
 
+    /// What has come says that a message was refused as it came. Whoever carries messages can bring that about with an
+    /// altered copy, and the request itself may have been done: it is no answer.
+    async fn pass_over(&mut self, read: &Read) {
+        let said: String = read.failure().unwrap_or_default().chars().take(MOST_TROUBLE).collect();
+        tracing::warn!("node `{}`: {}", self.node, said.escape_debug());
+        self.trouble = Some(said.escape_debug().to_string());
+        self.until = self.until.min(Instant::now() + AFTER_A_BAD_ONE);
+        self.assembly.begin_again();
+        sleep(PAUSE).await;
+    }
+
     /// Takes what came to the inbox.
     fn take(&mut self, reply: &Message) -> Result<Took, Refusal> {
         let header = |name: &str| reply.headers.as_ref().and_then(|headers| headers.get(name));
         if let Some(busy) = header(BUSY) {
-            let said: String = busy.as_str().chars().take(200).collect();
+            let said: String = busy.as_str().chars().take(MOST_TROUBLE).collect();
             self.trouble = Some(said.escape_debug().to_string());
             return Ok(Took::Busy);
         }

@@ -101,11 +101,11 @@ pub fn digest_of(envelope: &str) -> Option<String> {
 /// Verifies an envelope and the input that came with it.
 pub fn open(envelope: &str, input: &[u8], expected: &Expected<'_>) -> Result<Verified, Refusal> {
     let (request, digest) = verify(WORD, envelope, |request: &Request| request.caller.clone())?;
-    if !expected.known {
-        return Err(Refusal::UnknownCaller { key: request.caller });
-    }
     if request.caller != expected.caller {
         return Err(Refusal::OtherCaller);
+    }
+    if !expected.known {
+        return Err(Refusal::UnknownCaller { key: request.caller });
     }
     if request.node != expected.node {
         return Err(Refusal::OtherNode { asked: request.node, here: expected.node.to_owned() });

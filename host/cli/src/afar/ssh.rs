@@ -21,7 +21,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-/// The line that says that the answer before was delivered.
+/// The line that says that the answer before was delivered, and the answer to it.
 pub const DELIVERED: &str = r#"{"delivered":true}"#;
 /// The longest name of a host, as of one in DNS.
 const LONGEST_NAME: usize = 253;
@@ -31,6 +31,9 @@ const MOST: usize = 16;
 const GRACE: Duration = Duration::from_secs(15);
 /// What is kept of the end of what ssh and the machine complain of, in bytes.
 const COMPLAINT: usize = 2 << 10;
+/// How long the word of a delivery may take, and the most that is said to it.
+const NOTED: Duration = Duration::from_secs(10);
+const MOST_NOTED: usize = 64 << 10;
 /// How long a process that has closed its output may take to end.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 /// No password is asked for, nothing is forwarded, and a link that is dead is noticed.
@@ -225,27 +228,25 @@ impl Ssh {
 }
 
 impl Lease {
-    /// Tells that the answer was delivered, where there is somebody to tell: else its text is given again.
+    /// Tells that the answer was delivered, and hears that this was noted: else its text is given again.
     async fn delivered(mut self) -> Result<(), ToolError> {
         let Some(mut session) = self.session.take() else { return Ok(()) };
-        let told = async {
-            session.input.write_all(DELIVERED.as_bytes()).await?;
-            session.input.write_all(b"\n").await?;
-            session.input.flush().await
-        };
-        match timeout(LAST_WORDS, told).await {
-            Ok(Ok(())) => {
+        let line = format!("{DELIVERED}\n");
+        let answer = timeout(NOTED, session.exchange(line.as_bytes(), MOST_NOTED)).await;
+        let why = match answer {
+            Ok(Ok(answer)) if answer.trim_ascii() == DELIVERED.as_bytes() => {
                 self.session = Some(session);
-                Ok(())
+                return Ok(());
             }
-            _ => {
-                let message = format!(
-                    "machine `{}` could not be told that its text was delivered: the connection is gone",
-                    self.host
-                );
-                Err(ToolError::new(ErrorKind::ExecutionFailed, Reason::Closed, message))
-            }
-        }
+            Ok(Ok(answer)) => match serde_json::from_slice(&answer) {
+                Ok(Answered::Err { message, .. }) => message,
+                Ok(Answered::Ok { .. }) | Err(_) => "its answer is not understood".to_owned(),
+            },
+            Ok(Err(())) => "the connection is gone".to_owned(),
+            Err(_) => "it has not answered in time".to_owned(),
+        };
+        let message = format!("machine `{}` could not be told that its text was delivered: {why}", self.host);
+        Err(ToolError::new(ErrorKind::ExecutionFailed, Reason::Closed, message))
     }
 }
 
@@ -270,6 +271,11 @@ impl Session {
 
     /// `Err`: nothing that can be used has come, and nothing will.
     async fn call(&mut self, line: &[u8], most: usize) -> Result<Answered, ()> {
+        serde_json::from_slice(&self.exchange(line, most).await?).map_err(|_| ())
+    }
+
+    /// A line, and the one that answers it, of at most so many bytes.
+    async fn exchange(&mut self, line: &[u8], most: usize) -> Result<Vec<u8>, ()> {
         let Self { input, output, .. } = self;
         let send = async {
             input.write_all(line).await?;
@@ -283,10 +289,7 @@ impl Session {
         };
         // A machine that answers before it has read all is no reason to wait for ever.
         let ((), answer): ((), Vec<u8>) = tokio::try_join!(send, receive).map_err(|_: std::io::Error| ())?;
-        if answer.last() != Some(&b'\n') {
-            return Err(());
-        }
-        serde_json::from_slice(&answer).map_err(|_| ())
+        if answer.last() == Some(&b'\n') { Ok(answer) } else { Err(()) }
     }
 
     /// Why there is no answer: what ssh, or the program there, has said at its end.

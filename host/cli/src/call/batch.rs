@@ -33,6 +33,13 @@ struct BatchCall {
     await_delivery: bool,
 }
 
+/// What is said to a line.
+enum Said {
+    Answered(Answered),
+    /// What waited for the word of its delivery was stored, or was not.
+    Delivered(Result<(), ToolError>),
+}
+
 /// What a call has come to.
 struct Answered {
     outcome: Result<Answer, ToolError>,
@@ -55,25 +62,30 @@ pub async fn run(caller: &Caller, peek: bool, mut interrupt: Interrupt) -> anyho
             let held = held.take();
             // Where nothing waits for it, it means nothing.
             if matches!(&line, Input::Line(line) if line.trim_ascii() == DELIVERED.as_bytes()) {
-                if let Some(staged) = held {
-                    caller.deliver(staged).await;
-                }
-                return Some(None);
+                let stored = match held {
+                    Some(staged) => staged.store().await,
+                    None => Ok(()),
+                };
+                return Some(Said::Delivered(stored));
             }
-            Some(Some(answer(caller, peek, line).await))
+            Some(Said::Answered(answer(caller, peek, line).await))
         };
         let Some(next) = interrupt.or(next).await else {
             return Ok(ExitCode::from(INTERRUPTED));
         };
-        let Some(answered) = next else {
+        let Some(said) = next else {
             return Ok(ExitCode::from(u8::from(!caller.is_ready() || !complete)));
         };
-        let Some(Answered { outcome, await_delivery }) = answered else { continue };
-        let Some(printed) = interrupt.or(print_json(AnswerLine::from(&outcome).to_line()?)).await else {
+        let line = match &said {
+            Said::Answered(Answered { outcome, .. }) => AnswerLine::from(outcome).to_line()?,
+            Said::Delivered(Ok(())) => format!("{DELIVERED}\n"),
+            Said::Delivered(Err(error)) => AnswerLine::Err(error).to_line()?,
+        };
+        let Some(printed) = interrupt.or(print_json(line)).await else {
             return Ok(ExitCode::from(INTERRUPTED));
         };
         printed?;
-        if let Ok(answer) = outcome {
+        if let Said::Answered(Answered { outcome: Ok(answer), await_delivery }) = said {
             let staged = answer.into_parts().1;
             if await_delivery {
                 held = Some(staged);

@@ -136,6 +136,45 @@ fn an_answer_that_another_has_signed_is_none() {
 }
 
 #[test]
+fn the_refusal_of_an_altered_copy_is_no_answer_to_the_request() {
+    let world = World::new();
+    let Some(server) = world.open_server() else { return };
+    let node = world.node(0);
+    let turn = [Step::Wait("go".into()), Step::line(event("turn_start", json!({"turn": 0})))];
+    let pod = FakePod::start(&world.places[0], "child", Script::new().on("run", turn)).unwrap();
+    // Who carries the request sends an altered copy behind it, with the caller's inbox.
+    let mut carrier = Wire::connect(server.port);
+    carrier.listen("pods.v1.build-1.*.*");
+    let subject = format!("pods.v1.build-1.{}.SendToPod", world.callers[0].key.public_key());
+    let carrying = std::thread::spawn({
+        let port = server.port;
+        move || {
+            let mut speaker = Wire::connect(port);
+            loop {
+                let came = carrier.next();
+                let Some(envelope) = came.header("Pods-Envelope") else { continue };
+                let text = String::from_utf8_lossy(&came.payload).into_owned();
+                if text.contains("once") {
+                    let altered = text.replace("once", "else");
+                    let inbox = came.reply.clone().unwrap();
+                    speaker.publish(&subject, &inbox, &[("Pods-Envelope", envelope)], altered.as_bytes());
+                }
+            }
+        }
+    });
+    std::thread::scope(|scope| {
+        let sent = scope.spawn(|| world.call(0, "SendToPod", r#"{"name":"child@build-1","message":"once"}"#));
+        pod.await_lines(1);
+        node.await_log("input is not the one that was signed");
+        pod.open_gate("go");
+        assert_eq!(sent.join().unwrap().ok()["summary"], "sent message to `child@build-1`");
+    });
+    assert_eq!(runs(&pod), 1);
+    drop(server);
+    drop(carrying);
+}
+
+#[test]
 fn one_caller_who_floods_holds_up_no_other() {
     let world = World::new();
     let Some(server) = world.open_server() else { return };
