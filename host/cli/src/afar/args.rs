@@ -32,7 +32,7 @@ pub struct AfarArgs {
 
     /// The machines there are, each with its key
     ///
-    /// A file (TOML) with a [[node]] for each, and below it its `name` and `key`: whose answers are believed
+    /// A file (TOML) with a `[[node]]` for each, and below it its `name` and `key`: whose answers are believed
     #[arg(long, global = true, env = "POD_TOOLS_NODES", value_name = "FILE")]
     pub nodes: Option<PathBuf>,
 
