@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::cli::{Batch, RealPod};
 use crate::relay::Relay;
-use crate::world::{Server, World};
+use crate::world::{Server, World, runs};
 
 /// Calls in the run under random faults; `POD_TOOLS_FAULT_CALLS` says otherwise.
 const CALLS: usize = 100;
@@ -21,10 +21,6 @@ fn gated() -> Script {
         Step::line(event("run_end", json!({"result": "finished"}))),
     ];
     Script::new().on("run", turn)
-}
-
-fn runs(pod: &FakePod) -> usize {
-    pod.methods().iter().filter(|method| *method == "run").count()
 }
 
 fn batch(world: &World, port: u16) -> Batch {

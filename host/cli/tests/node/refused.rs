@@ -7,7 +7,7 @@ use pod_tools_node::request::{Request, digest_of};
 use serde_json::json;
 
 use crate::wire::{Wire, ask, instance, request};
-use crate::world::{NODES, World};
+use crate::world::{NODES, World, runs};
 
 const SEND: &str = r#"{"name":"child","message":"once"}"#;
 
@@ -18,10 +18,6 @@ fn takes_messages() -> Script {
         Step::line(event("run_end", json!({"result": "finished"}))),
     ];
     Script::new().on("run", turn)
-}
-
-fn runs(pod: &FakePod) -> usize {
-    pod.methods().iter().filter(|method| *method == "run").count()
 }
 
 #[test]

@@ -9,13 +9,18 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use nkeys::KeyPair;
-use pod_tools_conformance::Place;
+use pod_tools_conformance::{FakePod, Place};
 
 use crate::cli::{Finished, at, run};
 use crate::log::Log;
 
 /// Longer than anything here takes, and not for ever.
 pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How many messages the pod was sent.
+pub fn runs(pod: &FakePod) -> usize {
+    pod.methods().iter().filter(|method| *method == "run").count()
+}
 
 /// A port of the loopback interface that nobody has.
 pub fn free_port() -> u16 {
