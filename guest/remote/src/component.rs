@@ -103,23 +103,28 @@ impl Drop for Handle {
 /// A pod of the gateway's.
 struct Pod {
     handle: Handle,
+    /// Whether it was found to be read.
+    is_read: bool,
     description: pods::Description,
     brought: Brought,
 }
 
-/// What came with the handle: the answers to what is asked of it next.
+/// What came with the handle, or with an exchange: the answers to what is asked of the pod next.
 #[derive(Default)]
 struct Brought {
     /// How many requests the session had seen by then.
-    asked: u64,
+    asked: Cell<u64>,
     state: Cell<Option<Result<u8, frame::Error>>>,
     cursor: RefCell<Option<Result<Option<pods::Cursor>, frame::Error>>>,
 }
 
+/// The longest digest of a cursor that gateways take, in bytes.
+const LONGEST_DIGEST: usize = 128;
+
 impl Brought {
     /// Whether nothing has been asked for since. What a session that is over has brought is used no more.
     fn is_fresh(&self) -> bool {
-        within(|session| Ok(session.over().is_none() && session.asked() == self.asked)).unwrap_or(false)
+        within(|session| Ok(session.over().is_none() && session.asked() == self.asked.get())).unwrap_or(false)
     }
 }
 
@@ -204,8 +209,10 @@ impl pods::Guest for Component {
                     answer.option(|answer| answer.or_error(|answer| answer.option(cursor)))?,
                 ))
             })?;
-            let brought = Brought { asked: session.asked(), state: Cell::new(state), cursor: cursor.into() };
-            Ok(Pod { handle: Handle::new(number, number::DROP_POD), description, brought })
+            let asked = session.asked().into();
+            let brought = Brought { asked, state: Cell::new(state), cursor: cursor.into() };
+            let is_read = purpose == pods::Verb::Read;
+            Ok(Pod { handle: Handle::new(number, number::DROP_POD), is_read, description, brought })
         })
         .map(pods::Pod::new)
     }
@@ -243,7 +250,7 @@ impl Pod {
     /// One that was named in a list, which brings nothing but its description.
     fn listed(number: u32, description: pods::Description) -> pods::Pod {
         let handle = Handle::new(number, number::DROP_POD);
-        pods::Pod::new(Self { handle, description, brought: Brought::default() })
+        pods::Pod::new(Self { handle, is_read: false, description, brought: Brought::default() })
     }
 }
 
@@ -278,7 +285,10 @@ impl pods::GuestPod for Pod {
 
     fn set_cursor(&self, cursor: pods::Cursor) -> Result<(), types::Error> {
         let request = Request::new(number::SET_CURSOR).u32(self.handle.number()?);
-        ask(&request.u64(cursor.items).bytes(cursor.digest), |_| Ok(()))
+        // What was found to be read takes any cursor that is short enough: there is no refusal to wait for.
+        let is_taken = self.is_read && cursor.digest.len() <= LONGEST_DIGEST;
+        let request = request.u64(cursor.items).bytes(cursor.digest);
+        if is_taken { within(|session| session.ask_ahead(&request)) } else { ask(&request, |_| Ok(())) }
     }
 }
 
@@ -328,7 +338,17 @@ impl unix_socket::Guest for Component {
             unix_socket::Request::Shutdown => open.u8(2),
             unix_socket::Request::Listen => open.u8(3),
         };
-        let number = ask(&open.option(within_ms), Answer::u32)?;
+        let pod = to.get::<Pod>();
+        let number = within(|session| {
+            let opened = session.ask(&open.option(within_ms), |answer| {
+                Ok((answer.u32()?, answer.option(|answer| answer.or_error(state))?))
+            });
+            let (number, state) = opened?;
+            pod.brought.asked.set(session.asked());
+            pod.brought.state.set(state);
+            pod.brought.cursor.take();
+            Ok(number)
+        })?;
         Ok(unix_socket::Exchange::new(Exchange(Handle::new(number, number::DROP_EXCHANGE))))
     }
 

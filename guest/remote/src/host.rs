@@ -22,12 +22,17 @@ pub fn variable(name: &str) -> Option<String> {
     variables.into_iter().find_map(|(variable, value)| (variable == name).then_some(value))
 }
 
-/// A TCP connection. What was made from the socket is dropped before it.
+/// A TCP connection. What was made from something is dropped before it.
 pub struct Tcp {
+    /// That something can be read.
+    readable: Pollable,
     input: InputStream,
     output: OutputStream,
     _socket: TcpSocket,
-    within: Duration,
+    /// That the time is up.
+    is_up: Pollable,
+    /// Something was sent, so that nothing has come of its answer yet.
+    has_asked: bool,
 }
 
 impl Link for Tcp {
@@ -35,26 +40,27 @@ impl Link for Tcp {
         let (family, address) = address(gateway);
         let socket = tcp_create_socket::create_tcp_socket(family).map_err(reason)?;
         socket.start_connect(&instance_network::instance_network(), address).map_err(reason)?;
+        let is_up = after(within);
         let (input, output) = loop {
             match socket.finish_connect() {
                 Err(ErrorCode::WouldBlock) => {
-                    wait(&socket.subscribe(), within).map_err(|_| "it did not answer in time".to_string())?;
+                    wait(&socket.subscribe(), &is_up).map_err(|_| "it did not answer in time".to_string())?;
                 }
                 connected => break connected.map_err(reason)?,
             }
         };
-        Ok(Self { input, output, _socket: socket, within })
+        Ok(Self { readable: input.subscribe(), input, output, _socket: socket, is_up, has_asked: false })
     }
 
     fn wait_at_most(&mut self, within: Duration) {
-        self.within = within;
+        self.is_up = after(within);
     }
 
     fn send(&mut self, mut bytes: &[u8]) -> Result<(), Broken> {
         while !bytes.is_empty() {
             let room = usize::try_from(self.output.check_write().map_err(ended)?).unwrap_or(usize::MAX);
             if room == 0 {
-                wait(&self.output.subscribe(), self.within)?;
+                wait(&self.output.subscribe(), &self.is_up)?;
             }
             let (now, later) = bytes.split_at(room.min(bytes.len()));
             if !now.is_empty() {
@@ -62,25 +68,32 @@ impl Link for Tcp {
             }
             bytes = later;
         }
+        self.has_asked = true;
         self.output.flush().map_err(ended)
     }
 
     fn receive(&mut self, max: usize) -> Result<Vec<u8>, Broken> {
         loop {
-            let bytes = self.input.read(max as u64).map_err(ended)?;
-            if !bytes.is_empty() {
-                return Ok(bytes);
+            // The rest of an answer is often there; an answer never is.
+            if !core::mem::take(&mut self.has_asked) {
+                let bytes = self.input.read(max as u64).map_err(ended)?;
+                if !bytes.is_empty() {
+                    return Ok(bytes);
+                }
             }
-            wait(&self.input.subscribe(), self.within)?;
+            wait(&self.readable, &self.is_up)?;
         }
     }
 }
 
-/// Waits until it is ready.
-fn wait(ready: &Pollable, within: Duration) -> Result<(), Broken> {
-    let time = u64::try_from(within.as_nanos()).unwrap_or(u64::MAX);
-    let is_up = monotonic_clock::subscribe_duration(time);
-    if poll(&[ready, &is_up]).contains(&0) { Ok(()) } else { Err(Broken::TimedOut) }
+/// Ready after that time.
+fn after(time: Duration) -> Pollable {
+    monotonic_clock::subscribe_duration(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX))
+}
+
+/// Waits until it is ready, or the time is up.
+fn wait(ready: &Pollable, is_up: &Pollable) -> Result<(), Broken> {
+    if poll(&[ready, is_up]).contains(&0) { Ok(()) } else { Err(Broken::TimedOut) }
 }
 
 fn ended(_: StreamError) -> Broken {

@@ -25,7 +25,7 @@ pub trait Link: Sized {
     /// Why nothing takes the connection, for people.
     fn connect(gateway: SocketAddr, within: Duration) -> Result<Self, String>;
 
-    /// Bounds each wait from here on.
+    /// Bounds the waits from here on: each of them, or all together.
     fn wait_at_most(&mut self, within: Duration);
 
     /// Whether so little may still be sent and received within this call that it should be kept for its end.

@@ -1,7 +1,8 @@
 //! A session: one connection to the gateway, one call of a tool.
 //!
 //! A request waits for its answer; what needs none, and the request that begins, are sent with the request that comes
-//! next, so that no function of the contract takes more than one round trip.
+//! next, so that no function of the contract takes more than one round trip. A request that fails for nothing but the end
+//! of the session is sent at once, and its answer read with the next one that is waited for.
 
 use alloc::format;
 use alloc::string::String;
@@ -13,7 +14,7 @@ use crate::frame::{Answer, EXECUTION_FAILED, Error, INTERNAL, LIMIT, Malformed, 
 use crate::link::{Broken, Link};
 
 /// The version of the protocol.
-pub const VERSION: u16 = 3;
+pub const VERSION: u16 = 4;
 
 /// The numbers of requests, as the protocol has them.
 #[expect(missing_docs)]
@@ -70,6 +71,10 @@ pub struct Session<L> {
     received: Vec<u8>,
     /// Frames that are sent with the next request.
     unsent: Vec<u8>,
+    /// How many requests were sent whose answers are read before the next one.
+    unanswered: usize,
+    /// The first of these that has failed.
+    failed_later: Option<Error>,
     /// Once the answer to `begin` was read.
     bounds: Option<Bounds>,
     asked: u64,
@@ -89,6 +94,8 @@ impl<L: Link> Session<L> {
             link: None,
             received: Vec::new(),
             unsent,
+            unanswered: 0,
+            failed_later: None,
             bounds: None,
             asked: 0,
             over: None,
@@ -133,16 +140,44 @@ impl<L: Link> Session<L> {
             request.write_to(&mut session.unsent);
             session.send()?;
             session.first_answer()?;
-            let mut answer = session.answer(LONGEST)?;
-            match answer.u8() {
-                Ok(0) => result(&mut answer).and_then(|result| answer.end().map(|()| Ok(result))),
-                Ok(1) => answer.error().and_then(|error| answer.end().map(|()| Err(error))),
-                Ok(2) => return Err(session.ended(&mut answer)),
-                _ => Err(Malformed),
+            while session.unanswered > 0 {
+                session.unanswered -= 1;
+                let failed = session.result_of(|_| Ok(()))?.err();
+                session.failed_later = session.failed_later.take().or(failed);
             }
-            .map_err(|Malformed| session.nonsense())
+            session.result_of(result)
         });
         answered?
+    }
+
+    /// Sends a request that gives nothing, and goes on: its answer is read with that to the next request. What it fails
+    /// with, [`commit`](Self::commit) tells.
+    ///
+    /// # Errors
+    ///
+    /// Why the session is over.
+    pub fn ask_ahead(&mut self, request: &Request) -> Result<(), Error> {
+        self.asked += 1;
+        self.within(|session| {
+            request.write_to(&mut session.unsent);
+            session.unanswered += 1;
+            session.send()
+        })
+    }
+
+    /// The answer to the request that is next in turn.
+    fn result_of<T>(
+        &mut self,
+        result: impl FnOnce(&mut Answer) -> Result<T, Malformed>,
+    ) -> Result<Result<T, Error>, Error> {
+        let mut answer = self.answer(LONGEST)?;
+        match answer.u8() {
+            Ok(0) => result(&mut answer).and_then(|result| answer.end().map(|()| Ok(result))),
+            Ok(1) => answer.error().and_then(|error| answer.end().map(|()| Err(error))),
+            Ok(2) => return Err(self.ended(&mut answer)),
+            _ => Err(Malformed),
+        }
+        .map_err(|Malformed| self.nonsense())
     }
 
     /// Asks for more of what a pod says, as [`ask`](Self::ask) does, as long as that leaves enough for the call's end.
@@ -174,7 +209,7 @@ impl<L: Link> Session<L> {
     ///
     /// # Errors
     ///
-    /// Why the session was over before, or why they were not stored.
+    /// Why the session was over before, or why they were not stored, or not taken ([`ask_ahead`](Self::ask_ahead)).
     pub fn commit(mut self) -> Result<(), Error> {
         if let Some(error) = &self.over {
             return Err(error.clone());
@@ -183,7 +218,11 @@ impl<L: Link> Session<L> {
             return Ok(());
         }
         let committed = self.ask(&Request::new(number::COMMIT), |_| Ok(()));
-        if self.is_cut { Ok(()) } else { committed }
+        match self.failed_later {
+            Some(error) => Err(error),
+            None if self.is_cut => Ok(()),
+            None => committed,
+        }
     }
 
     /// Does what may end the session, unless it is over.

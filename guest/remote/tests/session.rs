@@ -40,12 +40,12 @@ fn frame(content: &[&[u8]]) -> Vec<u8> {
 
 /// The request that begins, with the token `t`.
 fn begin() -> Vec<u8> {
-    frame(&[&[0, 8, 0, 0, 0], b"podtools", &[3, 0, 1, 0, 0, 0], b"t"])
+    frame(&[&[0, 8, 0, 0, 0], b"podtools", &[4, 0, 1, 0, 0, 0], b"t"])
 }
 
 /// Its answer: 5 s, no bound, 30 s.
 fn begun() -> Vec<u8> {
-    frame(&[&[0, 3, 0], &5000_u32.to_le_bytes(), &[0], &30_000_u32.to_le_bytes()])
+    frame(&[&[0, 4, 0], &5000_u32.to_le_bytes(), &[0], &30_000_u32.to_le_bytes()])
 }
 
 fn begin_at(gateway: SocketAddr) -> Session<Tcp> {
@@ -96,6 +96,31 @@ fn a_failed_operation_ends_nothing_and_an_ended_session_stays_ended() {
     assert_eq!(session.ask(&state_of(1), Answer::u8), Err(error(5, 0, "over")));
     assert_eq!(session.commit(), Err(error(5, 0, "over")));
     assert_eq!(peer.join().unwrap(), [], "nothing is sent to a session that is over");
+}
+
+#[test]
+fn what_is_asked_ahead_is_answered_with_what_comes_next() {
+    let cursor = || Request::new(number::SET_CURSOR).u32(1).u64(2).bytes("d");
+    let sent = frame(&[&[5, 1, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0], b"d"]);
+    let refused = frame(&[&[1, 0, 0, 2, 0, 0, 0], b"no"]);
+    // The peer says nothing to it before it has what comes next: who waited for an answer would wait for ever.
+    for (said, committed) in [(frame(&[&[0]]), Ok(())), (refused, Err(error(0, 0, "no")))] {
+        let (address, peer) = peer(vec![
+            (begin(), begun()),
+            (sent.clone(), Vec::new()),
+            (frame(&[&[3, 1, 0, 0, 0]]), [said, frame(&[&[0, 1]])].concat()),
+            (sent.clone(), Vec::new()),
+            (frame(&[&[15]]), [frame(&[&[0]]), frame(&[&[0]])].concat()),
+        ]);
+        let mut session = begin_at(address);
+        session.bounds().unwrap();
+        session.ask_ahead(&cursor()).unwrap();
+        assert_eq!(session.ask(&state_of(1), Answer::u8), Ok(1));
+        session.ask_ahead(&cursor()).unwrap();
+        assert_eq!(session.asked(), 3);
+        assert_eq!(session.commit(), committed);
+        assert_eq!(peer.join().unwrap(), []);
+    }
 }
 
 #[test]
@@ -191,7 +216,7 @@ fn what_is_no_gateway_is_said_to_be_none() {
         &b"HTTP/1.1 400 Bad Request\r\n\r\n"[..],
         b"SSH-2.0-OpenSSH_9.2\r\n",
         &[0, 0, 0, 0],
-        &frame(&[&[0, 3, 0, 1]]),
+        &frame(&[&[0, 4, 0, 1]]),
         &frame(&[&[1]]),
         &frame(&[&[2, 99]]),
     ] {
@@ -205,7 +230,7 @@ fn what_is_no_gateway_is_said_to_be_none() {
 fn another_version_is_named_and_nonsense_ends_the_session() {
     let error = told(&frame(&[&[0, 9, 0], b"whatever it has"]), None);
     assert_eq!(error.kind, INTERNAL);
-    assert!(error.message.contains("version 9") && error.message.contains("version 3"), "{error}");
+    assert!(error.message.contains("version 9") && error.message.contains("version 4"), "{error}");
     assert!(error.message.contains("compose"), "{error}");
 
     for second in [frame(&[&[0, 1, 1]]), frame(&[&[0]]), frame(&[&[3]]), vec![0xff; 4], frame(&[&[1, 7, 0]])]

@@ -6,7 +6,7 @@ use crate::imports::bindings::pod::tools::types::Error;
 use crate::imports::bindings::pod::tools::unix_socket::{Awaited, Reachability, Request as PodRequest};
 
 /// The version of the protocol.
-pub(super) const VERSION: u16 = 3;
+pub(super) const VERSION: u16 = 4;
 /// With what a session begins, so that whoever listens at another kind of port does not take it for something else.
 const MAGIC: &[u8; 8] = b"podtools";
 /// The number of the request that begins a session.

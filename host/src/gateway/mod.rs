@@ -15,7 +15,7 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! // The content of the first frame: version 3, and a token.
+//! // The content of the first frame: version 4, and a token.
 //! let begin = Begin::parse(b"\0\x08\0\0\0podtools\x03\0\x05\0\0\0sesam").map_err(|_| "it is to be told so")?;
 //! assert_eq!(begin.token(), "sesam");
 //!

@@ -14,7 +14,7 @@ use crate::error::{ErrorKind, Reason, ToolError};
 use crate::imports::bindings::pod::tools::pods::{Host as _, HostPod, Verb};
 use crate::imports::bindings::pod::tools::scope_lock::Host as _;
 use crate::imports::bindings::pod::tools::types::{Error, Host as _};
-use crate::imports::bindings::pod::tools::unix_socket::{Host as _, HostExchange};
+use crate::imports::bindings::pod::tools::unix_socket::{Host as _, HostExchange, Request as PodRequest};
 
 /// Bytes that a request may have beyond what the plugin may hand over: its number, lengths, handles.
 const ENVELOPE: usize = 64 << 10;
@@ -230,9 +230,13 @@ impl Session {
                 return Ok(Done::Dropped);
             }
             Request::Open { pod, request, within_ms } => {
-                let pod = self.handles.pod(pod)?;
-                let exchange = self.view().open(pod, request, within_ms).await?;
-                result.handle(self.handles.name_exchange(&exchange)?)
+                let pod = self.handles.pod(pod)?.rep();
+                let has_state = !matches!(request, PodRequest::Shutdown);
+                let borrowed = || Resource::<Pod>::new_borrow(pod);
+                let exchange = self.view().open(borrowed(), request, within_ms).await?;
+                let result = result.handle(self.handles.name_exchange(&exchange)?);
+                let state = has_state.then(|| self.or_error(|view| view.state(borrowed()))).transpose()?;
+                result.option(state, |answer, state| answer.or_error(state, Answer::state))
             }
             Request::Read { exchange, max, within_ms } => {
                 let exchange = self.handles.exchange(exchange)?;

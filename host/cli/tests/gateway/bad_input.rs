@@ -34,7 +34,7 @@ fn another_version_is_told_which_one_there_is() {
             client.send(&Written([&beginning(version, TOKEN).0[..], b"and more"].concat()));
             let refused = client.answer(|_| ()).unwrap_err().over();
             assert_eq!(refused.words(), ("execution-failed", "protocol"));
-            assert!(refused.message.contains("version 3 ") && refused.message.contains(&version.to_string()));
+            assert!(refused.message.contains("version 4 ") && refused.message.contains(&version.to_string()));
         }
     });
 }

@@ -7,9 +7,9 @@ use pod_tools_conformance::{Place, Script};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::cli::place_with;
-use crate::client::{Client, LIST, SEND};
+use crate::client::{Client, LIST, SEND, opened};
 use crate::process::{Gateway, PATIENT, TOKEN, audited, token_file};
-use crate::wire::{Fields, Written, request};
+use crate::wire::{Written, request};
 
 #[test]
 fn who_has_all_his_sessions_is_told_so_until_one_ends() {
@@ -108,7 +108,7 @@ fn long_messages_of_a_caller_have_a_bound_together() {
     assert!(refused.message.contains("sessions of the caller"), "{}", refused.message);
     for (client, frame) in &mut almost {
         client.send_raw(&frame[frame.len() - 1..]);
-        client.answer(Fields::u32).unwrap();
+        client.answer(opened).unwrap();
     }
     // Nobody reads in their exchanges: the pod was sent nothing, and the gateway keeps the messages.
     let (mut third, frame_of_third) = session();
@@ -118,7 +118,7 @@ fn long_messages_of_a_caller_have_a_bound_together() {
     first.commit().unwrap();
     let (mut third, frame) = session();
     third.send_raw(&frame);
-    third.answer(Fields::u32).unwrap();
+    third.answer(opened).unwrap();
 }
 
 #[test]

@@ -112,7 +112,7 @@ impl<S: Read + Write> Client<S> {
 
     /// Begins the session: version, operation-ms, max-output, call-ms.
     pub fn begin(&mut self, token: &str) -> Result<(u16, u32, Option<u64>, u32), Ended> {
-        self.ask(&beginning(3, token), |it| (it.u16(), it.u32(), it.option(Fields::u64), it.u32()))
+        self.ask(&beginning(4, token), |it| (it.u16(), it.u32(), it.option(Fields::u64), it.u32()))
     }
 
     pub fn find(&mut self, name: &str, purpose: u8) -> Result<Found, Ended> {
@@ -156,15 +156,15 @@ impl<S: Read + Write> Client<S> {
     }
 
     pub fn run(&mut self, pod: u32, text: &str) -> Result<u32, Ended> {
-        self.ask(&request(8).u32(pod).u8(0).text(text).within(None), Fields::u32)
+        self.ask(&request(8).u32(pod).u8(0).text(text).within(None), opened)
     }
 
     pub fn get_history(&mut self, pod: u32) -> Result<u32, Ended> {
-        self.ask(&request(8).u32(pod).u8(1).within(None), Fields::u32)
+        self.ask(&request(8).u32(pod).u8(1).within(None), opened)
     }
 
     pub fn shutdown(&mut self, pod: u32) -> Result<u32, Ended> {
-        self.ask(&request(8).u32(pod).u8(2).within(None), Fields::u32)
+        self.ask(&request(8).u32(pod).u8(2).within(None), opened)
     }
 
     pub fn read(&mut self, exchange: u32, within_ms: Option<u32>) -> Result<Vec<u8>, Ended> {
@@ -216,4 +216,11 @@ impl<S: Read + Write> Client<S> {
 /// The request that begins a session of that version.
 pub fn beginning(version: u16, token: &str) -> Written {
     request(0).text("podtools").u16(version).text(token)
+}
+
+/// The handle of an exchange, which has the pod's state with it.
+pub fn opened(answer: &mut Fields) -> u32 {
+    let exchange = answer.u32();
+    answer.option(|answer| answer.or_error(Fields::u8));
+    exchange
 }

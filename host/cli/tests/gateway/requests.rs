@@ -5,7 +5,7 @@ use pod_tools_conformance::{FakePod, Place, Script, Step, assistant, event, hist
 use serde_json::json;
 
 use crate::cli::{RealPod, call, call_with, place_with};
-use crate::client::{Client, LIST, READ, SEND, STOP};
+use crate::client::{Client, LIST, READ, SEND, STOP, opened};
 use crate::process::{Gateway, PATIENT, TOKEN, audited};
 use crate::wire::{Fields, Refusal, request};
 
@@ -17,9 +17,9 @@ fn read_cursor(gateway: &Gateway, pod: &str) -> Option<(u64, String)> {
 fn a_session_begins_with_the_bounds_of_its_call() {
     let place = Place::new().unwrap();
     let gateway = Gateway::start(&place, &["--op-timeout", "1500ms", "--max-output", "64KiB"]);
-    assert_eq!(gateway.connect().begin(TOKEN).unwrap(), (3, 1500, Some(65_536), 30_000));
+    assert_eq!(gateway.connect().begin(TOKEN).unwrap(), (4, 1500, Some(65_536), 30_000));
     let unbounded = Gateway::start(&place, &["--call-timeout", "2s"]);
-    assert_eq!(unbounded.connect().begin(TOKEN).unwrap(), (3, 5000, None, 2000));
+    assert_eq!(unbounded.connect().begin(TOKEN).unwrap(), (4, 5000, None, 2000));
 }
 
 #[test]
@@ -211,7 +211,7 @@ fn requests_that_are_sent_ahead_are_answered_in_order() {
         session.send(&content);
     }
     assert_eq!(session.answer(Fields::u8).unwrap(), 1);
-    assert_eq!(session.answer(Fields::u32).unwrap(), found.pod + 1);
+    assert_eq!(session.answer(opened).unwrap(), found.pod + 1);
     assert_eq!(session.answer(|it| it.bytes().len()).unwrap(), 7);
     session.answer(|_| ()).unwrap();
     assert_eq!(session.receive(), None);
@@ -308,7 +308,8 @@ fn a_session_leaves_a_line_with_what_was_asked_and_how_it_ended() {
         assert_eq!((&asked["decision"], &asked["count"]), (&json!(decision), &json!(count)), "{line}");
     };
     said(0, "read", "allowed", 3);
-    said(1, "read", "allowed", 1);
+    // Once with the pod, once with the exchange.
+    said(1, "read", "allowed", 2);
     said(2, "stop", "denied", 1);
     assert!(line["bytes_from_pods"].as_u64().unwrap() > 0 && line["answer_bytes"].as_u64().unwrap() > 0);
     drop(gateway.session());

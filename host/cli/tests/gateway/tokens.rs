@@ -18,7 +18,7 @@ fn a_wrong_token_is_answered_late_and_noted_and_holds_up_nobody() {
     let shown = ["", "0", &TOKEN[1..], &format!("{TOKEN}0"), "f123456789abcdef0123456789abcdef"];
     let mut wrong: Vec<_> = shown.iter().map(|_| gateway.connect()).collect();
     for (client, token) in wrong.iter_mut().zip(shown) {
-        client.send(&crate::client::beginning(3, token));
+        client.send(&crate::client::beginning(4, token));
     }
     gateway.serves();
     assert!(!fs::read_to_string(place.root().join("audit.jsonl")).unwrap().contains("denied"));
