@@ -10,6 +10,7 @@ mod artifacts;
 mod audit;
 mod call;
 mod caller;
+mod caller_limits;
 mod completions;
 mod compose;
 mod demo;

@@ -62,6 +62,9 @@ pub trait Tools: Send + Sync + 'static {
     /// The one with this public key, if anything is granted to him now.
     fn caller(&self, key: &str) -> Option<Arc<Self::Caller>>;
 
+    /// What he may have of the node now.
+    fn limits(&self, caller: &Self::Caller) -> CallerLimits;
+
     /// Carries out a call, whose answer is counted in `share` as it grows.
     fn call(
         &self,
@@ -81,7 +84,7 @@ pub struct NodeOptions {
     pub version: String,
     /// What it says of itself beside that, to whoever asks the service.
     pub metadata: HashMap<String, String>,
-    /// What each caller may have.
+    /// What all may have together whom nobody knows.
     pub limits: CallerLimits,
     /// By how much clocks may differ.
     pub skew: Duration,
@@ -154,7 +157,7 @@ pub async fn serve<T: Tools>(
     let mut requests = endpoint.map_err(server)?;
     client.flush().await.map_err(|error| server(error.into()))?;
     let skew = u64::try_from(options.skew.as_millis()).unwrap_or(u64::MAX);
-    let places = Places::new(options.limits.clone(), options.longest + GRACE, skew);
+    let places = Places::new(options.longest + GRACE, skew);
     let mut made = connection.made();
     let node = Arc::new(Node { options, instance, connection, identity, places, tools });
     let mut running = JoinSet::new();
@@ -248,7 +251,10 @@ impl<T: Tools> Node<T> {
     fn take(self: Arc<Self>, message: Message, running: &mut JoinSet<()>) {
         let Some((caller, tool)) = subject::parse(&message.subject) else { return };
         let known = self.tools.caller(caller);
-        let place = self.places.of(if known.is_some() { caller } else { NOBODY });
+        let place = match &known {
+            Some(known) => self.places.of(caller, &self.tools.limits(known)),
+            None => self.places.of(NOBODY, &self.options.limits),
+        };
         match place.admit(message.length, tool == DELIVERED) {
             Ok(admitted) => {
                 running.spawn(async move { self.handle(message, known, admitted).await });
@@ -323,7 +329,7 @@ impl<T: Tools> Node<T> {
     ) -> Outcome {
         let request = verified.request();
         let time = Duration::from_millis(request.time).min(self.options.longest);
-        let share = admitted.place.answers.share(0);
+        let share = admitted.place.share();
         let called = timeout(time, self.tools.call(known, request, input, &share)).await;
         let called = called.unwrap_or_else(|_| {
             let message = format!("the call took longer than {time:?}, the time that its caller gave it");

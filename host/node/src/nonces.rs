@@ -37,6 +37,11 @@ impl<T: Clone> Nonces<T> {
         Self { entries: HashMap::new(), order: BTreeSet::new(), most, skew }
     }
 
+    /// From here on, at most `most` are remembered. More that are there already stay until they can come no more.
+    pub fn allow(&mut self, most: usize) {
+        self.most = most;
+    }
+
     /// Notes a request at the time `now`, and says what is known of it.
     pub fn begin(&mut self, verified: &Verified, now: u64) -> Result<Seen<T>, Refusal> {
         self.forget(now);

@@ -5,6 +5,7 @@
 
 mod calls;
 mod faults;
+mod limits;
 mod refused;
 mod relay;
 mod wire;
