@@ -30,6 +30,8 @@ use crate::subject;
 
 /// What a caller says when an answer was delivered: a tool that is none of the plugin's. Its input is the nonce of the request.
 pub(crate) const DELIVERED: &str = "delivered";
+/// What a caller says when it has given up a request: a tool, too. Its input is the nonce of the request.
+pub(crate) const GIVEN_UP: &str = "cancel";
 /// The header that holds an envelope.
 pub(crate) const ENVELOPE: &str = "Pods-Envelope";
 /// The header that holds the head of a piece.
@@ -255,7 +257,7 @@ impl<T: Tools> Node<T> {
             Some(known) => self.places.of(caller, &self.tools.limits(known)),
             None => self.places.of(NOBODY, &self.options.limits),
         };
-        match place.admit(message.length, tool == DELIVERED) {
+        match place.admit(message.length, tool == DELIVERED || tool == GIVEN_UP) {
             Ok(admitted) => {
                 running.spawn(async move { self.handle(message, known, admitted).await });
             }
@@ -306,11 +308,22 @@ impl<T: Tools> Node<T> {
             let body = body::of_delivery(done.as_ref().err());
             return self.send(reply, &body, 0, verified.digest()).await;
         }
-        let outcome = match place.nonces(|nonces| nonces.begin(&verified, now())) {
-            Ok(Seen::New) => self.call(&known, &verified, input, &admitted).await,
-            Ok(Seen::Done(outcome)) => outcome,
+        if tool == GIVEN_UP {
+            place.give_up(input, &verified, now());
+            return self.send(reply, &body::of_delivery(None), 0, verified.digest()).await;
+        }
+        let outcome = match place.begin(&verified, now()) {
+            Ok((Seen::New, stop)) => {
+                let called = self.call(&known, &verified, input, &admitted);
+                // Dropped, a call ends here as one does whose caller is in this process.
+                match stop.run_until_cancelled(called).await {
+                    Some(outcome) => outcome,
+                    None => return tracing::info!("{} {}: given up", request.tool, request.nonce),
+                }
+            }
+            Ok((Seen::Done(outcome), _)) => outcome,
             // Its answer goes where it was first asked from.
-            Ok(Seen::Running) => return,
+            Ok((Seen::Running, _)) => return,
             Err(refusal) => return self.refuse(reply, envelope, &refusal).await,
         };
         tracing::debug!("{} {}: {} bytes from {from}", request.tool, request.nonce, outcome.body.len());
@@ -357,7 +370,7 @@ impl<T: Tools> Node<T> {
             staged.store().await?;
         }
         drop(staged);
-        let over = Outcome { body: bytes::Bytes::new(), staged: outcome.staged.clone(), delivered: true };
+        let over = Outcome { staged: outcome.staged.clone(), ..Outcome::over() };
         place.nonces(|nonces| nonces.finish(nonce, over));
         Ok(())
     }

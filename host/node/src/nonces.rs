@@ -70,6 +70,21 @@ impl<T: Clone> Nonces<T> {
         }
     }
 
+    /// Notes that a request is over, by the word of its caller: also of one that has not come yet, as long as that word
+    /// could come again.
+    pub fn end(&mut self, nonce: &str, word: &Verified, outcome: T, now: u64) {
+        self.forget(now);
+        if let Some(entry) = self.entries.get_mut(nonce) {
+            entry.outcome = Some(outcome);
+        } else if self.entries.len() < self.most && nonce.len() == word.request().nonce.len() {
+            let forget = word.request().deadline.saturating_add(self.skew);
+            // The digest of the word is that of no request: what comes with this nonce is refused.
+            let entry = Entry { digest: word.digest().to_owned(), outcome: Some(outcome) };
+            self.order.insert((forget, nonce.to_owned()));
+            self.entries.insert(nonce.to_owned(), entry);
+        }
+    }
+
     /// What came of the request with that nonce, if it was done and is not forgotten.
     pub fn outcome(&self, nonce: &str) -> Option<&T> {
         self.entries.get(nonce)?.outcome.as_ref()

@@ -8,8 +8,11 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use pod_tools_host::{AnswerMemory, AnswerShare, Staged};
+use tokio_util::sync::CancellationToken;
 
-use crate::nonces::Nonces;
+use crate::nonces::{Nonces, Seen};
+use crate::refusal::Refusal;
+use crate::request::Verified;
 
 /// What one caller may have.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +41,13 @@ pub(crate) struct Outcome {
     pub(crate) delivered: bool,
 }
 
+impl Outcome {
+    /// Of what nobody asks for any more.
+    pub(crate) fn over() -> Self {
+        Self { body: Bytes::new(), staged: Arc::default(), delivered: true }
+    }
+}
+
 /// One caller's.
 pub(crate) struct Place {
     inner: Mutex<Inner>,
@@ -54,6 +64,8 @@ struct Inner {
     tokens: f64,
     filled: Instant,
     nonces: Nonces<Outcome>,
+    /// How to end each call that runs.
+    stops: HashMap<String, CancellationToken>,
 }
 
 /// Why a request was not even looked at.
@@ -73,6 +85,7 @@ impl Place {
             filled: Instant::now(),
             nonces: Nonces::new(remembered(&limits, kept_for), skew),
             answers: AnswerMemory::new(limits.bytes),
+            stops: HashMap::new(),
             limits,
         };
         Arc::new(Self { inner: Mutex::new(inner), held: Arc::default() })
@@ -132,6 +145,30 @@ impl Place {
         Ok(Admitted { place: self.clone(), bytes })
     }
 
+    /// Notes a request; and where it is to be done, what tells that its caller has given it up.
+    pub(crate) fn begin(
+        &self,
+        verified: &Verified,
+        now: u64,
+    ) -> Result<(Seen<Outcome>, CancellationToken), Refusal> {
+        let mut inner = self.inner();
+        let (seen, stop) = (inner.nonces.begin(verified, now)?, CancellationToken::new());
+        if matches!(seen, Seen::New) {
+            inner.stops.insert(verified.request().nonce.clone(), stop.clone());
+        }
+        Ok((seen, stop))
+    }
+
+    /// Ends the call with that nonce, and keeps nothing of it but that it was: this caller's, as all that is here. One that
+    /// has yet to come, behind the word that gives it up, is not begun.
+    pub(crate) fn give_up(&self, nonce: &str, word: &Verified, now: u64) {
+        let mut inner = self.inner();
+        if let Some(stop) = inner.stops.remove(nonce) {
+            stop.cancel();
+        }
+        inner.nonces.end(nonce, word, Outcome::over(), now);
+    }
+
     /// The memory of what was asked.
     pub(crate) fn nonces<T>(&self, work: impl FnOnce(&mut Nonces<Outcome>) -> T) -> T {
         work(&mut self.inner().nonces)
@@ -144,7 +181,12 @@ impl Place {
         let body = Bytes::from_owner(Kept { body, held: self.held.clone() });
         let staged = Arc::new(tokio::sync::Mutex::new(staged));
         let outcome = Outcome { body, staged, delivered: false };
-        self.nonces(|nonces| nonces.finish(nonce, outcome.clone()));
+        let mut inner = self.inner();
+        // Given up in the last moment, it is kept no longer.
+        if inner.stops.remove(nonce).is_some() {
+            inner.nonces.finish(nonce, outcome.clone());
+        }
+        drop(inner);
         outcome
     }
 }

@@ -4,7 +4,7 @@ use std::fs;
 
 use pod_tools_conformance::{FakePod, Script, Step, event};
 use pod_tools_node::request::Request;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::cli::{Batch, run};
 use crate::wire::{Wire, instance, request};
@@ -81,24 +81,24 @@ fn a_caller_whose_key_is_taken_away_while_his_call_waits_gets_nothing_more() {
     let world = World::new();
     let Some(server) = world.open_server() else { return };
     let node = world.node_through(0, server.port, &["--op-timeout", "20s"]);
-    let turn = [
-        Step::line(event("turn_start", json!({"turn": 0}))),
+    let ending = [
         Step::Wait("end".to_owned()),
-        Step::line(event("turn_end", json!({"turn": 0, "result": "finished"}))),
-        Step::line(event("run_end", json!({"result": "finished"}))),
+        Step::StopListening,
+        Step::line(event("shutdown", Value::Null)),
+        Step::Close,
     ];
-    let pod = FakePod::start(&world.places[0], "child", Script::new().on("run", turn)).unwrap();
+    let pod = FakePod::start(&world.places[0], "child", Script::new().on("shutdown", ending)).unwrap();
     let options = ["call", "--batch", "--op-timeout", "20s"];
     let mut batch = Batch::spawn(world.command_through(0, server.port, &options));
-    let send = json!({"tool": "SendToPod",
-        "input": {"name": "child@build-1", "message": "x", "wait_seconds": 20}});
-    batch.send(format!("{send}\n").as_bytes());
+    let stop = json!({"tool": "StopPod", "input": {"name": "child@build-1"}});
+    batch.send(format!("{stop}\n").as_bytes());
     pod.await_lines(1);
     world.grant(&["", "list"]);
     node.await_log("read again");
     pod.open_gate("end");
     let answer = batch.receive();
-    assert_eq!(answer["err"]["kind"], "denied", "{answer}");
+    assert_eq!(answer["err"]["reason"], "not-granted", "{answer}");
+    assert_eq!(world.places[0].recorded().unwrap(), ["child"]);
     // Whoever else has a key is served as before.
     world.call(1, "ListPods", "").ok();
 }
