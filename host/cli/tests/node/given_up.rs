@@ -84,7 +84,7 @@ fn a_word_that_gives_up_is_its_callers_and_counts_for_what_comes_behind_it() {
     assert_eq!(said["err"]["kind"], "denied", "{said}");
     pod.open_gate("answer");
     let answer: Value = serde_json::from_slice(&wire.next().payload).unwrap();
-    assert_eq!(answer["ok"]["content"], "text\n", "{answer}");
+    assert_eq!(answer["ok"]["content"], "text", "{answer}");
 
     // Her own, before what it gives up: that is not begun.
     let (read, nonce) = made("ReadPodOutput", READ, alice);
