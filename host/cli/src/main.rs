@@ -10,6 +10,7 @@ mod artifacts;
 mod audit;
 mod call;
 mod caller;
+mod caller_limits;
 mod completions;
 mod compose;
 mod demo;
@@ -290,7 +291,11 @@ async fn at(
     command: impl AsyncFnOnce(&options::HostOptions) -> anyhow::Result<ExitCode>,
 ) -> anyhow::Result<ExitCode> {
     match host.resolve() {
-        Ok(host) => command(&host).await,
+        Ok(host) => {
+            let done = command(&host).await;
+            afar::settle().await;
+            done
+        }
         Err(error) => {
             tell(format_args!("pod-tools: {error:#}"));
             Ok(ExitCode::from(2))

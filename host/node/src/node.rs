@@ -30,6 +30,8 @@ use crate::subject;
 
 /// What a caller says when an answer was delivered: a tool that is none of the plugin's. Its input is the nonce of the request.
 pub(crate) const DELIVERED: &str = "delivered";
+/// What a caller says when it has given up a request: a tool, too. Its input is the nonce of the request.
+pub(crate) const GIVEN_UP: &str = "cancel";
 /// The header that holds an envelope.
 pub(crate) const ENVELOPE: &str = "Pods-Envelope";
 /// The header that holds the head of a piece.
@@ -62,6 +64,9 @@ pub trait Tools: Send + Sync + 'static {
     /// The one with this public key, if anything is granted to him now.
     fn caller(&self, key: &str) -> Option<Arc<Self::Caller>>;
 
+    /// What he may have of the node now.
+    fn limits(&self, caller: &Self::Caller) -> CallerLimits;
+
     /// Carries out a call, whose answer is counted in `share` as it grows.
     fn call(
         &self,
@@ -81,7 +86,7 @@ pub struct NodeOptions {
     pub version: String,
     /// What it says of itself beside that, to whoever asks the service.
     pub metadata: HashMap<String, String>,
-    /// What each caller may have.
+    /// What all may have together whom nobody knows.
     pub limits: CallerLimits,
     /// By how much clocks may differ.
     pub skew: Duration,
@@ -154,7 +159,7 @@ pub async fn serve<T: Tools>(
     let mut requests = endpoint.map_err(server)?;
     client.flush().await.map_err(|error| server(error.into()))?;
     let skew = u64::try_from(options.skew.as_millis()).unwrap_or(u64::MAX);
-    let places = Places::new(options.limits.clone(), options.longest + GRACE, skew);
+    let places = Places::new(options.longest + GRACE, skew);
     let mut made = connection.made();
     let node = Arc::new(Node { options, instance, connection, identity, places, tools });
     let mut running = JoinSet::new();
@@ -248,8 +253,11 @@ impl<T: Tools> Node<T> {
     fn take(self: Arc<Self>, message: Message, running: &mut JoinSet<()>) {
         let Some((caller, tool)) = subject::parse(&message.subject) else { return };
         let known = self.tools.caller(caller);
-        let place = self.places.of(if known.is_some() { caller } else { NOBODY });
-        match place.admit(message.length, tool == DELIVERED) {
+        let place = match &known {
+            Some(known) => self.places.of(caller, &self.tools.limits(known)),
+            None => self.places.of(NOBODY, &self.options.limits),
+        };
+        match place.admit(message.length, tool == DELIVERED || tool == GIVEN_UP) {
             Ok(admitted) => {
                 running.spawn(async move { self.handle(message, known, admitted).await });
             }
@@ -300,11 +308,22 @@ impl<T: Tools> Node<T> {
             let body = body::of_delivery(done.as_ref().err());
             return self.send(reply, &body, 0, verified.digest()).await;
         }
-        let outcome = match place.nonces(|nonces| nonces.begin(&verified, now())) {
-            Ok(Seen::New) => self.call(&known, &verified, input, &admitted).await,
-            Ok(Seen::Done(outcome)) => outcome,
+        if tool == GIVEN_UP {
+            place.give_up(input, &verified, now());
+            return self.send(reply, &body::of_delivery(None), 0, verified.digest()).await;
+        }
+        let outcome = match place.begin(&verified, now()) {
+            Ok((Seen::New, stop)) => {
+                let called = self.call(&known, &verified, input, &admitted);
+                // Dropped, a call ends here as one does whose caller is in this process.
+                match stop.run_until_cancelled(called).await {
+                    Some(outcome) => outcome,
+                    None => return tracing::info!("{} {}: given up", request.tool, request.nonce),
+                }
+            }
+            Ok((Seen::Done(outcome), _)) => outcome,
             // Its answer goes where it was first asked from.
-            Ok(Seen::Running) => return,
+            Ok((Seen::Running, _)) => return,
             Err(refusal) => return self.refuse(reply, envelope, &refusal).await,
         };
         tracing::debug!("{} {}: {} bytes from {from}", request.tool, request.nonce, outcome.body.len());
@@ -323,7 +342,7 @@ impl<T: Tools> Node<T> {
     ) -> Outcome {
         let request = verified.request();
         let time = Duration::from_millis(request.time).min(self.options.longest);
-        let share = admitted.place.answers.share(0);
+        let share = admitted.place.share();
         let called = timeout(time, self.tools.call(known, request, input, &share)).await;
         let called = called.unwrap_or_else(|_| {
             let message = format!("the call took longer than {time:?}, the time that its caller gave it");
@@ -351,7 +370,7 @@ impl<T: Tools> Node<T> {
             staged.store().await?;
         }
         drop(staged);
-        let over = Outcome { body: bytes::Bytes::new(), staged: outcome.staged.clone(), delivered: true };
+        let over = Outcome { staged: outcome.staged.clone(), ..Outcome::over() };
         place.nonces(|nonces| nonces.finish(nonce, over));
         Ok(())
     }

@@ -37,6 +37,11 @@ impl<T: Clone> Nonces<T> {
         Self { entries: HashMap::new(), order: BTreeSet::new(), most, skew }
     }
 
+    /// From here on, at most `most` are remembered. More that are there already stay until they can come no more.
+    pub fn allow(&mut self, most: usize) {
+        self.most = most;
+    }
+
     /// Notes a request at the time `now`, and says what is known of it.
     pub fn begin(&mut self, verified: &Verified, now: u64) -> Result<Seen<T>, Refusal> {
         self.forget(now);
@@ -62,6 +67,21 @@ impl<T: Clone> Nonces<T> {
     pub fn finish(&mut self, nonce: &str, outcome: T) {
         if let Some(entry) = self.entries.get_mut(nonce) {
             entry.outcome = Some(outcome);
+        }
+    }
+
+    /// Notes that a request is over, by the word of its caller: also of one that has not come yet, as long as that word
+    /// could come again.
+    pub fn end(&mut self, nonce: &str, word: &Verified, outcome: T, now: u64) {
+        self.forget(now);
+        if let Some(entry) = self.entries.get_mut(nonce) {
+            entry.outcome = Some(outcome);
+        } else if self.entries.len() < self.most && nonce.len() == word.request().nonce.len() {
+            let forget = word.request().deadline.saturating_add(self.skew);
+            // The digest of the word is that of no request: what comes with this nonce is refused.
+            let entry = Entry { digest: word.digest().to_owned(), outcome: Some(outcome) };
+            self.order.insert((forget, nonce.to_owned()));
+            self.entries.insert(nonce.to_owned(), entry);
         }
     }
 

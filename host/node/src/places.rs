@@ -7,12 +7,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use pod_tools_host::{AnswerMemory, Staged};
+use pod_tools_host::{AnswerMemory, AnswerShare, Staged};
+use tokio_util::sync::CancellationToken;
 
-use crate::nonces::Nonces;
+use crate::nonces::{Nonces, Seen};
+use crate::refusal::Refusal;
+use crate::request::Verified;
 
 /// What one caller may have.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallerLimits {
     /// Calls that run at once.
     pub calls: usize,
@@ -38,21 +41,31 @@ pub(crate) struct Outcome {
     pub(crate) delivered: bool,
 }
 
+impl Outcome {
+    /// Of what nobody asks for any more.
+    pub(crate) fn over() -> Self {
+        Self { body: Bytes::new(), staged: Arc::default(), delivered: true }
+    }
+}
+
 /// One caller's.
 pub(crate) struct Place {
-    limits: CallerLimits,
     inner: Mutex<Inner>,
     /// Bytes of requests, and of answers that are kept.
     held: Arc<AtomicUsize>,
-    /// Of answers while they are made.
-    pub(crate) answers: AnswerMemory,
 }
 
 struct Inner {
+    /// As they are now: whoever has more than they leave keeps it, and gets no more.
+    limits: CallerLimits,
+    /// Of answers while they are made.
+    answers: AnswerMemory,
     running: usize,
     tokens: f64,
     filled: Instant,
     nonces: Nonces<Outcome>,
+    /// How to end each call that runs.
+    stops: HashMap<String, CancellationToken>,
 }
 
 /// Why a request was not even looked at.
@@ -65,17 +78,36 @@ pub(crate) struct Admitted {
 }
 
 impl Place {
-    fn new(limits: CallerLimits, longest: Duration, skew: u64) -> Arc<Self> {
-        let kept_for = longest.as_secs().saturating_add(2 * skew / 1000).saturating_add(1);
-        let most = usize::try_from(u64::from(limits.rate).saturating_mul(kept_for)).unwrap_or(usize::MAX);
+    fn new(limits: CallerLimits, kept_for: u64, skew: u64) -> Arc<Self> {
         let inner = Inner {
             running: 0,
             tokens: f64::from(limits.rate) * 2.0,
             filled: Instant::now(),
-            nonces: Nonces::new(most, skew),
+            nonces: Nonces::new(remembered(&limits, kept_for), skew),
+            answers: AnswerMemory::new(limits.bytes),
+            stops: HashMap::new(),
+            limits,
         };
-        let (answers, held) = (AnswerMemory::new(limits.bytes), Arc::default());
-        Arc::new(Self { answers, inner: Mutex::new(inner), held, limits })
+        Arc::new(Self { inner: Mutex::new(inner), held: Arc::default() })
+    }
+
+    /// From here on, these are his limits. What runs keeps what it has.
+    fn limit(&self, limits: &CallerLimits, kept_for: u64) {
+        let mut inner = self.inner();
+        if inner.limits == *limits {
+            return;
+        }
+        if inner.limits.bytes != limits.bytes {
+            inner.answers = AnswerMemory::new(limits.bytes);
+        }
+        inner.tokens = inner.tokens.min(f64::from(limits.rate) * 2.0);
+        inner.nonces.allow(remembered(limits, kept_for));
+        inner.limits = limits.clone();
+    }
+
+    /// For the answer of one call while it is made.
+    pub(crate) fn share(&self) -> AnswerShare {
+        self.inner().answers.share(0)
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -84,8 +116,8 @@ impl Place {
 
     /// Takes in a request of so many bytes. The word of a delivery has room beside calls that wait.
     pub(crate) fn admit(self: &Arc<Self>, bytes: usize, is_delivery: bool) -> Result<Admitted, Busy> {
-        let limits = &self.limits;
         let mut inner = self.inner();
+        let limits = inner.limits.clone();
         let rate = f64::from(limits.rate);
         let since = inner.filled.elapsed().as_secs_f64();
         inner.tokens = (inner.tokens + since * rate).min(rate * 2.0);
@@ -113,6 +145,30 @@ impl Place {
         Ok(Admitted { place: self.clone(), bytes })
     }
 
+    /// Notes a request; and where it is to be done, what tells that its caller has given it up.
+    pub(crate) fn begin(
+        &self,
+        verified: &Verified,
+        now: u64,
+    ) -> Result<(Seen<Outcome>, CancellationToken), Refusal> {
+        let mut inner = self.inner();
+        let (seen, stop) = (inner.nonces.begin(verified, now)?, CancellationToken::new());
+        if matches!(seen, Seen::New) {
+            inner.stops.insert(verified.request().nonce.clone(), stop.clone());
+        }
+        Ok((seen, stop))
+    }
+
+    /// Ends the call with that nonce, and keeps nothing of it but that it was: this caller's, as all that is here. One that
+    /// has yet to come, behind the word that gives it up, is not begun.
+    pub(crate) fn give_up(&self, nonce: &str, word: &Verified, now: u64) {
+        let mut inner = self.inner();
+        if let Some(stop) = inner.stops.remove(nonce) {
+            stop.cancel();
+        }
+        inner.nonces.end(nonce, word, Outcome::over(), now);
+    }
+
     /// The memory of what was asked.
     pub(crate) fn nonces<T>(&self, work: impl FnOnce(&mut Nonces<Outcome>) -> T) -> T {
         work(&mut self.inner().nonces)
@@ -125,7 +181,12 @@ impl Place {
         let body = Bytes::from_owner(Kept { body, held: self.held.clone() });
         let staged = Arc::new(tokio::sync::Mutex::new(staged));
         let outcome = Outcome { body, staged, delivered: false };
-        self.nonces(|nonces| nonces.finish(nonce, outcome.clone()));
+        let mut inner = self.inner();
+        // Given up in the last moment, it is kept no longer.
+        if inner.stops.remove(nonce).is_some() {
+            inner.nonces.finish(nonce, outcome.clone());
+        }
+        drop(inner);
         outcome
     }
 }
@@ -154,23 +215,34 @@ impl Drop for Admitted {
     }
 }
 
+/// How many requests of a caller are to be remembered.
+fn remembered(limits: &CallerLimits, kept_for: u64) -> usize {
+    usize::try_from(u64::from(limits.rate).saturating_mul(kept_for)).unwrap_or(usize::MAX)
+}
+
 /// All callers'.
 pub(crate) struct Places {
-    limits: CallerLimits,
-    longest: Duration,
+    /// For how long a request is remembered, in seconds.
+    kept_for: u64,
     skew: u64,
     places: Mutex<HashMap<String, Arc<Place>>>,
 }
 
 impl Places {
-    pub(crate) fn new(limits: CallerLimits, longest: Duration, skew: u64) -> Self {
-        Self { limits, longest, skew, places: Mutex::default() }
+    pub(crate) fn new(longest: Duration, skew: u64) -> Self {
+        let kept_for = longest.as_secs().saturating_add(2 * skew / 1000).saturating_add(1);
+        Self { kept_for, skew, places: Mutex::default() }
     }
 
-    /// That of the caller with this public key.
-    pub(crate) fn of(&self, caller: &str) -> Arc<Place> {
+    /// That of the caller with this public key, who may have so much now.
+    pub(crate) fn of(&self, caller: &str, limits: &CallerLimits) -> Arc<Place> {
         let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
-        let new = || Place::new(self.limits.clone(), self.longest, self.skew);
-        places.entry(caller.to_owned()).or_insert_with(new).clone()
+        if let Some(place) = places.get(caller) {
+            place.limit(limits, self.kept_for);
+            return place.clone();
+        }
+        let place = Place::new(limits.clone(), self.kept_for, self.skew);
+        places.insert(caller.to_owned(), place.clone());
+        place
     }
 }

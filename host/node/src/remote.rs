@@ -10,6 +10,7 @@ use std::time::Duration;
 use async_nats::{HeaderMap, Message, StatusCode, Subscriber};
 use futures_util::StreamExt;
 use pod_tools_host::{Answer, Authority, ErrorKind, Reason, Staged, ToolError};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::answer::{Assembly, Piece};
@@ -17,7 +18,7 @@ use crate::body::{self, Read};
 use crate::connection::{Connection, now};
 use crate::identity::Identity;
 use crate::name::NodeName;
-use crate::node::{BUSY, DELIVERED, ENVELOPE, FROM, GRACE, HEADERS, PIECE, WINDOW};
+use crate::node::{BUSY, DELIVERED, ENVELOPE, FROM, GIVEN_UP, GRACE, HEADERS, PIECE, WINDOW};
 use crate::refusal::Refusal;
 use crate::request::{self, Request};
 use crate::subject;
@@ -35,12 +36,14 @@ const AFTER_A_BAD_ONE: Duration = Duration::from_secs(2);
 const MOST_TROUBLE: usize = 200;
 /// How long the word of a delivery may take.
 const DELIVERY: Duration = Duration::from_secs(5);
+/// How long it is waited for the words that give requests up.
+const SETTLING: Duration = Duration::from_secs(2);
 /// Answers that have more bytes are not left to be forgotten by the node.
 const WORTH_A_WORD: usize = 4096;
 /// How often a request is made for another run of the node, none of which it was made for.
 const RUNS: usize = 3;
 /// Tools that change nothing that matters: where a node does not know whether it has done it, it is asked to do it again.
-const REPEATABLE: [&str; 4] = ["ListPods", "ReadPodOutput", "WaitForPods", DELIVERED];
+const REPEATABLE: [&str; 5] = ["ListPods", "ReadPodOutput", "WaitForPods", DELIVERED, GIVEN_UP];
 
 /// The nodes that a caller knows, each by its public key.
 pub type Nodes = BTreeMap<NodeName, String>;
@@ -56,6 +59,8 @@ struct Shared {
     nodes: Nodes,
     /// The run of each node that has answered last.
     instances: Mutex<BTreeMap<NodeName, String>>,
+    /// The words to nodes that requests were given up.
+    telling: Mutex<JoinSet<()>>,
 }
 
 /// What is asked of a node.
@@ -80,7 +85,13 @@ struct Answered {
 impl Remote {
     /// Calls `nodes` through that connection.
     pub fn new(connection: Connection, identity: Identity, nodes: Nodes) -> Self {
-        Self(Arc::new(Shared { connection, identity, nodes, instances: Mutex::default() }))
+        Self(Arc::new(Shared {
+            connection,
+            identity,
+            nodes,
+            instances: Mutex::default(),
+            telling: Mutex::default(),
+        }))
     }
 
     /// The nodes that it knows.
@@ -146,6 +157,21 @@ impl Remote {
         read.answer(staged, authority)
     }
 
+    /// Waits until nodes have been told which requests were given up here, for two seconds at most: before the process ends.
+    pub async fn settle(&self) {
+        let telling = std::mem::take(&mut *self.0.telling.lock().unwrap_or_else(PoisonError::into_inner));
+        let _ = timeout(SETTLING, telling.join_all()).await;
+    }
+
+    /// Tells a node that nobody waits for a request any more.
+    async fn give_up(&self, node: &NodeName, nonce: &str) {
+        let (tool, input, time, most) = (GIVEN_UP, nonce, DELIVERY, WORTH_A_WORD);
+        let told = self.ask(node, &Asked { tool, input, reader: None, peek: false, time, most }).await;
+        if let Err(error) = told {
+            tracing::debug!("node `{node}` could not be told that a request was given up: {}", error.message);
+        }
+    }
+
     /// Tells a node that its answer was delivered.
     async fn delivered(&self, node: &NodeName, nonce: &str) -> Result<(), ToolError> {
         let (tool, input, time, most) = (DELIVERED, nonce, DELIVERY, WORTH_A_WORD);
@@ -186,12 +212,13 @@ impl Remote {
                 let answer = asking.answer(&mut sent_before).await?;
                 let read = Read::parse(&answer)?;
                 if !read.of_the_way {
+                    asking.is_open = false;
                     break (read, answer.len());
                 }
                 asking.pass_over(&read).await;
             };
             let Some(instance) = &read.instance else {
-                return Ok(Answered { read, bytes, nonce: asking.nonce });
+                return Ok(Answered { read, bytes, nonce: asking.nonce.clone() });
             };
             self.0.keep_instance(node, instance);
             // It was for a run that is over. What was sent but once was not done by it, if it is this one that refuses.
@@ -217,12 +244,13 @@ impl Shared {
 
 /// One request, as often as it is sent.
 struct Asking<'a> {
-    shared: &'a Shared,
+    remote: &'a Remote,
     node: &'a NodeName,
     subject: String,
     inbox: String,
     replies: Subscriber,
     envelope: String,
+    tool: &'a str,
     nonce: String,
     input: bytes::Bytes,
     assembly: Assembly,
@@ -233,13 +261,28 @@ struct Asking<'a> {
     unasked: usize,
     /// Why what has come was no answer.
     trouble: Option<String>,
+    /// The node may be doing it, for all that is known here.
+    is_open: bool,
+}
+
+/// Whoever drops it has no use for the answer: what the node still does for it ends.
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        if self.is_open && !matches!(self.tool, DELIVERED | GIVEN_UP) {
+            let (remote, node, nonce) = (self.remote.clone(), self.node.clone(), self.nonce.clone());
+            let mut telling = self.remote.0.telling.lock().unwrap_or_else(PoisonError::into_inner);
+            while telling.try_join_next().is_some() {}
+            telling.spawn_on(async move { remote.give_up(&node, &nonce).await }, &runtime);
+        }
+    }
 }
 
 impl<'a> Asking<'a> {
     async fn begin(
         remote: &'a Remote,
         (node, key, instance): (&'a NodeName, &str, &str),
-        asked: &Asked<'_>,
+        asked: &Asked<'a>,
         until: Instant,
     ) -> Result<Self, ToolError> {
         let Asked { tool, input, time, most, .. } = *asked;
@@ -266,8 +309,9 @@ impl<'a> Asking<'a> {
         let replies = client.subscribe(inbox.clone()).await;
         let replies = replies.map_err(|error| failed(None, format!("NATS: {error}")))?;
         Ok(Self {
-            shared,
+            remote,
             node,
+            tool,
             subject: subject::of_call(node, &shared.identity.public_key(), tool),
             inbox,
             replies,
@@ -279,15 +323,17 @@ impl<'a> Asking<'a> {
             is_patient: tool == DELIVERED,
             unasked: 0,
             trouble: None,
+            is_open: false,
         })
     }
 
     /// The whole answer. Says whether the node may have been asked before the last time.
     async fn answer(&mut self, sent_before: &mut bool) -> Result<Vec<u8>, ToolError> {
         let (mut repeat, mut sent) = (FIRST_REPEAT, false);
-        let mut made = self.shared.connection.made();
+        let mut made = self.remote.0.connection.made();
         loop {
             *sent_before |= sent;
+            self.is_open = true;
             self.send().await?;
             sent = true;
             let again = self.until.min(Instant::now() + repeat);
@@ -306,6 +352,7 @@ impl<'a> Asking<'a> {
                 };
                 if reply.status == Some(StatusCode::NO_RESPONDERS) {
                     if !*sent_before && !self.is_patient {
+                        self.is_open = false;
                         return Err(self.unreachable());
                     }
                     sleep(PAUSE).await;
@@ -346,7 +393,7 @@ impl<'a> Asking<'a> {
             headers.insert(FROM, self.assembly.len().to_string());
         }
         self.unasked = 0;
-        let client = &self.shared.connection.client;
+        let client = &self.remote.0.connection.client;
         let (subject, inbox, input) = (self.subject.clone(), self.inbox.clone(), self.input.clone());
         let sent = client.publish_with_reply_and_headers(subject, inbox, headers, input);
         // Where the connection is broken, and much waits for it, this waits too.
@@ -388,7 +435,7 @@ impl<'a> Asking<'a> {
 
     fn time_is_up(&self) -> ToolError {
         let trouble = self.trouble.as_ref().map_or(String::new(), |trouble| format!(": {trouble}"));
-        let said = self.shared.connection.said();
+        let said = self.remote.0.connection.said();
         let message = format!(
             "node `{}` has not answered in time, and it is not known whether this was done{trouble}{said}",
             self.node

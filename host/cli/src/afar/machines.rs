@@ -1,5 +1,6 @@
 //! The machines that the options name: connected to when the first call needs them, and called.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -27,6 +28,15 @@ pub struct Nats {
     identity: Identity,
     nodes: Nodes,
     remote: OnceCell<Remote>,
+}
+
+/// All that were connected to in this process: calls are dropped with whoever has made them, and nodes are to be told.
+static CONNECTED: Mutex<Vec<Remote>> = Mutex::new(Vec::new());
+
+/// Waits a moment for nodes to be told what was given up here: before the process ends.
+pub async fn settle() {
+    let connected = std::mem::take(&mut *CONNECTED.lock().unwrap_or_else(PoisonError::into_inner));
+    join_all(connected.iter().map(Remote::settle)).await;
 }
 
 /// What a machine has answered.
@@ -141,7 +151,9 @@ impl Nats {
         self.remote
             .get_or_try_init(async || {
                 let connection = Connection::open(&self.url, &self.identity).await?;
-                Ok::<_, ConnectionError>(Remote::new(connection, self.identity.clone(), self.nodes.clone()))
+                let remote = Remote::new(connection, self.identity.clone(), self.nodes.clone());
+                CONNECTED.lock().unwrap_or_else(PoisonError::into_inner).push(remote.clone());
+                Ok::<_, ConnectionError>(remote)
             })
             .await
             .map_err(|error| {

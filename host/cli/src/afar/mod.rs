@@ -15,6 +15,7 @@ use serde_json::{Map, Value};
 
 pub use self::args::AfarArgs;
 use self::listing::Part;
+pub use self::machines::settle;
 use self::machines::{Machines, Nats, elsewhere};
 pub use self::nodes_file::read as read_nodes;
 pub use self::ssh::DELIVERED;

@@ -86,7 +86,7 @@ pub async fn wait(
             let (shown, rest) = line.split_once(" [").unwrap_or((line, "?]"));
             lines.push(format!("{shown}{suffix} [{rest}"));
         }
-        // Others are waited for no longer: their calls are dropped here, and end on their nodes by their time.
+        // Others are waited for no longer: their calls are dropped with this, and their nodes told.
         if is_done && !for_all {
             break;
         }

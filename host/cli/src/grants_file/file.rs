@@ -7,6 +7,7 @@ use pod_tools_host::Grant;
 use pod_tools_host::registry::Reader;
 
 use super::fault::{GrantsFileError, fault};
+use crate::caller_limits::OwnLimits;
 use crate::limit_options::{GivenLimit, GivenLimits};
 use crate::places::Position;
 
@@ -39,6 +40,8 @@ pub struct GrantsOfCaller {
     pub key: Option<Placed<String>>,
     /// What he may do.
     pub grants: Vec<Placed<Grant>>,
+    /// What he may have of a node at most.
+    pub limits: OwnLimits,
 }
 
 /// Something that stands at a place of the file.

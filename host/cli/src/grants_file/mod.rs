@@ -19,6 +19,7 @@
 //! token-file = "/etc/pod-tools/alice"           # for the gateway
 //! key = "U…"                                    # for the node
 //! grants = ["list,read"]
+//! max-calls = 4                                 # of the node's; also max-rate, max-bytes
 //! ```
 
 pub mod explain;

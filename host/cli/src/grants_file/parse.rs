@@ -12,6 +12,7 @@ use toml::de::{DeArray, DeTable, DeValue};
 use super::fault::{Fault, GrantsFileError, fault};
 use super::file::{Content, GrantsFile, GrantsOfCaller, Placed};
 use crate::alike::did_you_mean;
+use crate::caller_limits::{self, OwnLimits};
 use crate::limit_options::{GivenLimit, LIMITS};
 use crate::places::{Position, Positions};
 
@@ -24,7 +25,8 @@ const KEYS: [&str; 4] = [GRANTS, ALLOW_SOCKETS, TABLE_OF_LIMITS, CALLER];
 const NAME: &str = "name";
 const TOKEN_FILE: &str = "token-file";
 const KEY: &str = "key";
-const KEYS_OF_CALLER: [&str; 4] = [NAME, TOKEN_FILE, KEY, GRANTS];
+const KEYS_OF_CALLER: [&str; 7] =
+    [NAME, TOKEN_FILE, KEY, GRANTS, caller_limits::CALLS, caller_limits::RATE, caller_limits::BYTES];
 
 impl GrantsFile {
     /// Reads and checks a file.
@@ -208,6 +210,7 @@ impl Reader<'_> {
 
     fn caller(&mut self, span: Range<usize>, table: &DeTable<'_>) -> Option<GrantsOfCaller> {
         let (mut name, mut token_file, mut public_key, mut grants) = (None, None, None, Vec::new());
+        let (mut limits, mut limited_at) = (OwnLimits::default(), None);
         for (key, value) in table {
             match key.get_ref().as_ref() {
                 NAME => {
@@ -218,6 +221,10 @@ impl Reader<'_> {
                 TOKEN_FILE => token_file = Some(self.text(TOKEN_FILE, value, absolute)),
                 KEY => public_key = Some(self.text(KEY, value, public)),
                 GRANTS => grants = self.list(GRANTS, "\"list,read\"", value, grant),
+                limit @ (caller_limits::CALLS | caller_limits::RATE | caller_limits::BYTES) => {
+                    limited_at = Some(key.span());
+                    self.limit_of_caller(limit, value, &mut limits);
+                }
                 unknown => {
                     let (shown, meant) = (unknown.escape_debug(), did_you_mean(unknown, KEYS_OF_CALLER));
                     let keys = KEYS_OF_CALLER.join(", ");
@@ -231,6 +238,10 @@ impl Reader<'_> {
         if name.is_none() {
             self.fault(span.clone(), format!("this caller has no `{NAME}`; write {NAME} = \"alice\""));
         }
+        if let Some(span) = limited_at.filter(|_| public_key.is_none()) {
+            let why = format!("limits of a caller are `pod-tools node`'s, and this one has no `{KEY}`");
+            self.fault(span, why);
+        }
         if token_file.is_none() && public_key.is_none() {
             let why = format!(
                 "this caller has no `{TOKEN_FILE}`; write {TOKEN_FILE} = \"/etc/pod-tools/alice\" for `pod-tools gateway`, or \
@@ -239,7 +250,7 @@ impl Reader<'_> {
             self.fault(span, why);
         }
         let (token_file, key) = (token_file.flatten(), public_key.flatten());
-        Some(GrantsOfCaller { name: name??, token_file, key, grants })
+        Some(GrantsOfCaller { name: name??, token_file, key, grants, limits })
     }
 
     /// A text, as `read` has it.
@@ -282,32 +293,46 @@ impl Reader<'_> {
                 self.fault(key.span(), format!("`{shown}` is no limit; the limits are {list}{meant}"));
                 continue;
             };
-            let text = match value.get_ref() {
-                DeValue::String(text) => text.to_string(),
-                DeValue::Integer(number) => number.to_string(),
-                DeValue::Float(number) => number.to_string(),
-                other => {
-                    let (kind, default) = (other.type_str(), limit.default);
-                    let article = article(kind);
-                    let message = format!(
-                        "the limit `{name}` is a string or a number, not {article} {kind} (default: {default})"
-                    );
-                    self.fault(value.span(), message);
-                    continue;
-                }
-            };
+            let default = format!(" (default: {})", limit.default);
+            let Some(text) = self.quantity(name, value, &default) else { continue };
             match limit.set(&text) {
                 Ok(value_of) => settings.push(Placed { at: self.at(&key.span()), text, value: value_of }),
                 Err(why) => {
-                    let (shown, default) = (text.escape_debug(), limit.default);
-                    let message =
-                        format!("the limit `{name}` cannot be `{shown}`: {why} (default: {default})");
-                    self.fault(value.span(), message);
+                    let shown = text.escape_debug();
+                    self.fault(
+                        value.span(),
+                        format!("the limit `{name}` cannot be `{shown}`: {why}{default}"),
+                    );
                 }
             }
         }
         settings.sort_by_key(|setting| setting.at);
         settings
+    }
+
+    fn limit_of_caller(&mut self, name: &str, value: &Spanned<DeValue<'_>>, limits: &mut OwnLimits) {
+        let Some(text) = self.quantity(name, value, "") else { return };
+        if let Err(why) = limits.set(name, &text) {
+            let shown = text.escape_debug();
+            self.fault(value.span(), format!("the limit `{name}` cannot be `{shown}`: {why}"));
+        }
+    }
+
+    /// A limit's value as it would be written on the command line.
+    fn quantity(&mut self, name: &str, value: &Spanned<DeValue<'_>>, default: &str) -> Option<String> {
+        match value.get_ref() {
+            DeValue::String(text) => Some(text.to_string()),
+            DeValue::Integer(number) => Some(number.to_string()),
+            DeValue::Float(number) => Some(number.to_string()),
+            other => {
+                let kind = other.type_str();
+                let article = article(kind);
+                let why =
+                    format!("the limit `{name}` is a string or a number, not {article} {kind}{default}");
+                self.fault(value.span(), why);
+                None
+            }
+        }
     }
 }
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use pod_tools_node::NodeName;
 
-use crate::units::{bytes_in_memory, count, duration};
+use crate::caller_limits::CallerLimitArgs;
+use crate::units::duration;
 
 /// Serve this machine's pods to callers on other machines, over NATS
 ///
@@ -25,7 +26,8 @@ use crate::units::{bytes_in_memory, count, duration};
     [[caller]]                                  [[node]]\n    \
     name = \"alice\"                              name = \"build-1\"\n    \
     key = \"U…\"                                  key = \"U…\"\n    \
-    grants = [\"list,read\", \"send:build-*\"]",
+    grants = [\"list,read\", \"send:build-*\"]\n    \
+    max-calls = 4                               # beside it max-rate, max-bytes: his own limits",
     after_long_help = "One line of JSON on standard output says that it serves: {\"node\":\"build-1\",\"key\":\"U…\"}.\n\n\
     A request that comes twice is carried out once. Read cursors move when a caller has said that its text was\n\
     delivered; each caller, and each of its readers, has cursors of its own. What was revoked in the grants file is\n\
@@ -56,44 +58,8 @@ pub struct NodeArgs {
     )]
     pub skew: Duration,
 
-    /// Calls of one caller that run at once
-    ///
-    /// One more waits at its caller's and is tried again
-    #[arg(
-        long,
-        value_name = "N",
-        default_value = "64",
-        value_parser = count::<usize>,
-        help_heading = "Node",
-        hide_short_help = true
-    )]
-    pub max_caller_calls: usize,
-
-    /// Requests of one caller in a second
-    ///
-    /// Repeated ones count; twice as many may come at once
-    #[arg(
-        long,
-        value_name = "N",
-        default_value = "1000",
-        value_parser = count::<u32>,
-        help_heading = "Node",
-        hide_short_help = true
-    )]
-    pub max_caller_rate: u32,
-
-    /// Bytes of one caller that are held here
-    ///
-    /// Of requests that are carried out, and of answers that were not yet delivered
-    #[arg(
-        long,
-        value_name = "BYTES",
-        default_value = "256MiB",
-        value_parser = bytes_in_memory,
-        help_heading = "Node",
-        hide_short_help = true
-    )]
-    pub max_caller_bytes: usize,
+    #[command(flatten)]
+    pub caller_limits: CallerLimitArgs,
 
     /// Print a whole configuration of the server
     ///

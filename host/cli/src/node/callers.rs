@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use pod_tools_host::Authority;
 use pod_tools_host::registry::Reader;
+use pod_tools_node::node::CallerLimits;
 
 use crate::grants_file::GrantsFile;
 use crate::options::{HostOptions, SetUpError};
@@ -15,6 +16,8 @@ use crate::options::{HostOptions, SetUpError};
 pub struct Caller {
     pub name: Reader,
     pub authority: Authority,
+    /// What he may have of this node.
+    pub limits: CallerLimits,
 }
 
 /// All who may at present, by their public keys.
@@ -23,9 +26,10 @@ pub struct Callers(HashMap<String, Arc<Caller>>);
 
 impl Callers {
     /// Those of the grants file. They take the place of earlier ones: who is not among them any more, or has another key,
-    /// may do nothing more in the calls that he has running.
+    /// may do nothing more in the calls that he has running. `limits` are those of callers who have none of their own.
     pub fn new(
         host: &HostOptions,
+        limits: &CallerLimits,
         file: Option<&GrantsFile>,
         earlier: Option<&Self>,
     ) -> Result<Self, SetUpError> {
@@ -36,7 +40,8 @@ impl Callers {
             let before = earlier.and_then(|earlier| earlier.of(&key.value));
             let authority =
                 host.authority_with(&caller.grants, Some(file), before.map(|before| &before.authority))?;
-            all.insert(key.value.clone(), Arc::new(Caller { name: caller.name.value.clone(), authority }));
+            let (name, limits) = (caller.name.value.clone(), caller.limits.or(limits));
+            all.insert(key.value.clone(), Arc::new(Caller { name, authority, limits }));
         }
         if all.is_empty() && earlier.is_none() {
             return Err(SetUpError::NoKey);

@@ -17,8 +17,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use pod_tools_host::{Answer, AnswerShare, ErrorKind, Ledger, PodTools, ToolError};
 use pod_tools_node::identity::Identity;
-use pod_tools_node::node::CallerLimits;
-use pod_tools_node::node::{NodeError, NodeOptions, Tools, serve};
+use pod_tools_node::node::{CallerLimits, NodeError, NodeOptions, Tools, serve};
 use pod_tools_node::request::Request;
 use tokio::signal::unix::SignalKind;
 use tokio::sync::watch;
@@ -29,6 +28,7 @@ use self::callers::{Caller, Callers};
 use crate::audit::AuditLog;
 use crate::caller::log_denials;
 use crate::exit::{INTERRUPTED, TERMINATED};
+use crate::grants_file::GrantsFile;
 use crate::in_force::followed;
 use crate::inherited::next;
 use crate::interrupt::{ORDERLY_END, ending};
@@ -48,16 +48,16 @@ pub async fn run(args: NodeArgs, host: &HostOptions) -> anyhow::Result<ExitCode>
     // What a caller is told, a model may read.
     let host = &host.for_a_model(None);
     // Kept to the end: it follows the grants file.
-    let callers = followed(host, Callers::new)?;
+    let limits = args.caller_limits.limits();
+    let of_all = limits.clone();
+    let callers =
+        followed(host, move |host: &HostOptions, file: Option<&GrantsFile>, earlier: Option<&Callers>| {
+            Callers::new(host, &of_all, file, earlier)
+        })?;
     let tools = host.load()?;
     let audit = host.audit_log(Some(tools.component_sha256()))?;
     let metadata = HashMap::from([("component".to_owned(), tools.component_sha256().to_owned())]);
     let longest = callers.newest.borrow().longest();
-    let limits = CallerLimits {
-        calls: args.max_caller_calls,
-        rate: args.max_caller_rate,
-        bytes: args.max_caller_bytes,
-    };
     let version = env!("CARGO_PKG_VERSION").to_owned();
     let options = NodeOptions { name: name.clone(), version, metadata, limits, skew: args.skew, longest };
     let mut interrupt = ending(SignalKind::interrupt(), INTERRUPTED, ORDERLY_END)?;
@@ -118,6 +118,10 @@ impl Tools for Served {
 
     fn caller(&self, key: &str) -> Option<Arc<Caller>> {
         self.callers.borrow().of(key).cloned()
+    }
+
+    fn limits(&self, caller: &Caller) -> CallerLimits {
+        caller.limits.clone()
     }
 
     async fn call(

@@ -5,6 +5,8 @@
 
 mod calls;
 mod faults;
+mod given_up;
+mod limits;
 mod refused;
 mod relay;
 mod wire;
