@@ -66,8 +66,21 @@ pub struct Document {
 
 impl Document {
     pub(super) fn new(wit: wit::Document, authority: &Authority) -> Result<Self, ToolError> {
-        authority.count_answer(wit.media_type.len() + wit.text.len())?;
-        Ok(Self { media_type: wit.media_type, text: wit.text })
+        Self::given_elsewhere(wit.media_type, wit.text, authority)
+    }
+
+    /// A document that was given elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// Fails where there is no room for it.
+    pub fn given_elsewhere(
+        media_type: String,
+        text: String,
+        authority: &Authority,
+    ) -> Result<Self, ToolError> {
+        authority.count_answer(media_type.len() + text.len())?;
+        Ok(Self { media_type, text })
     }
 }
 
