@@ -3,10 +3,11 @@
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
-use pod_tools_conformance::{FakePod, Script};
+use pod_tools_conformance::{FakePod, Script, Step, assistant, history};
 use serde_json::{Value, json};
 
-use crate::cli::{Batch, RealPod, run};
+use crate::cli::{Batch, RealPod, at, run};
+use crate::wire::Wire;
 use crate::world::World;
 
 /// A program that runs until its pod ends. Dropped, it is killed.
@@ -67,8 +68,10 @@ fn the_log_of_a_pod_of_another_machine_is_shown_and_followed() {
     let Some(_server) = world.server() else { return };
     let _node = world.node(0);
     let script = "cat >&2; echo done";
-    let spawn = ["spawn", "worker", "--message", "to the log", "--", "sh", "-c", script];
-    assert_eq!(run(crate::cli::at(&world.places[0], spawn)).code, Some(0));
+    let mut spawn = at(&world.places[0], ["spawn", "worker", "--message", "to the log"]);
+    spawn.args(["--", "sh", "-c", script]);
+    let spawned = run(spawn);
+    assert_eq!(spawned.code, Some(0), "{spawned:?}");
     let logs = ["logs", "worker@build-1", "--follow"];
     let mut following = Following::start(world.command_through(0, world.port, &logs));
     while !following.line().contains("to the log") {}
@@ -108,12 +111,14 @@ fn conversations_of_other_machines_are_resources_and_told_of_when_they_change() 
     world.grant(&["list,read,send", "list"]);
     let Some(_server) = world.server() else { return };
     let _node = world.node(0);
-    let pod = FakePod::start(&world.places[0], "worker", Script::new()).unwrap();
+    let script = Script::new().on("get_history", [Step::line(history(&[assistant("an answer")]))]);
+    let pod = FakePod::start(&world.places[0], "worker", script).unwrap();
     let mut client = Client::start(&world, 0);
     let listed = client.ask("resources/list", json!({}));
     assert_eq!(listed["result"]["resources"][0]["uri"], URI, "{listed}");
     let read = client.ask("resources/read", json!({ "uri": URI }));
-    assert!(read["result"]["contents"][0]["text"].is_string(), "{read}");
+    let text = read["result"]["contents"][0]["text"].as_str();
+    assert!(text.is_some_and(|text| text.contains("an answer")), "{read}");
     assert!(client.ask("resources/subscribe", json!({ "uri": URI }))["result"].is_object());
     for state in ["running", "idle"] {
         pod.set_status(state).unwrap();
@@ -149,4 +154,42 @@ fn a_wait_for_any_tells_of_the_pods_of_other_machines_too() {
         .collect();
     assert_eq!(told[0], (&json!("worker@build-1"), &json!("running")), "{waited}");
     assert_eq!(told[1].0, "worker@build-2");
+}
+
+#[test]
+fn an_event_names_no_pod_and_one_that_is_old_or_forged_is_not_believed() {
+    let world = World::new();
+    let Some(_server) = world.open_server() else { return };
+    let _node = world.node(0);
+    let script = Script::new().on("get_history", [Step::line(history(&[assistant("an answer")]))]);
+    let pod = FakePod::start(&world.places[0], "worker", script).unwrap();
+    let mut wire = Wire::connect(world.port);
+    wire.listen("pods.v1.*.event.>");
+    let mut client = Client::start(&world, 0);
+    assert!(client.ask("resources/subscribe", json!({ "uri": URI }))["result"].is_object());
+    pod.set_status("running").unwrap();
+    assert_eq!(client.0.receive()["method"], "notifications/resources/updated");
+    let event = wire.next();
+    let payload = String::from_utf8(event.payload.clone()).unwrap();
+    assert!(!event.subject.contains("worker") && !payload.contains("worker"), "{payload}");
+
+    let forged = payload.replace("count", "tnuoc");
+    for payload in [&payload, &forged, "", "{}"] {
+        wire.publish(&event.subject, "", &[], payload.as_bytes());
+        wire.next();
+    }
+    pod.set_status("idle").unwrap();
+    wire.next();
+    // The answer comes by the same connection, behind all events.
+    let request = json!({"jsonrpc": "2.0", "id": 2, "method": "resources/read", "params": {"uri": URI}});
+    client.0.send(format!("{request}\n").as_bytes());
+    let mut told = 0;
+    loop {
+        let message = client.0.receive();
+        if message["id"] == 2 {
+            break;
+        }
+        told += 1;
+    }
+    assert_eq!(told, 1);
 }
