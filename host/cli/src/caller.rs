@@ -142,8 +142,7 @@ impl PluginCall for TranscriptCall<'_> {
             let message = format!("the node's answer is not understood: {error}");
             ToolError::new(ErrorKind::ExecutionFailed, Reason::Protocol, message)
         })?;
-        // Its bytes were counted as they came.
-        Document::given_elsewhere(media_type, output.content.unwrap_or_default(), authority)
+        Ok(Document::given_elsewhere(media_type, output.content.unwrap_or_default()))
     }
 
     fn size(document: &Document) -> usize {

@@ -66,21 +66,13 @@ pub struct Document {
 
 impl Document {
     pub(super) fn new(wit: wit::Document, authority: &Authority) -> Result<Self, ToolError> {
-        Self::given_elsewhere(wit.media_type, wit.text, authority)
+        authority.count_answer(wit.media_type.len() + wit.text.len())?;
+        Ok(Self { media_type: wit.media_type, text: wit.text })
     }
 
-    /// A document that was given elsewhere.
-    ///
-    /// # Errors
-    ///
-    /// Fails where there is no room for it.
-    pub fn given_elsewhere(
-        media_type: String,
-        text: String,
-        authority: &Authority,
-    ) -> Result<Self, ToolError> {
-        authority.count_answer(media_type.len() + text.len())?;
-        Ok(Self { media_type, text })
+    /// A document that was given elsewhere, as the content of an answer whose bytes are counted.
+    pub fn given_elsewhere(media_type: String, text: String) -> Self {
+        Self { media_type, text }
     }
 }
 
