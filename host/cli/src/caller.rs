@@ -9,14 +9,17 @@ use std::path::{Path, PathBuf};
 
 use pod_tools_host::registry::Reader;
 use pod_tools_host::{
-    Answer, AnswerShare, Authority, Decision, Definition, Document, Ledger, Output, PodTools, Staged,
-    ToolError,
+    Answer, AnswerShare, Authority, Decision, Definition, Document, ErrorKind, Ledger, Output, PodTools,
+    Reason, Staged, ToolError,
 };
+use pod_tools_node::event::Watch;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde_json::{Map, Value};
 use tokio::sync::watch;
 
 use crate::afar::Afar;
+use crate::afar::beside::{OfType, TRANSCRIPT};
 use crate::audit::AuditLog;
 use crate::in_force::{InForce, watched};
 use crate::operator_log::OPERATOR;
@@ -127,10 +130,19 @@ impl PluginCall for TranscriptCall<'_> {
     async fn make(
         &self,
         tools: &PodTools,
-        _afar: Option<&Afar>,
+        afar: Option<&Afar>,
         authority: &Authority,
     ) -> Result<Document, ToolError> {
-        tools.transcript(authority, self.pod).await
+        let Some(afar) = afar.filter(|afar| afar.has(self.pod)) else {
+            return tools.transcript(authority, self.pod).await;
+        };
+        let answer = afar.ask_beside(authority, TRANSCRIPT, self.pod, Value::Object(Map::new())).await?;
+        let (output, _) = answer.into_parts();
+        let OfType { media_type } = serde_json::from_str(output.data.get()).map_err(|error| {
+            let message = format!("the node's answer is not understood: {error}");
+            ToolError::new(ErrorKind::ExecutionFailed, Reason::Protocol, message)
+        })?;
+        Ok(Document::given_elsewhere(media_type, output.content.unwrap_or_default()))
     }
 
     fn size(document: &Document) -> usize {
@@ -213,6 +225,23 @@ impl Caller {
     /// Why there is none.
     pub fn authority(&self) -> Result<Authority, ToolError> {
         self.ready.as_ref().map(|(_, in_force)| in_force.borrow().clone()).map_err(Clone::clone)
+    }
+
+    /// Whether the pod of that name is on another machine.
+    pub fn is_elsewhere(&self, pod: &str) -> bool {
+        self.afar.as_ref().is_some_and(|afar| afar.has(pod))
+    }
+
+    /// Watches a pod of another machine; `None`: it is of this one.
+    ///
+    /// # Errors
+    ///
+    /// Where it may not be read, and where it cannot be watched.
+    pub async fn watch_elsewhere(&self, pod: &str) -> Result<Option<Watch>, ToolError> {
+        match self.afar.as_ref().filter(|afar| afar.has(pod)) {
+            Some(afar) => afar.watch(&self.authority()?, pod).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// Makes a call once it is admitted, with the authority that is in force then.

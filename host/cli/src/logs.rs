@@ -10,6 +10,7 @@ use notify::{RecursiveMode, Watcher};
 use pod_tools_host::PodDirectory;
 use tokio::sync::mpsc;
 
+use crate::afar::beside::LOG;
 use crate::caller::Caller;
 use crate::exit::INTERRUPTED;
 use crate::inotify;
@@ -18,6 +19,7 @@ use crate::nearest::explained;
 use crate::options::HostOptions;
 use crate::pod::log::{NEWER, OLDER};
 use crate::pod_files;
+use crate::read::feed::Feed;
 use crate::stdout::print;
 
 /// Read at once, and shown at once.
@@ -45,56 +47,86 @@ pub async fn run(args: LogsArgs, host: &HostOptions) -> anyhow::Result<ExitCode>
 }
 
 async fn show(args: &LogsArgs, host: &HostOptions) -> anyhow::Result<ExitCode> {
-    let name = args.name.escape_debug();
     let caller = Caller::set_up(host)?;
-    let directory = caller.authority()?.pod_directory(&args.name);
-    let directory =
-        directory.map_err(|error| explained(error, &caller, "ReadPodOutput", Some(&args.name)))?;
-    let directory = directory.ok_or_else(|| anyhow!("pod `{name}` has ended, and its log with it"))?;
-    let mut changes = if args.follow { Some(Changes::of(&directory)?) } else { None };
-    let open = |file: &str| {
-        pod_files::open(&directory, file).with_context(|| format!("cannot read `{file}` of pod `{name}`"))
-    };
-    if let Some(older) = open(OLDER)? {
-        copy(&older).await?;
-    }
-    let mut log = open(NEWER)?;
-    if log.is_none() && changes.is_none() {
-        return Err(anyhow!(
-            "pod `{name}` has no log: it was not started in the background; `pod-tools spawn` does that, and a pod in the \
-             foreground says all at its terminal"
-        ));
-    }
-    loop {
-        if let Some(log) = &log {
-            copy(log).await?;
+    let wrong = |error| explained(error, &caller, "ReadPodOutput", Some(&args.name));
+    if caller.is_elsewhere(&args.name) {
+        let mut feed = Feed::begin(&caller, LOG, &args.name, args.follow).await.map_err(wrong)?;
+        while let Some(text) = feed.next().await.map_err(wrong)? {
+            print(text).await?;
         }
-        let Some(changes) = &mut changes else { return Ok(ExitCode::SUCCESS) };
-        if directory.is_removed() {
-            return Ok(ExitCode::SUCCESS);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let directory = caller.authority()?.pod_directory(&args.name).map_err(wrong)?;
+    let mut log = PodLog::open(directory, &args.name, args.follow)?;
+    while let Some(text) = log.next().await? {
+        print(text).await?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The log of a pod, read on as it grows where that is wanted.
+pub struct PodLog {
+    name: String,
+    directory: PodDirectory,
+    /// What was written before it was full.
+    older: Option<File>,
+    newer: Option<File>,
+    changes: Option<Changes>,
+}
+
+impl PodLog {
+    /// That of the pod in this directory; `None`: it has ended.
+    pub fn open(directory: Option<PodDirectory>, name: &str, go_on: bool) -> anyhow::Result<Self> {
+        let name = name.escape_debug().to_string();
+        let directory = directory.ok_or_else(|| anyhow!("pod `{name}` has ended, and its log with it"))?;
+        let changes = if go_on { Some(Changes::of(&directory)?) } else { None };
+        let mut this = Self { name, directory, older: None, newer: None, changes };
+        this.older = this.file(OLDER)?;
+        this.newer = this.file(NEWER)?;
+        if this.newer.is_none() && this.changes.is_none() {
+            return Err(anyhow!(
+                "pod `{}` has no log: it was not started in the background; `pod-tools spawn` does that, and a pod in the \
+                 foreground says all at its terminal",
+                this.name
+            ));
         }
-        let newest = open(NEWER)?;
-        if is_another(log.as_ref(), newest.as_ref()) {
-            // What was written to the one before until it was full.
-            if let Some(log) = &log {
-                copy(log).await?;
+        Ok(this)
+    }
+
+    /// What comes next; `None` at its end. Dropped, it has lost nothing.
+    pub async fn next(&mut self) -> anyhow::Result<Option<String>> {
+        loop {
+            for file in [&self.older, &self.newer].into_iter().flatten() {
+                if let Some(text) = more(file)? {
+                    return Ok(Some(text));
+                }
             }
-            log = newest;
-            continue;
+            if self.changes.is_none() || self.directory.is_removed() {
+                return Ok(None);
+            }
+            let newest = self.file(NEWER)?;
+            if is_another(self.newer.as_ref(), newest.as_ref()) {
+                // What was written to the one before until it was full comes first.
+                self.older = std::mem::replace(&mut self.newer, newest);
+                continue;
+            }
+            if let Some(changes) = &mut self.changes {
+                changes.next().await;
+            }
         }
-        changes.next().await;
+    }
+
+    fn file(&self, file: &str) -> anyhow::Result<Option<File>> {
+        let opened = pod_files::open(&self.directory, file);
+        opened.with_context(|| format!("cannot read `{file}` of pod `{}`", self.name))
     }
 }
 
-/// Shows what is in it from where it was read last.
-async fn copy(log: &File) -> io::Result<()> {
-    loop {
-        let mut piece = Vec::new();
-        if log.take(PIECE).read_to_end(&mut piece)? == 0 {
-            return Ok(());
-        }
-        print(String::from_utf8_lossy(&piece).into_owned()).await?;
-    }
+/// What is in it from where it was read last, as much as is given at once.
+fn more(log: &File) -> io::Result<Option<String>> {
+    let mut piece = Vec::new();
+    let read = log.take(PIECE).read_to_end(&mut piece)?;
+    Ok((read > 0).then(|| String::from_utf8_lossy(&piece).into_owned()))
 }
 
 fn is_another(log: Option<&File>, newest: Option<&File>) -> bool {

@@ -60,6 +60,7 @@ mod tool_arguments;
 mod tools;
 mod units;
 mod wait;
+mod watcher;
 
 use std::ffi::OsString;
 use std::io;

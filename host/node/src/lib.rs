@@ -30,6 +30,7 @@
 pub mod answer;
 mod body;
 pub mod connection;
+pub mod event;
 pub mod identity;
 pub mod name;
 pub mod node;

@@ -43,7 +43,8 @@ const WORTH_A_WORD: usize = 4096;
 /// How often a request is made for another run of the node, none of which it was made for.
 const RUNS: usize = 3;
 /// Tools that change nothing that matters: where a node does not know whether it has done it, it is asked to do it again.
-const REPEATABLE: [&str; 5] = ["ListPods", "ReadPodOutput", "WaitForPods", DELIVERED, GIVEN_UP];
+const REPEATABLE: [&str; 9] =
+    ["ListPods", "ReadPodOutput", "WaitForPods", DELIVERED, GIVEN_UP, "watch", "follow", "log", "transcript"];
 
 /// The nodes that a caller knows, each by its public key.
 pub type Nodes = BTreeMap<NodeName, String>;
@@ -97,6 +98,19 @@ impl Remote {
     /// The nodes that it knows.
     pub fn nodes(&self) -> impl Iterator<Item = &NodeName> {
         self.0.nodes.keys()
+    }
+
+    pub(crate) fn connection(&self) -> &Connection {
+        &self.0.connection
+    }
+
+    /// This side's public key.
+    pub(crate) fn caller(&self) -> String {
+        self.0.identity.public_key()
+    }
+
+    pub(crate) fn key_of(&self, node: &NodeName) -> Option<&str> {
+        self.0.nodes.get(node).map(String::as_str)
     }
 
     /// Calls a tool on a node, as [`PodTools::call`](pod_tools_host::PodTools::call) does here. Of `authority` its limits

@@ -14,6 +14,12 @@ pub fn of_calls(node: &NodeName) -> String {
     of_call(node, "*", "*")
 }
 
+/// On which a node tells a caller of a pod, under a word of the caller's choice. It has more tokens than a call, which no
+/// subscription to calls covers, and names no pod.
+pub fn of_event(node: &NodeName, caller: &str, watch: &str) -> String {
+    format!("pods.v1.{node}.event.{caller}.{watch}")
+}
+
 /// On which a node answers whoever would be of its name, too.
 pub fn of_claim(node: &NodeName) -> String {
     format!("pods.v1.{node}.claim")

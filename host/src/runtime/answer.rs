@@ -69,6 +69,11 @@ impl Document {
         authority.count_answer(wit.media_type.len() + wit.text.len())?;
         Ok(Self { media_type: wit.media_type, text: wit.text })
     }
+
+    /// A document that was given elsewhere, as the content of an answer whose bytes are counted.
+    pub fn given_elsewhere(media_type: String, text: String) -> Self {
+        Self { media_type, text }
+    }
 }
 
 /// An answer that has not been delivered yet. [`delivered`](Self::delivered) says that it has been; an

@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use pod_tools_host::{Answer, Authority, ErrorKind, Reason, Staged, ToolError};
 use pod_tools_node::connection::{Connection, ConnectionError};
+use pod_tools_node::event::Watch;
 use pod_tools_node::identity::Identity;
 use pod_tools_node::remote::Nodes;
 use pod_tools_node::{NodeName, Remote};
@@ -99,6 +100,29 @@ impl Machines {
                 (said, None)
             }
             Err(error) => (by_ssh, Some(error)),
+        }
+    }
+
+    /// Fails where the machine is one that ssh leads to: the tools alone come from there.
+    pub fn only_by_nats(&self, node: &str) -> Result<(), ToolError> {
+        if let Way::Ssh(host) = self.way(node)? {
+            let message = format!(
+                "pods of `{host}` are reached by --ssh, which carries calls of the tools alone; read and wait for them, or log \
+                 in there"
+            );
+            return Err(ToolError::new(ErrorKind::ExecutionFailed, None, message));
+        }
+        Ok(())
+    }
+
+    /// Watches a pod of a node.
+    pub async fn watch(&self, authority: &Authority, node: &str, pod: &str) -> Result<Watch, ToolError> {
+        match self.way(node)? {
+            Way::Nats(nats, node) => nats.remote().await?.watch(authority, &node, pod).await,
+            Way::Ssh(host) => {
+                let message = format!("pods of `{host}` cannot be watched: --ssh carries no events");
+                Err(ToolError::new(ErrorKind::ExecutionFailed, None, message))
+            }
         }
     }
 

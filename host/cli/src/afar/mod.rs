@@ -4,6 +4,7 @@
 //! is sent, of the name as it is written; what is done, the node decides by grants of its own.
 
 mod args;
+pub mod beside;
 mod listing;
 mod machines;
 mod nodes_file;
@@ -11,6 +12,7 @@ mod ssh;
 mod waiting;
 
 use pod_tools_host::{Answer, Authority, Operation, PodTools, ToolError};
+use pod_tools_node::event::Watch;
 use serde_json::{Map, Value};
 
 pub use self::args::AfarArgs;
@@ -101,6 +103,34 @@ impl Afar {
         named.insert("name".to_owned(), pod.clone().into());
         let input = Value::Object(named).to_string();
         self.0.call(authority, &node, tool, &input, &[&pod]).await
+    }
+
+    /// Whether the pod of that name is on another machine.
+    pub fn has(&self, name: &str) -> bool {
+        elsewhere(name).is_some()
+    }
+
+    /// Asks a node for what is none of the plugin's tools ([`beside`]), of a pod that may be read.
+    pub async fn ask_beside(
+        &self,
+        authority: &Authority,
+        tool: &str,
+        name: &str,
+        mut input: Value,
+    ) -> Result<Answer, ToolError> {
+        authority.permits(Operation::ReadOutput, Some(name))?;
+        let (pod, node) = elsewhere(name).unwrap_or((name, ""));
+        self.0.only_by_nats(node)?;
+        input["name"] = pod.into();
+        self.0.call(authority, node, tool, &input.to_string(), &[]).await
+    }
+
+    /// Watches a pod of another machine that may be read.
+    pub async fn watch(&self, authority: &Authority, name: &str) -> Result<Watch, ToolError> {
+        authority.permits(Operation::ReadOutput, Some(name))?;
+        let (pod, node) = elsewhere(name).unwrap_or((name, ""));
+        self.0.only_by_nats(node)?;
+        self.0.watch(authority, node, pod).await
     }
 
     /// The pods here, and those of all nodes, which are asked at once.

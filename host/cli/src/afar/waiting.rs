@@ -1,8 +1,11 @@
 //! WaitForPods over several machines: each node waits for its own, all at once.
 
+use futures_util::future::join_all;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use pod_tools_host::{Answer, Authority, ErrorKind, Operation, PodTools, ToolError};
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use tokio::time::timeout;
 
 use super::machines::{Machines, elsewhere, together};
 
@@ -11,6 +14,40 @@ struct Group {
     /// `None`: this one.
     node: Option<String>,
     names: Vec<String>,
+}
+
+impl Group {
+    /// Waits for its pods, otherwise as `named` says.
+    async fn wait(
+        &self,
+        machines: &Machines,
+        tools: &PodTools,
+        authority: &Authority,
+        mut named: Map<String, Value>,
+    ) -> Result<Answer, ToolError> {
+        named.insert("names".to_owned(), json!(self.names));
+        let input = Value::Object(named).to_string();
+        match &self.node {
+            Some(node) => {
+                let names: Vec<&str> = self.names.iter().map(String::as_str).collect();
+                machines.call(authority, node, "WaitForPods", &input, &names).await
+            }
+            None => tools.call(authority, "WaitForPods", &input).await,
+        }
+    }
+}
+
+/// Why a wait has ended.
+fn outcome(answer: &Answer) -> Result<String, ToolError> {
+    #[derive(Deserialize)]
+    struct Data {
+        outcome: String,
+    }
+    let data: Result<Data, _> = serde_json::from_str(answer.output().data.get());
+    data.map(|data| data.outcome).map_err(|error| {
+        let message = format!("what WaitForPods answers is not understood: {error}");
+        ToolError::new(ErrorKind::Internal, None, message)
+    })
 }
 
 /// Waits for the pods that `named` names, which is what `input` says.
@@ -43,37 +80,40 @@ pub async fn wait(
     let for_all = named.get("for").and_then(Value::as_str) == Some("all");
     let all = groups.len();
     let mut waits: FuturesUnordered<_> = groups
-        .into_iter()
-        .map(|group| {
-            let mut input = named.clone();
-            input.insert("names".to_owned(), json!(group.names));
-            let input = Value::Object(input).to_string();
-            async move {
-                let answered = match &group.node {
-                    Some(node) => {
-                        let names: Vec<&str> = group.names.iter().map(String::as_str).collect();
-                        machines.call(authority, node, "WaitForPods", &input, &names).await
-                    }
-                    None => tools.call(authority, "WaitForPods", &input).await,
-                };
-                (group, answered)
-            }
-        })
+        .iter()
+        .enumerate()
+        .map(async |(at, group)| (at, group.wait(machines, tools, authority, named.clone()).await))
         .collect();
+    let mut answers = Vec::new();
+    while let Some((at, answered)) = waits.next().await {
+        let answer = answered?;
+        let is_done = outcome(&answer)? == "done";
+        answers.push((at, answer));
+        // Others are waited for no longer: their calls are dropped below, and their nodes told.
+        if is_done && !for_all {
+            break;
+        }
+    }
+    drop(waits);
+    // How those are that were not first, as far as their machines say it at once.
+    let mut now = named.clone();
+    now.insert("wait_seconds".to_owned(), 0.into());
+    let others = (0..groups.len()).filter(|at| answers.iter().all(|(told, _)| told != at));
+    let others = others.map(async |at| {
+        let asked = groups[at].wait(machines, tools, authority, now.clone());
+        (at, timeout(authority.limits().operation_time, asked).await)
+    });
+    let others = join_all(others).await.into_iter();
+    answers.extend(others.filter_map(|(at, told)| Some((at, told.ok()?.ok()?))));
+    answers.sort_by_key(|(at, _)| *at);
     let (mut pods, mut lines, mut staged, mut done_all) = (Vec::new(), Vec::new(), Vec::new(), true);
-    while let Some((group, answered)) = waits.next().await {
-        let (output, of_group) = answered?.into_parts();
+    for (at, answer) in answers {
+        let group = &groups[at];
+        done_all &= outcome(&answer)? == "done";
+        let (output, of_group) = answer.into_parts();
         staged.push(of_group);
-        let data: Map<String, Value> = serde_json::from_str(output.data.get()).map_err(|error| {
-            ToolError::new(
-                ErrorKind::Internal,
-                None,
-                format!("what WaitForPods answers is not understood: {error}"),
-            )
-        })?;
-        let is_done = data.get("outcome").and_then(Value::as_str) == Some("done");
-        done_all &= is_done;
-        let suffix = group.node.map_or(String::new(), |node| format!("@{node}"));
+        let data: Map<String, Value> = serde_json::from_str(output.data.get()).unwrap_or_default();
+        let suffix = group.node.as_ref().map_or(String::new(), |node| format!("@{node}"));
         for mut pod in data.get("pods").and_then(Value::as_array).cloned().unwrap_or_default() {
             let name = pod.get("name").and_then(Value::as_str).map(|name| format!("{name}{suffix}"));
             if let (Some(name), Some(members)) = (name, pod.as_object_mut()) {
@@ -85,10 +125,6 @@ pub async fn wait(
             // A node tells of its own pods alone.
             let (shown, rest) = line.split_once(" [").unwrap_or((line, "?]"));
             lines.push(format!("{shown}{suffix} [{rest}"));
-        }
-        // Others are waited for no longer: their calls are dropped with this, and their nodes told.
-        if is_done && !for_all {
-            break;
         }
     }
     let of_pod = |pod: &Value| pod.get("outcome").and_then(Value::as_str) != Some("running");

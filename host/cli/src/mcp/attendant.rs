@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use super::client_log::{self, LogLine};
 use super::server::McpServer;
 use super::transcripts;
-use super::watcher::Subscription;
+use super::watched::Subscription;
 
 /// Subscriptions of one client.
 pub const MAX_SUBSCRIPTIONS: usize = 128;
@@ -26,19 +26,31 @@ pub struct Subscriptions(Mutex<HashMap<String, (String, Subscription)>>);
 
 impl Subscriptions {
     /// Subscribes to what has that address; `None`: no conversation has it.
-    pub fn add(&self, server: &McpServer, uri: &str) -> Option<Result<(), ToolError>> {
+    pub async fn add(&self, server: &McpServer, uri: &str) -> Option<Result<(), ToolError>> {
         let pod = transcripts::pod(uri)?;
-        let mut all = self.lock();
-        if all.contains_key(uri) {
+        if self.lock().contains_key(uri) {
             return Some(Ok(()));
         }
-        if all.len() >= MAX_SUBSCRIPTIONS {
-            let message = format!("a client has at most {MAX_SUBSCRIPTIONS} subscriptions; end one first");
-            return Some(Err(ToolError::new(pod_tools_host::ErrorKind::Limit, None, message)));
+        if let Err(full) = self.has_room() {
+            return Some(Err(full));
         }
-        Some(server.watcher.subscribe(&pod).map(|subscription| {
-            all.insert(uri.to_owned(), (pod, subscription));
+        let subscription = match server.subscribe(&pod).await {
+            Ok(subscription) => subscription,
+            Err(error) => return Some(Err(error)),
+        };
+        // Others may have come meanwhile.
+        let room = self.has_room();
+        Some(room.map(|()| {
+            self.lock().insert(uri.to_owned(), (pod, subscription));
         }))
+    }
+
+    fn has_room(&self) -> Result<(), ToolError> {
+        if self.lock().len() < MAX_SUBSCRIPTIONS {
+            return Ok(());
+        }
+        let message = format!("a client has at most {MAX_SUBSCRIPTIONS} subscriptions; end one first");
+        Err(ToolError::new(pod_tools_host::ErrorKind::Limit, None, message))
     }
 
     /// Ends a subscription. There may be none.

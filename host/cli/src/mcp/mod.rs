@@ -6,7 +6,7 @@
 //! requests; [`server`] is what all sessions share, and the one place through which every call passes.
 //! [`catalogue`] shows the component's tools in the protocol's terms, [`answer`] their outcomes, both in the
 //! [`client`]'s form, [`reader`] whose read cursors it moves, [`transcripts`] the pods' conversations as
-//! resources, [`watcher`] and [`attendant`] tell subscribers when one has changed, [`client_log`] takes log
+//! resources, [`watched`] and [`attendant`] tell subscribers when one has changed, [`client_log`] takes log
 //! lines to clients. [`install`] sets a client up, and serves nobody.
 
 mod answer;
@@ -30,7 +30,7 @@ mod server;
 mod session;
 mod stdio;
 mod transcripts;
-mod watcher;
+mod watched;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;

@@ -20,10 +20,11 @@ use super::catalogue::Catalogue;
 use super::client_log::{self, LogSender};
 use super::delivery::Delivery;
 use super::reader::Readers;
-use super::watcher::Watcher;
+use super::watched::{Far, Subscription};
 use crate::audit::AuditLog;
 use crate::caller::{Admission, Caller, PluginCall, ToolCall, TranscriptCall};
 use crate::options::HostOptions;
+use crate::watcher::Watcher;
 
 /// Calls of all clients that run at once; further ones wait. Half of what [`PodTools`] has places for.
 const RUNNING: usize = 64;
@@ -42,6 +43,8 @@ pub struct McpServer {
     pub catalogue: Catalogue,
     pub readers: Readers,
     pub watcher: Watcher,
+    /// Pods of other machines that are watched.
+    far: Far,
     /// The server ends.
     pub stopping: CancellationToken,
     running: Semaphore,
@@ -112,6 +115,7 @@ impl McpServer {
             catalogue,
             readers,
             watcher,
+            far: Far::default(),
             stopping,
             running: Semaphore::new(RUNNING),
             waiting: AtomicUsize::new(0),
@@ -129,6 +133,14 @@ impl McpServer {
         let mut changes = self.authority.clone();
         changes.mark_unchanged();
         changes
+    }
+
+    /// Subscribes to a pod that may be read, wherever it is.
+    pub async fn subscribe(&self, pod: &str) -> Result<Subscription, ToolError> {
+        match self.far.subscribe(&self.caller, &self.watcher, pod).await? {
+            Some(subscription) => Ok(subscription),
+            None => self.watcher.subscribe(pod).map(Subscription::Here),
+        }
     }
 
     /// Calls a tool that there is. What is wrong with its arguments the plugin says.

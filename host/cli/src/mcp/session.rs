@@ -392,7 +392,7 @@ impl ServerHandler for Session {
         request: SubscribeRequestParams,
         _: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
-        match self.shared.subscriptions.add(&self.shared.server, &request.uri) {
+        match self.shared.subscriptions.add(&self.shared.server, &request.uri).await {
             Some(added) => added.map_err(|error| answer::resource_error(&request.uri, error)),
             None => Err(no_such_resource(&request.uri)),
         }
@@ -424,7 +424,7 @@ impl ServerHandler for Session {
         let delivery = delivery(context.request_context());
         let subscriptions = Subscriptions::default();
         for uri in context.accepted().resource_subscriptions.iter().flatten() {
-            if let Some(Err(error)) = subscriptions.add(&self.shared.server, uri) {
+            if let Some(Err(error)) = subscriptions.add(&self.shared.server, uri).await {
                 return Err(answer::resource_error(uri, error));
             }
         }

@@ -4,7 +4,9 @@
 
 mod args;
 mod callers;
+mod feeds;
 mod server_config;
+mod watches;
 
 use std::collections::HashMap;
 use std::fs::OpenOptions;
@@ -13,18 +15,26 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
-use pod_tools_host::{Answer, AnswerShare, ErrorKind, Ledger, PodTools, ToolError};
+use pod_tools_host::{
+    Answer, AnswerShare, Authority, Document, ErrorKind, Ledger, PodTools, Staged, ToolError,
+};
+use pod_tools_node::event::{Counted, Publisher, WATCH};
 use pod_tools_node::identity::Identity;
 use pod_tools_node::node::{CallerLimits, NodeError, NodeOptions, Tools, serve};
 use pod_tools_node::request::Request;
+use serde_json::{Value, json};
 use tokio::signal::unix::SignalKind;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 pub use self::args::NodeArgs;
 use self::callers::{Caller, Callers};
+use self::feeds::Feeds;
+use self::watches::Watches;
+use crate::afar::beside::{FOLLOW, LOG, Named, OfType, TRANSCRIPT};
 use crate::audit::AuditLog;
 use crate::caller::log_denials;
 use crate::exit::{INTERRUPTED, TERMINATED};
@@ -71,8 +81,11 @@ pub async fn run(args: NodeArgs, host: &HostOptions) -> anyhow::Result<ExitCode>
     };
     let key = identity.public_key();
     let grants_file = host.grants_file().map(Path::to_owned);
-    let served = Served { tools, callers: callers.newest.clone(), audit, grants_file };
     let stop = CancellationToken::new();
+    let publisher = Publisher::new(connection.clone(), identity.clone(), name.clone());
+    let watches = Watches::new(sees_all(host)?, publisher, callers.newest.clone(), stop.clone());
+    let (feeds, callers) = (Feeds::default(), callers.newest.clone());
+    let served = Served { tools, callers, audit, grants_file, feeds, watches };
     let (is_ready, ready) = tokio::sync::oneshot::channel();
     let is_ready = move || {
         let _ = is_ready.send(());
@@ -111,6 +124,61 @@ struct Served {
     audit: Option<AuditLog>,
     /// The file that grants are written in, which callers are not told of.
     grants_file: Option<PathBuf>,
+    /// What is no tool of the plugin's.
+    feeds: Feeds,
+    watches: Watches,
+}
+
+impl Served {
+    /// What is asked for beside the plugin's tools; `None`: it is a tool's name.
+    async fn beside(
+        &self,
+        authority: &Authority,
+        request: &Request,
+        input: &str,
+    ) -> Option<Result<Answer, ToolError>> {
+        let who = (request.caller.as_str(), authority);
+        let (content, data) = match &*request.tool {
+            TRANSCRIPT => {
+                async {
+                    let Named { name } = parsed(input)?;
+                    let Document { media_type, text, .. } = self.tools.transcript(authority, &name).await?;
+                    Ok((Some(text), json!(OfType { media_type })))
+                }
+                .await
+            }
+            WATCH => parsed(input)
+                .and_then(|watched| self.watches.watch(who, watched))
+                .map(|count| (None, json!(Counted { count }))),
+            FOLLOW | LOG => {
+                async {
+                    let time = Duration::from_millis(request.time);
+                    let (text, pulled) = self.feeds.pull(who, &request.tool, parsed(input)?, time).await?;
+                    Ok((Some(text), json!(pulled)))
+                }
+                .await
+            }
+            _ => return None,
+        }
+        .map_or_else(|error: ToolError| (Err(error), Value::Null), |(content, data)| (Ok(content), data));
+        Some(content.and_then(|content| {
+            let answer = (request.tool.clone(), content, data.to_string());
+            Answer::given_elsewhere(answer, 1, Staged::elsewhere(Vec::new()), authority)
+        }))
+    }
+}
+
+fn parsed<T: serde::de::DeserializeOwned>(input: &str) -> Result<T, ToolError> {
+    serde_json::from_str(input).map_err(|error| {
+        let message = format!("the input is not understood: {error}; caller and node must be of one version");
+        ToolError::new(ErrorKind::InvalidArgument, None, message)
+    })
+}
+
+/// The authority by which pods are watched for whoever may read them.
+fn sees_all(host: &HostOptions) -> anyhow::Result<Authority> {
+    let file = host.grants_file().map(GrantsFile::read).transpose()?;
+    Ok(host.granting(vec!["read".parse()?]).authority_with(&[], file.as_ref(), None)?)
 }
 
 impl Tools for Served {
@@ -147,7 +215,10 @@ impl Tools for Served {
             if request.peek {
                 authority = authority.peeking();
             }
-            self.tools.call(&authority, &request.tool, input).await
+            match self.beside(&authority, request, input).await {
+                Some(done) => done,
+                None => self.tools.call(&authority, &request.tool, input).await,
+            }
         };
         let done = done.await;
         if let Some(file) = &self.grants_file {

@@ -38,7 +38,7 @@ pub fn of(host: &HostOptions) -> anyhow::Result<String> {
             text,
             "    # node {node}\n    {{\n      nkey: {key}\n      permissions {{\n        \
              subscribe: [\"pods.v1.{node}.*.*\", \"pods.v1.{node}.claim\", \"$SRV.>\", \"_INBOX.{key}.>\"]\n        \
-             publish: [\"pods.v1.{node}.claim\"]\n        \
+             publish: [\"pods.v1.{node}.claim\", \"pods.v1.{node}.event.>\"]\n        \
              allow_responses: {{ max: 1000000, expires: \"10m\" }}\n      }}\n    }}\n"
         );
     }
@@ -52,7 +52,7 @@ pub fn of(host: &HostOptions) -> anyhow::Result<String> {
             text,
             "    # caller {}\n    {{\n      nkey: {key}\n      permissions {{\n        \
              publish: [\"pods.v1.*.{key}.*\", \"$SRV.PING\", \"$SRV.INFO\", \"$SRV.PING.pod-tools\", \"$SRV.INFO.pod-tools\"]\n        \
-             subscribe: [\"_INBOX.{key}.>\"]\n      }}\n    }}\n",
+             subscribe: [\"_INBOX.{key}.>\", \"pods.v1.*.event.{key}.*\"]\n      }}\n    }}\n",
             name.escape_debug()
         );
     }

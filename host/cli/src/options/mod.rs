@@ -293,6 +293,11 @@ impl HostOptions {
         Self { audience: Audience::Model { directory }, ..self.clone() }
     }
 
+    /// The same, granted these, and what no file says.
+    pub fn granting(&self, grants: Vec<Grant>) -> Self {
+        Self { granted: Granted::These(grants), ..self.clone() }
+    }
+
     /// The same, granted what this file says, an absolute path.
     pub fn granted_by(&self, file: &Path) -> Self {
         Self { granted: Granted::InFile(file.to_owned()), ..self.clone() }

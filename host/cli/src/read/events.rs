@@ -1,6 +1,5 @@
 //! The events of a pod that matter to who watches it.
 
-use pod_tools_host::PodEvents;
 use serde::Deserialize;
 
 #[derive(Debug, Deserialize, PartialEq)]
@@ -46,11 +45,6 @@ impl Event {
             _ => false,
         }
     }
-}
-
-/// The next event; `None` where the connection has ended.
-pub async fn next(events: &mut PodEvents) -> Option<Event> {
-    events.next().await.ok().flatten().map(|line| Event::parse(&line))
 }
 
 #[cfg(test)]

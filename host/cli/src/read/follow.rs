@@ -8,9 +8,11 @@ use std::time::Duration;
 use pod_tools_host::PodEvents;
 use tokio::time::{sleep, timeout};
 
-use super::events::{Event, next};
+use super::events::Event;
+use super::feed::Feed;
 use super::output::{Reading, Told, shown, with_end};
 use super::run::Run;
+use crate::afar::beside::FOLLOW;
 use crate::nearest::explained;
 use crate::pod_files;
 use crate::stdout::print;
@@ -20,6 +22,24 @@ use crate::streams::tell;
 const PAUSE: Duration = Duration::from_millis(250);
 /// How long an event that is on its way is waited for.
 const ON_ITS_WAY: Duration = Duration::from_secs(2);
+
+/// Where a pod's events come from.
+enum Events<'a> {
+    Here(PodEvents),
+    Elsewhere(Feed<'a>),
+}
+
+impl Events<'_> {
+    /// The next one; `None` where the connection has ended.
+    async fn next(&mut self) -> Option<Event> {
+        match self {
+            Events::Here(events) => events.next().await.ok().flatten().map(|line| Event::parse(&line)),
+            Events::Elsewhere(feed) => {
+                feed.next_line().await.ok().flatten().map(|line| Event::parse(line.as_bytes()))
+            }
+        }
+    }
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Until {
@@ -72,7 +92,7 @@ pub async fn follow_from(
 
 /// Connects, and shows what is there to be shown: the history, then what the run that goes on has said so far. `None`: the
 /// pod has ended.
-async fn join(reading: Reading<'_>) -> anyhow::Result<Option<(PodEvents, Run, Told)>> {
+async fn join(reading: Reading<'_>) -> anyhow::Result<Option<(Events<'_>, Run, Told)>> {
     let Some((mut events, mut run)) = connect(reading).await? else {
         reading.show().await?;
         return Ok(None);
@@ -86,7 +106,7 @@ async fn join(reading: Reading<'_>) -> anyhow::Result<Option<(PodEvents, Run, To
     let mut has_ended = false;
     loop {
         let patience = if is_ending { ON_ITS_WAY } else { Duration::ZERO };
-        let Ok(event) = timeout(patience, next(&mut events)).await else { break };
+        let Ok(event) = timeout(patience, events.next()).await else { break };
         match event {
             Some(Event::TurnStart {}) if !run.is_on => run.begin(true),
             Some(Event::TextDelta { .. }) if !run.is_on && told.is_over() => is_ending = true,
@@ -111,17 +131,29 @@ async fn join(reading: Reading<'_>) -> anyhow::Result<Option<(PodEvents, Run, To
 }
 
 /// The events of the pod, and its run, if one goes on of which it says what it has said so far.
-async fn connect(reading: Reading<'_>) -> anyhow::Result<Option<(PodEvents, Run)>> {
+async fn connect(reading: Reading<'_>) -> anyhow::Result<Option<(Events<'_>, Run)>> {
     let wrong = |error| shown(explained(error, reading.caller, "ReadPodOutput", Some(reading.pod)));
     let authority = reading.caller.authority().map_err(shown)?;
-    let Some(mut events) = authority.pod_events(reading.pod).await.map_err(wrong)? else { return Ok(None) };
-    let directory = authority.pod_directory(reading.pod).map_err(wrong)?;
     let mut run = Run::default();
-    if directory.is_some_and(|directory| pod_files::knows(&directory, "watch")) {
+    let (mut events, says_so_far) = if reading.caller.is_elsewhere(reading.pod) {
+        let feed = Feed::begin(reading.caller, FOLLOW, reading.pod, true).await.map_err(wrong)?;
+        if feed.is_over() {
+            return Ok(None);
+        }
+        let says = feed.so_far;
+        (Events::Elsewhere(feed), says)
+    } else {
+        let events = authority.pod_events(reading.pod).await.map_err(wrong)?;
+        let Some(mut events) = events else { return Ok(None) };
+        let directory = authority.pod_directory(reading.pod).map_err(wrong)?;
+        let knows = directory.is_some_and(|directory| pod_files::knows(&directory, "watch"));
+        let says = knows && events.ask_so_far().await.is_ok();
+        (Events::Here(events), says)
+    };
+    if says_so_far {
         let so_far = async {
-            events.ask_so_far().await.ok()?;
             loop {
-                if let Event::Watching { text, bytes } = next(&mut events).await? {
+                if let Event::Watching { text, bytes } = events.next().await? {
                     return text.map(|text| (text.len() == bytes, text));
                 }
             }
@@ -138,12 +170,12 @@ async fn connect(reading: Reading<'_>) -> anyhow::Result<Option<(PodEvents, Run)
 /// Shows what comes; `None`: the connection has ended.
 async fn live(
     reading: Reading<'_>,
-    events: &mut PodEvents,
+    events: &mut Events<'_>,
     mut run: Run,
     until: Until,
 ) -> anyhow::Result<Option<Outcome>> {
     loop {
-        let event = next(events).await;
+        let event = events.next().await;
         match event {
             Some(Event::TurnStart {}) if !run.is_on => run.begin(true),
             Some(Event::TextDelta { text }) => {

@@ -1,7 +1,8 @@
 //! `pod-tools read`: what a pod has said, for a person. The text stays to be read by agents and programs, which are other
 //! readers.
 
-mod events;
+pub mod events;
+pub mod feed;
 mod follow;
 mod output;
 mod run;

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
 mod calls;
+mod events;
 mod faults;
 mod given_up;
 mod limits;

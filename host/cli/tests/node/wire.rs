@@ -19,6 +19,7 @@ pub struct Wire {
 
 /// A message that came.
 pub struct Came {
+    pub subject: String,
     pub reply: Option<String>,
     pub headers: String,
     pub payload: Vec<u8>,
@@ -69,18 +70,20 @@ impl Wire {
             let words: Vec<&str> = line.split_whitespace().collect();
             match words[..] {
                 ["PING"] => self.say("PONG\r\n"),
-                ["HMSG", _, _, ref reply @ .., head, all] => {
+                ["HMSG", subject, _, ref reply @ .., head, all] => {
                     let reply = reply.first().map(|reply| (*reply).to_owned());
                     let (head, all): (usize, usize) = (head.parse().unwrap(), all.parse().unwrap());
                     let mut bytes = exactly(&mut self.reader, all + 2);
                     bytes.truncate(all);
                     let payload = bytes.split_off(head);
-                    return Came { reply, headers: String::from_utf8(bytes).unwrap(), payload };
+                    let subject = subject.to_owned();
+                    return Came { subject, reply, headers: String::from_utf8(bytes).unwrap(), payload };
                 }
-                ["MSG", .., all] => {
+                ["MSG", subject, .., all] => {
                     let mut payload = exactly(&mut self.reader, all.parse::<usize>().unwrap() + 2);
                     payload.truncate(payload.len() - 2);
-                    return Came { reply: None, headers: String::new(), payload };
+                    let subject = subject.to_owned();
+                    return Came { subject, reply: None, headers: String::new(), payload };
                 }
                 _ => assert!(!line.starts_with("-ERR"), "{line}"),
             }

@@ -109,6 +109,11 @@ impl Watcher {
         self.0.changes.subscribe()
     }
 
+    /// Tells of a change that was seen elsewhere.
+    pub fn has_changed(&self, pod: &Arc<str>) {
+        self.tell(vec![pod.clone()]);
+    }
+
     /// Subscribes to a pod that may be read. It need not run at present.
     pub fn subscribe(&self, pod: &str) -> Result<Subscription, ToolError> {
         let authority = self.0.authority.borrow().clone();
