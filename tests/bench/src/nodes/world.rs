@@ -160,7 +160,7 @@ fn start_node(
     let file = files.join(format!("{name}.nk"));
     write_key(&file, key)?;
     let mut command = programs.pod_tools_at(place)?;
-    command.args(["node", "--name", name, "--nats", &server.url, "--skew", "1s"]);
+    command.args(["node", "--name", name, "--nats", &server.url, "--skew", "1s", "--call-timeout", "120s"]);
     command.args([
         "--max-caller-rate",
         "1000000",
