@@ -34,8 +34,8 @@ pub struct Server {
 }
 
 impl Server {
-    /// With these arguments, once it takes connections: the program that `NATS_SERVER` names, or else the one of `PATH`.
-    /// `None` where there is no such program.
+    /// With these arguments, once it takes connections: the program that `NATS_SERVER` names, or else the one of
+    /// `PATH`. `None` where there is no such program.
     pub fn start(port: u16, arguments: &[&str]) -> Option<Self> {
         let named = std::env::var_os("NATS_SERVER");
         let mut command = Command::new(named.as_deref().unwrap_or("nats-server".as_ref()));

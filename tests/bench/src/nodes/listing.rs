@@ -1,4 +1,5 @@
-//! ListPods over all nodes, by `pod-tools call --batch`, against what the slowest of them takes when all are asked at once.
+//! ListPods over all nodes, by `pod-tools call --batch`, against what the slowest of them takes when all are asked
+//! at once.
 
 use std::time::{Duration, Instant};
 

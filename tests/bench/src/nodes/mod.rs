@@ -1,5 +1,6 @@
-//! Pods of many machines: calls over a server of NATS to nodes, against a plain request of as many bytes over the same
-//! server, and against the same call in process. Nodes are processes of this machine, which they share with all else.
+//! Pods of many machines: calls over a server of NATS to nodes, against a plain request of as many bytes over the
+//! same server, and against the same call in process. Nodes are processes of this machine, which they share with
+//! all else.
 
 mod crowd;
 mod listing;
@@ -54,7 +55,7 @@ fn rounds(effort: Effort) -> usize {
     if effort.quick { 3 } else { 21 }
 }
 
-/// One caller's calls after one another, of so many at once.
+/// What is measured in turns: about `calls` calls by so many callers at once, on each side.
 struct Sides<'a> {
     world: &'a World,
     callers: usize,
@@ -91,7 +92,9 @@ fn of_round_trips(world: &World, callers: usize, effort: Effort) -> anyhow::Resu
     let calls = if effort.quick { 64 } else { CALLS };
     let sides = Sides { world, callers, calls };
     // Warms up.
-    (sides.remote()?, sides.plain()?, sides.local()?);
+    sides.remote()?;
+    sides.plain()?;
+    sides.local()?;
     let (mut remote, mut plain, mut local) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..rounds(effort) {
         // Not always in one order.
@@ -153,7 +156,8 @@ fn of_one_node(world: &World, programs: &Programs, effort: Effort) -> anyhow::Re
         let calls = calls as f64;
         Ok(began.elapsed().as_secs_f64() / calls)
     };
-    (batched()?, sides.remote()?);
+    batched()?;
+    sides.remote()?;
     let (mut ratios, mut ours, mut theirs) = (Vec::new(), Vec::new(), Vec::new());
     let mut used = [Usage::default(); 3];
     for round in 0..rounds(effort) {
