@@ -11,6 +11,7 @@ mod growth;
 mod history;
 mod mcp;
 mod measure;
+mod nodes;
 mod place;
 mod plot;
 mod pods;
@@ -65,6 +66,8 @@ enum Role {
     #[command(hide = true)]
     Afar(afar::AfarArgs),
     #[command(hide = true)]
+    Plain(nodes::PlainArgs),
+    #[command(hide = true)]
     Constant,
 }
 
@@ -74,6 +77,7 @@ fn main() -> ExitCode {
         Some(Role::Pods(args)) => pods::run(args),
         Some(Role::Sandboxed(args)) => sandboxed::run(args),
         Some(Role::Afar(args)) => afar::run(args),
+        Some(Role::Plain(args)) => nodes::run_plain(args),
         Some(Role::Constant) => mcp::run_constant(),
         None => benchmark(&options),
     };
@@ -118,6 +122,9 @@ fn benchmark(options: &Options) -> anyhow::Result<()> {
     if wanted(waits::NAME) {
         eprintln!("{} …", waits::NAME);
         report.rows.extend(waits::measure(&programs, effort)?);
+    }
+    if wanted(nodes::NAME) {
+        report.rows.extend(nodes::measure(&programs, effort)?);
     }
     for cache in [cold::Cache::Warm, cold::Cache::Empty] {
         if wanted(cache.name()) {

@@ -37,6 +37,8 @@ pub enum Unit {
     /// Sandboxed ÷ native.
     Ratio,
     Switches,
+    PerSecond,
+    Microseconds,
     Milliseconds,
     /// Than native.
     MillisecondsMore,
@@ -161,7 +163,7 @@ impl Unit {
     fn number(self, value: f64) -> String {
         match self {
             Unit::Ratio | Unit::Switches => format!("{value:.2}"),
-            Unit::Kilobytes => format!("{value:.0}"),
+            Unit::Kilobytes | Unit::PerSecond | Unit::Microseconds => format!("{value:.0}"),
             Unit::Milliseconds | Unit::MillisecondsMore | Unit::Mebibytes | Unit::Megabytes => {
                 format!("{value:.1}")
             }
@@ -171,6 +173,8 @@ impl Unit {
     fn show(self, value: f64) -> String {
         let unit = match self {
             Unit::Ratio | Unit::Switches => "",
+            Unit::PerSecond => " /s",
+            Unit::Microseconds => " µs",
             Unit::Milliseconds => " ms",
             Unit::MillisecondsMore => " ms more",
             Unit::Mebibytes => " MiB",

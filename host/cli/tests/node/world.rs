@@ -34,11 +34,14 @@ pub struct Server {
 }
 
 impl Server {
-    /// With these arguments, once it takes connections. `None` where there is no such program.
+    /// With these arguments, once it takes connections: the program that `NATS_SERVER` names, or else the one of
+    /// `PATH`. `None` where there is no such program.
     pub fn start(port: u16, arguments: &[&str]) -> Option<Self> {
-        let mut command = Command::new("nats-server");
+        let named = std::env::var_os("NATS_SERVER");
+        let mut command = Command::new(named.as_deref().unwrap_or("nats-server".as_ref()));
         command.args(["-a", "127.0.0.1", "-p", &port.to_string()]).args(arguments);
         let Ok(mut child) = command.stderr(Stdio::piped()).spawn() else {
+            assert!(named.is_none(), "there is no {named:?}, which NATS_SERVER names");
             eprintln!("not run: there is no nats-server");
             return None;
         };
