@@ -45,7 +45,9 @@ pub enum Refusal {
     #[error("node was restarted and does not know whether this was done; look before you ask again")]
     Restarted,
     /// The deadline is past, by more than clocks may differ.
-    #[error("request came {by} ms after its deadline; clocks may differ by {skew} ms here")]
+    #[error(
+        "request came {by} ms after its deadline; clocks may differ by {skew} ms here (`pod-tools node --skew`): set the clocks"
+    )]
     Late {
         /// Milliseconds since the deadline.
         by: u64,
@@ -54,7 +56,8 @@ pub enum Refusal {
     },
     /// The deadline is further off than any may be: the clocks differ, or the caller asks for too much time.
     #[error(
-        "deadline is {ahead} ms off, at most {longest}, and clocks may differ by {skew} ms; set the clocks"
+        "deadline is {ahead} ms off, at most {longest}, and clocks may differ by {skew} ms here (`pod-tools node \
+         --skew`): set the clocks, or ask for less time"
     )]
     Skewed {
         /// Milliseconds until the deadline.

@@ -99,7 +99,7 @@ pub const CASES: &[Case] = &[
             Ok(())
         },
     )
-    .needs(&[Need::CallTimeout])
+    .needs(&[Need::CallTimeout, Need::LongCalls])
     .catches(&[Flaw::WaitsForEver]),
     Case::new("limits/call-timeout-wait", "waits of one operation end with the time of the call", |t| {
         let _pod = t.pod("worker", Script::new())?;

@@ -155,5 +155,5 @@ pub const CASES: &[Case] = &[
             Ok(())
         },
     )
-    .needs(&[Need::LongInput]),
+    .needs(&[Need::LongInput, Need::LongCalls]),
 ];
