@@ -28,8 +28,11 @@
 #![deny(missing_docs)]
 
 pub mod answer;
+mod asking;
 mod body;
+mod claim;
 pub mod connection;
+mod error;
 pub mod event;
 pub mod identity;
 pub mod name;

@@ -18,7 +18,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::answer::piece;
 use crate::body;
+use crate::claim::Claim;
 use crate::connection::{Connection, now};
+pub use crate::error::NodeError;
 use crate::identity::Identity;
 use crate::name::NodeName;
 use crate::nonces::Seen;
@@ -27,10 +29,6 @@ use crate::places::{Admitted, Busy, Outcome, Places};
 use crate::refusal::Refusal;
 use crate::request::{self, Expected, Request, Verified};
 use crate::subject;
-
-mod claim;
-
-use claim::Claim;
 
 /// What a caller says when an answer was delivered: a tool that is none of the plugin's. Its input is the nonce of the request.
 pub(crate) const DELIVERED: &str = "delivered";
@@ -94,28 +92,6 @@ pub struct NodeOptions {
     pub skew: Duration,
     /// The longest time that a call may have.
     pub longest: Duration,
-}
-
-/// Why a node does not serve.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum NodeError {
-    /// There is one of that name.
-    #[error(
-        "there is a node `{name}` at this server already, with the key {key}; give this one another name"
-    )]
-    NameTaken {
-        /// The name.
-        name: NodeName,
-        /// The other node's public key, by its own word.
-        key: String,
-    },
-    /// The server refuses.
-    #[error("NATS: {0}")]
-    Server(String),
-    /// No randomness.
-    #[error("the system has no randomness to give")]
-    NoRandomness,
 }
 
 struct Node<T> {

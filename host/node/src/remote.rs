@@ -3,81 +3,30 @@
 //! A request is sent again until its answer has come, or its time is up: with the nonce of the first, so that the node does
 //! once what it is asked several times. Whoever answers is believed for its signature alone.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use pod_tools_host::{Answer, Authority, ErrorKind, Reason, Staged, ToolError};
-use tokio::task::JoinSet;
-use tokio::time::{Instant, timeout};
+use pod_tools_host::{Answer, Authority, Staged, ToolError};
+use tokio::time::timeout;
 
-use crate::body::{self, Read};
+pub use crate::asking::Nodes;
+use crate::asking::{Answered, Asked, Asker, DELIVERY, WORTH_A_WORD};
 use crate::connection::Connection;
 use crate::identity::Identity;
 use crate::name::NodeName;
-use crate::node::{DELIVERED, GIVEN_UP, GRACE, HEADERS};
-use crate::refusal::Refusal;
-use crate::subject;
+use crate::node::DELIVERED;
 
-mod asking;
-
-use asking::Asking;
-
-/// The longest envelope and what stands around it, in a message.
-const AROUND: usize = 2048 + HEADERS;
-/// How long the word of a delivery may take.
-const DELIVERY: Duration = Duration::from_secs(5);
 /// How long it is waited for the words that give requests up.
 const SETTLING: Duration = Duration::from_secs(2);
-/// Answers that have more bytes are not left to be forgotten by the node.
-const WORTH_A_WORD: usize = 4096;
-/// How often a request is made for another run of the node, none of which it was made for.
-const RUNS: usize = 3;
-/// Tools that change nothing that matters: where a node does not know whether it has done it, it is asked to do it again.
-const REPEATABLE: [&str; 9] =
-    ["ListPods", "ReadPodOutput", "WaitForPods", DELIVERED, GIVEN_UP, "watch", "follow", "log", "transcript"];
-
-/// The nodes that a caller knows, each by its public key.
-pub type Nodes = BTreeMap<NodeName, String>;
 
 /// Calls tools on nodes. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Remote(Arc<Shared>);
-
-#[derive(Debug)]
-struct Shared {
-    connection: Connection,
-    identity: Identity,
-    nodes: Nodes,
-    /// The run of each node that has answered last.
-    instances: Mutex<BTreeMap<NodeName, String>>,
-    /// The words to nodes that requests were given up.
-    telling: Mutex<JoinSet<()>>,
-}
-
-/// What is asked of a node.
-struct Asked<'a> {
-    tool: &'a str,
-    input: &'a str,
-    reader: Option<String>,
-    peek: bool,
-    /// How long it may take there.
-    time: Duration,
-    /// The most bytes that its answer may have.
-    most: usize,
-}
-
-/// What a request came to.
-struct Answered {
-    read: Read,
-    bytes: usize,
-    nonce: String,
-}
+pub struct Remote(Arc<Asker>);
 
 impl Remote {
     /// Calls `nodes` through that connection.
     pub fn new(connection: Connection, identity: Identity, nodes: Nodes) -> Self {
-        Self(Arc::new(Shared {
+        Self(Arc::new(Asker {
             connection,
             identity,
             nodes,
@@ -145,7 +94,7 @@ impl Remote {
             time,
             most,
         };
-        let answered = self.ask(node, &asked).await?;
+        let answered = self.0.ask(node, &asked).await?;
         let Answered { read, bytes, nonce } = answered;
         let staged = if read.staged {
             let (remote, node) = (self.clone(), node.clone());
@@ -168,81 +117,14 @@ impl Remote {
         let _ = timeout(SETTLING, telling.join_all()).await;
     }
 
-    /// Tells a node that nobody waits for a request any more.
-    async fn give_up(&self, node: &NodeName, nonce: &str) {
-        let (tool, input, time, most) = (GIVEN_UP, nonce, DELIVERY, WORTH_A_WORD);
-        let told = self.ask(node, &Asked { tool, input, reader: None, peek: false, time, most }).await;
-        if let Err(error) = told {
-            tracing::debug!("node `{node}` could not be told that a request was given up: {}", error.message);
-        }
-    }
-
     /// Tells a node that its answer was delivered.
     async fn delivered(&self, node: &NodeName, nonce: &str) -> Result<(), ToolError> {
         let (tool, input, time, most) = (DELIVERED, nonce, DELIVERY, WORTH_A_WORD);
-        let told = self.ask(node, &Asked { tool, input, reader: None, peek: false, time, most }).await;
+        let told = self.0.ask(node, &Asked { tool, input, reader: None, peek: false, time, most }).await;
         told.and_then(|answered| answered.read.delivery()).map_err(|error| {
             let message =
                 format!("node `{node}` could not be told that its text was delivered: {}", error.message);
             ToolError::new(error.kind, error.reason, message)
         })
-    }
-
-    /// Asks until there is an answer of a run of the node that knows what it has done.
-    async fn ask(&self, node: &NodeName, asked: &Asked<'_>) -> Result<Answered, ToolError> {
-        let Asked { tool, input, .. } = *asked;
-        let Some(key) = self.0.nodes.get(node) else {
-            let message =
-                format!("there is no node `{node}` among those that are known here; add it with its key");
-            return Err(ToolError::new(ErrorKind::InvalidArgument, Reason::UnknownPod, message));
-        };
-        if !subject::is_token(tool) {
-            let message = format!("there is no tool named `{}`", tool.escape_debug());
-            return Err(ToolError::new(ErrorKind::UnknownTool, None, message));
-        }
-        let most_input = self.0.connection.client.max_payload().saturating_sub(AROUND);
-        if input.len() > most_input {
-            let message = format!(
-                "the input has {} bytes, and the server's `max_payload` leaves {most_input}; send less at once",
-                input.len()
-            );
-            return Err(ToolError::new(ErrorKind::Limit, None, message));
-        }
-        let until = Instant::now() + asked.time + GRACE.min(asked.time / 2);
-        let mut sent_before = false;
-        for _ in 0..RUNS {
-            let instance = self.0.instance(node);
-            let mut asking = Asking::begin(self, (node, key, &instance), asked, until).await?;
-            let (read, bytes) = loop {
-                let answer = asking.answer(&mut sent_before).await?;
-                let read = Read::parse(&answer)?;
-                if !read.of_the_way {
-                    asking.is_open = false;
-                    break (read, answer.len());
-                }
-                asking.pass_over(&read).await;
-            };
-            let Some(instance) = &read.instance else {
-                return Ok(Answered { read, bytes, nonce: asking.nonce.clone() });
-            };
-            self.0.keep_instance(node, instance);
-            // It was for a run that is over. What was sent but once was not done by it, if it is this one that refuses.
-            if sent_before && !REPEATABLE.contains(&tool) {
-                return Err(body::error_of(&Refusal::Restarted));
-            }
-        }
-        Err(body::error_of(&Refusal::Restarted))
-    }
-}
-
-impl Shared {
-    fn instance(&self, node: &NodeName) -> String {
-        let instances = self.instances.lock().unwrap_or_else(PoisonError::into_inner);
-        instances.get(node).cloned().unwrap_or_default()
-    }
-
-    fn keep_instance(&self, node: &NodeName, instance: &str) {
-        let mut instances = self.instances.lock().unwrap_or_else(PoisonError::into_inner);
-        instances.insert(node.clone(), instance.chars().take(64).collect());
     }
 }

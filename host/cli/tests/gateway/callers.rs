@@ -200,7 +200,8 @@ fn what_is_wrong_with_callers_is_told_at_once_and_where() {
             "1:1: `grants` stands beside [[caller]], and nobody would have them; write them beneath each caller",
             "3:8: a reader's name has 1 to 256 bytes, none of them a control character",
             "4:14: `alice` is not an absolute path, and would depend on where it is used",
-            "5:1: `grant` is no key of a caller; the keys are name, token-file, key, grants; did you mean `grants`?",
+            "5:1: `grant` is no key of a caller; the keys are name, token-file, key, grants, max-calls, max-rate, \
+             max-bytes; did you mean `grants`?",
             "6:1: this caller has no `name`; write name = \"alice\"",
             "6:1: this caller has no `token-file`; write token-file = \"/etc/pod-tools/alice\" for `pod-tools gateway`, or \
              key = \"U…\" for `pod-tools node`",

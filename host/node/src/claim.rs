@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use tokio::time::timeout;
 
-use super::NodeError;
+use crate::error::NodeError;
 use crate::name::NodeName;
 use crate::subject;
 
@@ -14,15 +14,15 @@ const CLAIM: Duration = Duration::from_secs(1);
 
 /// A node's name, and what it says of itself to others that would have it.
 #[derive(Clone)]
-pub(super) struct Claim {
-    pub(super) name: NodeName,
-    pub(super) own: String,
-    pub(super) client: async_nats::Client,
+pub(crate) struct Claim {
+    pub(crate) name: NodeName,
+    pub(crate) own: String,
+    pub(crate) client: async_nats::Client,
 }
 
 impl Claim {
     /// Fails where another node answers to the name.
-    pub(super) async fn is_free(&self) -> Result<(), NodeError> {
+    pub(crate) async fn is_free(&self) -> Result<(), NodeError> {
         match self.others().await?.first() {
             Some(other) => Err(self.taken(other)),
             None => Ok(()),
@@ -31,7 +31,7 @@ impl Claim {
 
     /// Fails where a node that was there before answers to it: of two, the later one goes. What cannot be asked now is asked
     /// when there is a connection again.
-    pub(super) async fn keep(self) -> Result<(), NodeError> {
+    pub(crate) async fn keep(self) -> Result<(), NodeError> {
         let others = self.others().await.unwrap_or_default();
         match others.iter().find(|other| **other < self.own) {
             Some(other) => Err(self.taken(other)),
