@@ -6,7 +6,7 @@
 //! requests; [`server`] is what all sessions share, and the one place through which every call passes.
 //! [`catalogue`] shows the component's tools in the protocol's terms, [`answer`] their outcomes, both in the
 //! [`client`]'s form, [`reader`] whose read cursors it moves, [`transcripts`] the pods' conversations as
-//! resources, [`watched`] and [`attendant`] tell subscribers when one has changed, [`client_log`] takes log
+//! resources, [`mod@watched`] and [`attendant`] tell subscribers when one has changed, [`client_log`] takes log
 //! lines to clients. [`install`] sets a client up, and serves nobody.
 
 mod answer;
