@@ -16,13 +16,13 @@
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! // The content of the first frame: version 4, and a token.
-//! let begin = Begin::parse(b"\0\x08\0\0\0podtools\x03\0\x05\0\0\0sesam").map_err(|_| "it is to be told so")?;
+//! let begin = Begin::parse(b"\0\x08\0\0\0podtools\x04\0\x05\0\0\0sesam").map_err(|_| "it is to be told so")?;
 //! assert_eq!(begin.token(), "sesam");
 //!
 //! // Nothing is granted to who shows it, so that `list` is denied: the session goes on.
 //! let authority = Authority::builder().build()?;
 //! let (mut session, answer) = Session::begin(&authority).map_err(|_| "it is to be told so")?;
-//! assert_eq!(answer[..3], [0, 3, 0]);
+//! assert_eq!(answer[..3], [0, 4, 0]);
 //! let Reply::Answer(denied) = session.answer(vec![2]).await else { return Err("no answer".into()) };
 //! assert_eq!(denied[..3], [1, 3, 14]);
 //!
