@@ -83,6 +83,11 @@ pub fn nonce() -> Option<String> {
     Some(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
+/// Whether a text has the form of a nonce: 32 hexadecimal digits.
+pub fn is_nonce(text: &str) -> bool {
+    text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
 impl Request {
     /// Signs the request for `input`: the envelope, and the digest that its answer names.
     pub fn seal(mut self, input: &[u8], key: &KeyPair) -> Result<(String, String), Refusal> {
@@ -116,7 +121,7 @@ pub fn open(envelope: &str, input: &[u8], expected: &Expected<'_>) -> Result<Ver
     if request.input_sha256 != sha256(input) {
         return Err(Refusal::Altered);
     }
-    if request.nonce.len() != 32 || !request.nonce.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+    if !is_nonce(&request.nonce) {
         return Err(Refusal::Malformed("nonce is not 32 hexadecimal digits"));
     }
     let by = expected.now.saturating_sub(request.deadline);

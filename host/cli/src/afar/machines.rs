@@ -103,27 +103,24 @@ impl Machines {
         }
     }
 
-    /// Fails where the machine is one that ssh leads to: the tools alone come from there.
-    pub fn only_by_nats(&self, node: &str) -> Result<(), ToolError> {
-        if let Way::Ssh(host) = self.way(node)? {
-            let message = format!(
-                "pods of `{host}` are reached by --ssh, which carries calls of the tools alone; read and wait for them, or log \
-                 in there"
-            );
-            return Err(ToolError::new(ErrorKind::ExecutionFailed, None, message));
+    /// The node of that name. Fails where the machine is one that ssh leads to: the tools alone come from there.
+    pub fn by_nats(&self, node: &str) -> Result<(&Nats, NodeName), ToolError> {
+        match self.way(node)? {
+            Way::Nats(nats, node) => Ok((nats, node)),
+            Way::Ssh(host) => {
+                let message = format!(
+                    "pods of `{host}` are reached by --ssh, which carries calls of the tools alone; read and wait for them, \
+                     or log in there"
+                );
+                Err(ToolError::new(ErrorKind::ExecutionFailed, None, message))
+            }
         }
-        Ok(())
     }
 
     /// Watches a pod of a node.
     pub async fn watch(&self, authority: &Authority, node: &str, pod: &str) -> Result<Watch, ToolError> {
-        match self.way(node)? {
-            Way::Nats(nats, node) => nats.remote().await?.watch(authority, &node, pod).await,
-            Way::Ssh(host) => {
-                let message = format!("pods of `{host}` cannot be watched: --ssh carries no events");
-                Err(ToolError::new(ErrorKind::ExecutionFailed, None, message))
-            }
-        }
+        let (nats, node) = self.by_nats(node)?;
+        nats.remote().await?.watch(authority, &node, pod).await
     }
 
     /// The machine of that name.

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use pod_tools_host::{Authority, ErrorKind, Operation, PodEvents, Reason, ToolError};
+use pod_tools_node::request::is_nonce;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
@@ -117,7 +118,7 @@ impl Feeds {
         tool: &str,
         pull: &Pull,
     ) -> Result<Arc<Feed>, ToolError> {
-        if pull.feed.len() != 32 || !pull.feed.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        if !is_nonce(&pull.feed) {
             let message = "a feed's word is 32 hexadecimal digits";
             return Err(ToolError::new(ErrorKind::InvalidArgument, None, message));
         }

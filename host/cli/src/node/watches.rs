@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use pod_tools_host::{Authority, ErrorKind, Operation, ToolError, Verb};
 use pod_tools_node::event::{LEASE, Publisher, Watched};
+use pod_tools_node::request::is_nonce;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::{broadcast, watch};
 use tokio::time::{Instant, sleep, sleep_until};
@@ -60,7 +61,7 @@ impl Watches {
         authority.permits(Operation::ReadOutput, Some(&watched.name))?;
         let Watched { name: pod, watch } = watched;
         let wrong = |message: &str| Err(ToolError::new(ErrorKind::InvalidArgument, None, message));
-        if watch.len() != 32 || !watch.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        if !is_nonce(&watch) {
             return wrong("a watch's word is 32 hexadecimal digits");
         }
         let id = (caller.to_owned(), watch);
